@@ -1,0 +1,1 @@
+//! The bar, drills, runbooks and reviews.

@@ -1,0 +1,44 @@
+//! The nouns of Plimsoll, and nothing that does IO.
+//!
+//! Each module holds one word of the project's vocabulary. They are declared in the order in which
+//! a newcomer may read them: first the small words, then what is built from them.
+
+pub mod clock;
+pub mod digest;
+pub mod ids;
+pub mod money;
+pub mod names;
+pub mod secret;
+
+pub mod code;
+pub mod failure;
+pub mod outcome;
+pub mod stakes;
+
+pub mod ladder;
+pub mod manifest;
+pub mod system;
+
+pub mod decision;
+pub mod record;
+pub mod review;
+
+pub mod ports;
+
+pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use code::Code;
+pub use decision::Decision;
+pub use digest::Digest;
+pub use failure::FailureKind;
+pub use ids::{DecisionId, DeploymentId, EventId, RequestId, ReviewId};
+pub use ladder::{Descent, Ladders, Step};
+pub use manifest::{Manifest, ReleaseId};
+pub use money::Money;
+pub use names::{
+    EnvironmentName, KeyName, ModelName, NodeName, ProviderName, QueueName, SystemName, TenantName,
+};
+pub use outcome::Outcome;
+pub use record::Record;
+pub use secret::Secret;
+pub use stakes::Stakes;
+pub use system::System;

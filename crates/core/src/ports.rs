@@ -1,0 +1,84 @@
+//! What the data plane asks of parts that it does not know: others fill these.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::decision::{Decision, Payload};
+use crate::ids::{DecisionId, ReviewId};
+use crate::names::TenantName;
+use crate::review::{Review, ReviewState};
+
+/// A future behind a trait object.
+pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum PortError {
+    /// The database did not answer, or answered with an error.
+    #[error("the database could not {doing}")]
+    Unavailable {
+        /// What was being done.
+        doing: &'static str,
+        /// Why it failed.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// There is no such thing for this tenant.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// The review was answered or has expired.
+    #[error("the review is already {0}")]
+    ReviewClosed(&'static str),
+}
+
+/// Reviews: control state, whose truth is the store.
+pub trait Reviews: Send + Sync {
+    /// Keeps a review that was just opened.
+    fn open(&self, review: Review) -> Boxed<'_, Result<(), PortError>>;
+
+    /// The review with this id, of any tenant that `tenant` may see.
+    fn get<'a>(
+        &'a self,
+        tenant: &'a TenantName,
+        id: ReviewId,
+    ) -> Boxed<'a, Result<Review, PortError>>;
+
+    /// The review of this decision.
+    fn of_decision<'a>(
+        &'a self,
+        tenant: &'a TenantName,
+        id: DecisionId,
+    ) -> Boxed<'a, Result<Option<Review>, PortError>>;
+
+    /// Closes an open review, in one step: of two that try, one gets [`PortError::ReviewClosed`].
+    fn close<'a>(
+        &'a self,
+        tenant: &'a TenantName,
+        id: ReviewId,
+        state: ReviewState,
+    ) -> Boxed<'a, Result<Review, PortError>>;
+
+    /// Open reviews, the soonest due first, at most `limit`; `tenant` none means of all tenants.
+    fn list_open<'a>(
+        &'a self,
+        tenant: Option<&'a TenantName>,
+        limit: u32,
+    ) -> Boxed<'a, Result<Vec<Review>, PortError>>;
+}
+
+/// Decisions as the projection has them: a view over what the journal retains.
+pub trait Decisions: Send + Sync {
+    /// The decision with this id. It may lag the journal by less than a second.
+    fn get<'a>(
+        &'a self,
+        tenant: &'a TenantName,
+        id: DecisionId,
+    ) -> Boxed<'a, Result<Option<Decision>, PortError>>;
+
+    /// What was kept of its input and output, if anything.
+    fn payload<'a>(
+        &'a self,
+        tenant: &'a TenantName,
+        id: DecisionId,
+    ) -> Boxed<'a, Result<Option<Payload>, PortError>>;
+}

@@ -1,0 +1,294 @@
+//! What the journal holds. This is a stored format: kinds and fields are added, never renamed.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::code::Code;
+use crate::decision::Decision;
+use crate::digest::Digest;
+use crate::failure::FailureKind;
+use crate::ids::{DecisionId, DeploymentId, EventId, ReviewId};
+use crate::ladder::Step;
+use crate::manifest::{Manifest, ReleaseId};
+use crate::money::Money;
+use crate::names::{EnvironmentName, NodeName, QueueName, SystemName, TenantName};
+use crate::outcome::Outcome;
+
+/// One record of the journal.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "type", content = "record", rename_all = "snake_case")]
+pub enum Record {
+    /// A decision was begun that will cost money, must survive, or waits for a person.
+    Opened(Box<Opened>),
+    /// A decision ended.
+    Closed(Box<Decision>),
+    /// A release was made.
+    Release(Box<ReleaseRecord>),
+    /// A slot was pointed at a release.
+    Deployment(Box<Deployment>),
+    /// A review was opened, answered or expired.
+    Review(Box<ReviewEvent>),
+    /// A drill was run.
+    Drill(Box<Drill>),
+    /// A person tried a runbook.
+    RunbookRun(Box<RunbookRun>),
+    /// A node started or stopped.
+    Node(Box<NodeEvent>),
+    /// Recovery mended a journal.
+    Recovery(Box<Recovery>),
+    /// Requests that were shed or refused without a decision each, counted.
+    Uncounted(Box<Aggregate>),
+}
+
+impl Record {
+    /// The number that stands for the kind in a frame; fixed for ever.
+    pub const fn kind_number(&self) -> u8 {
+        match self {
+            Self::Opened(_) => 1,
+            Self::Closed(_) => 2,
+            Self::Release(_) => 3,
+            Self::Deployment(_) => 4,
+            Self::Review(_) => 5,
+            Self::Drill(_) => 6,
+            Self::RunbookRun(_) => 7,
+            Self::Node(_) => 8,
+            Self::Recovery(_) => 9,
+            Self::Uncounted(_) => 10,
+        }
+    }
+}
+
+/// The beginning of a decision.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Opened {
+    /// The decision as far as it is known.
+    pub decision: Decision,
+    /// What it may cost at the most: what recovery charges if the node dies.
+    pub reserved: Money,
+}
+
+/// A release, by its manifest; its parts are blobs.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ReleaseRecord {
+    /// Its id.
+    pub id: ReleaseId,
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Who made it.
+    pub author: String,
+    /// What changed.
+    pub note: Option<String>,
+    /// The release that was deployed when it was made.
+    pub parent: Option<ReleaseId>,
+}
+
+/// Points a system's slot in an environment at a release.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Deployment {
+    /// Names the event.
+    pub id: DeploymentId,
+    /// Which system.
+    pub system: SystemName,
+    /// Where.
+    pub environment: EnvironmentName,
+    /// At which release.
+    pub release: ReleaseId,
+    /// Why the event was written.
+    pub cause: DeploymentCause,
+    /// Who caused it.
+    pub actor: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// Who approved it.
+    pub approvals: Vec<String>,
+    /// From when it holds.
+    pub at: Timestamp,
+    /// The node that wrote it.
+    pub node: NodeName,
+    /// The version of the binary.
+    pub binary_version: String,
+    /// The digest of the price table.
+    pub prices: Option<Digest>,
+    /// The digests of the eval sets: path → digest.
+    pub eval_sets: BTreeMap<String, Digest>,
+}
+
+/// Why a deployment event was written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeploymentCause {
+    /// The system's first release, which always deploys itself.
+    First,
+    /// The node started: the same release as before goes on.
+    Start,
+    /// The workspace changed.
+    Reload,
+    /// Somebody said so.
+    Command,
+}
+
+/// Something happened to a review.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ReviewEvent {
+    /// Which review.
+    pub review: ReviewId,
+    /// Of which decision.
+    pub decision: DecisionId,
+    /// Whose.
+    pub tenant: TenantName,
+    /// Which system.
+    pub system: SystemName,
+    /// Where it waits.
+    pub queue: QueueName,
+    /// What happened.
+    pub event: ReviewChange,
+    /// Who did it; none for the node itself.
+    pub actor: Option<String>,
+    /// When.
+    pub at: Timestamp,
+    /// When it is due.
+    pub due_at: Timestamp,
+}
+
+/// What happened to a review.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReviewChange {
+    /// It was opened.
+    Opened,
+    /// A person answered.
+    Answered,
+    /// Nobody answered in time.
+    Expired,
+}
+
+/// A failure caused on purpose, and what was seen.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Drill {
+    /// Names it.
+    pub id: EventId,
+    /// Which system.
+    pub system: SystemName,
+    /// Where.
+    pub environment: EnvironmentName,
+    /// Which failure.
+    pub kind: FailureKind,
+    /// Under which release.
+    pub release: ReleaseId,
+    /// The step that should end the decision.
+    pub expected: Vec<Step>,
+    /// The steps that were taken.
+    pub taken: Vec<Step>,
+    /// How the decision ended; none if it stayed open for a person.
+    pub outcome: Option<Outcome>,
+    /// Whether the designed answer happened.
+    pub passed: bool,
+    /// What was different.
+    pub note: Option<String>,
+    /// Who ran it.
+    pub actor: String,
+    /// When.
+    pub at: Timestamp,
+    /// The decision that it made.
+    pub decision: Option<DecisionId>,
+}
+
+/// A person walked through a runbook.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct RunbookRun {
+    /// Names it.
+    pub id: EventId,
+    /// Which system.
+    pub system: SystemName,
+    /// Where.
+    pub environment: EnvironmentName,
+    /// Who.
+    pub actor: String,
+    /// When they began.
+    pub started_at: Timestamp,
+    /// When they ended.
+    pub ended_at: Timestamp,
+    /// The runbook's text, by digest.
+    pub runbook: Digest,
+    /// What they said of each step.
+    pub steps: Vec<RunbookStep>,
+    /// Whether every step worked.
+    pub passed: bool,
+}
+
+/// One step of a runbook, tried.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RunbookStep {
+    /// The step's title.
+    pub title: String,
+    /// Whether it worked.
+    pub worked: bool,
+    /// What the person noted.
+    pub note: Option<String>,
+}
+
+/// A node started or stopped.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct NodeEvent {
+    /// Which node.
+    pub node: NodeName,
+    /// Whether it started, or else stopped in order.
+    pub started: bool,
+    /// When.
+    pub at: Timestamp,
+    /// The version of the binary.
+    pub binary_version: String,
+}
+
+/// What recovery found and did.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Recovery {
+    /// The segment whose tail was torn, by its first sequence.
+    pub torn_segment: Option<u64>,
+    /// How many bytes were cut from it.
+    pub torn_bytes: u64,
+    /// How many open decisions were closed as failed.
+    pub orphans: u64,
+    /// How long recovery took, in microseconds.
+    pub micros: u64,
+    /// When.
+    pub at: Option<Timestamp>,
+}
+
+/// Requests that got no decision of their own, counted over a span of time.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Aggregate {
+    /// Which system, if it is known.
+    pub system: Option<SystemName>,
+    /// Why.
+    pub code: Code,
+    /// How many.
+    pub count: u64,
+    /// From when.
+    pub from: Timestamp,
+    /// To when.
+    pub to: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_reads_back_as_it_was_written() {
+        let record = Record::Recovery(Box::new(Recovery {
+            orphans: 3,
+            ..Recovery::default()
+        }));
+        let text = serde_json::to_string(&record).unwrap();
+        assert!(
+            text.starts_with(r#"{"type":"recovery","record":{"#),
+            "{text}"
+        );
+        assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
+    }
+}

@@ -1,0 +1,1 @@
+//! Contracts and detectors, pure: strict JSON, tabular contracts, expressions, redaction.

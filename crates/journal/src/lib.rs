@@ -1,0 +1,1 @@
+//! The journal: segments, payloads, blobs, recovery.

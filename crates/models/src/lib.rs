@@ -1,0 +1,1 @@
+//! Calling models: one folder per protocol.

@@ -1,0 +1,1 @@
+//! A simulated provider that misbehaves as told.

@@ -1,0 +1,1 @@
+//! Workspace files to checked, resolved systems; the one place that reads configuration.

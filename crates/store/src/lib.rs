@@ -1,0 +1,1 @@
+//! The projection of the journal and control state, in SQLite.
