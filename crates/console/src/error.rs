@@ -1,0 +1,211 @@
+//! The one shape of errors: `{"error": {"code", "message", "hint"}}`.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use plimsoll_core::Code;
+use plimsoll_core::ports::PortError;
+use plimsoll_store::StoreError;
+use serde_json::json;
+
+/// Codes that only the control plane has: they are about what operators do, not about decisions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OwnCode {
+    /// The code as it stands on the wire.
+    pub code: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// One sentence on what it means.
+    pub summary: &'static str,
+}
+
+/// No release has this id.
+pub(crate) const RELEASE_NOT_FOUND: OwnCode = OwnCode {
+    code: "release_not_found",
+    status: 404,
+    summary: "No release has this id.",
+};
+/// The system has no runbook.
+pub(crate) const RUNBOOK_NOT_FOUND: OwnCode = OwnCode {
+    code: "runbook_not_found",
+    status: 404,
+    summary: "The system has no runbook.",
+};
+/// Several ids begin like that.
+pub(crate) const ID_AMBIGUOUS: OwnCode = OwnCode {
+    code: "id_ambiguous",
+    status: 400,
+    summary: "Several ids begin like that.",
+};
+/// The answer does not fit.
+pub(crate) const ANSWER_UNFIT: OwnCode = OwnCode {
+    code: "answer_unfit",
+    status: 422,
+    summary: "The person's answer does not fit the system's output contract.",
+};
+/// The deployment may not be made.
+pub(crate) const DEPLOYMENT_REFUSED: OwnCode = OwnCode {
+    code: "deployment_refused",
+    status: 409,
+    summary: "The deployment may not be made: approvals are missing, or the release cannot be built.",
+};
+/// The workspace cannot be used.
+pub(crate) const WORKSPACE_UNUSABLE: OwnCode = OwnCode {
+    code: "workspace_unusable",
+    status: 422,
+    summary: "The workspace has problems; the old one goes on serving.",
+};
+
+/// All of them, for the reference.
+pub const OWN_CODES: [OwnCode; 6] = [
+    RELEASE_NOT_FOUND,
+    RUNBOOK_NOT_FOUND,
+    ID_AMBIGUOUS,
+    ANSWER_UNFIT,
+    DEPLOYMENT_REFUSED,
+    WORKSPACE_UNUSABLE,
+];
+
+/// Why an operation was not done.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct ApiError {
+    /// The HTTP status.
+    pub status: u16,
+    /// The stable code.
+    pub code: &'static str,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl ApiError {
+    /// An error from the table of codes.
+    pub fn of(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            status: code.status(),
+            code: code.as_str(),
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// An error of the control plane's own.
+    pub fn own(code: OwnCode, message: impl Into<String>) -> Self {
+        Self {
+            status: code.status,
+            code: code.code,
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// The same, with what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// No system has this name.
+    pub fn no_system(name: &str) -> Self {
+        let shown: String = name.chars().take(80).collect();
+        Self::of(
+            Code::SystemNotFound,
+            format!("there is no system `{shown}`"),
+        )
+        .hint("GET /api/v1/systems lists them")
+    }
+
+    /// A parameter or body that does not fit.
+    pub fn unfit(message: impl Into<String>) -> Self {
+        Self::of(Code::ParameterUnfit, message)
+    }
+
+    /// No release has this id.
+    pub fn no_release(message: impl Into<String>) -> Self {
+        Self::own(RELEASE_NOT_FOUND, message)
+    }
+
+    /// The system has no runbook.
+    pub fn no_runbook(message: impl Into<String>) -> Self {
+        Self::own(RUNBOOK_NOT_FOUND, message)
+    }
+
+    /// The person's answer does not fit the output contract.
+    pub fn answer_unfit(message: impl Into<String>) -> Self {
+        Self::own(ANSWER_UNFIT, message)
+    }
+
+    /// The deployment may not be made.
+    pub fn deployment_refused(message: impl Into<String>) -> Self {
+        Self::own(DEPLOYMENT_REFUSED, message)
+    }
+
+    /// The workspace cannot be used.
+    pub fn workspace_unusable(message: impl Into<String>) -> Self {
+        Self::own(WORKSPACE_UNUSABLE, message)
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        let message = error.to_string();
+        match error {
+            StoreError::NotFound { what: "review", .. } => Self::of(Code::ReviewNotFound, message),
+            StoreError::NotFound {
+                what: "release", ..
+            } => Self::no_release(message),
+            StoreError::NotFound { .. } => Self::of(Code::DecisionNotFound, message),
+            StoreError::Ambiguous { .. } => Self::own(ID_AMBIGUOUS, message),
+            StoreError::NotAnId { .. } => Self::unfit(message),
+            other => {
+                log(&other);
+                Self::of(Code::StoreUnavailable, message)
+            }
+        }
+    }
+}
+
+impl From<PortError> for ApiError {
+    fn from(error: PortError) -> Self {
+        let message = error.to_string();
+        match error {
+            PortError::NotFound("review") => Self::of(Code::ReviewNotFound, message),
+            PortError::NotFound(_) => Self::of(Code::DecisionNotFound, message),
+            PortError::ReviewClosed(_) => Self::of(Code::ReviewClosed, message),
+            PortError::Unavailable { .. } => {
+                log(&error);
+                Self::of(Code::StoreUnavailable, message)
+            }
+        }
+    }
+}
+
+/// The cause is for the log: it may name files.
+fn log(error: &dyn std::error::Error) {
+    let cause = error.source().map(ToString::to_string).unwrap_or_default();
+    tracing::warn!(error = %error, cause, "an operation failed");
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let Self {
+            code,
+            message,
+            hint,
+            ..
+        } = self;
+        let body = json!({"error": {"code": code, "message": message, "hint": hint}});
+        let mut response = (status, Json(body)).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            let challenge = http::HeaderValue::from_static("Bearer realm=\"plimsoll operator\"");
+            response
+                .headers_mut()
+                .insert(http::header::WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+}

@@ -1,0 +1,67 @@
+//! Reading what callers send: queries within bounds, bodies as JSON.
+
+use axum::extract::Query;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use bytes::Bytes;
+use plimsoll_core::Code;
+use plimsoll_store::LIST_MAX;
+use serde::de::DeserializeOwned;
+
+use crate::error::ApiError;
+
+/// The query, or which parameter does not fit.
+pub(crate) fn read_query<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, ApiError> {
+    let unfit = |rejection: QueryRejection| ApiError::unfit(rejection.body_text());
+    query.map(|Query(query)| query).map_err(unfit)
+}
+
+/// A parameter, read.
+pub(crate) fn parse<T>(name: &str, text: Option<String>) -> Result<Option<T>, ApiError>
+where
+    T: std::str::FromStr,
+    T::Err: std::error::Error,
+{
+    text.map(|text| text.parse().map_err(|e: T::Err| unfit(name, &e)))
+        .transpose()
+}
+
+/// How many, within the bounds of a page.
+pub(crate) fn limit(asked: Option<u32>) -> Result<u32, ApiError> {
+    match asked {
+        None => Ok(50),
+        Some(limit) if (1..=LIST_MAX).contains(&limit) => Ok(limit),
+        Some(_) => Err(ApiError::unfit(format!(
+            "`limit` is not between 1 and {LIST_MAX}"
+        ))),
+    }
+}
+
+/// A parameter that does not fit, named.
+pub(crate) fn unfit(name: &str, error: &dyn std::error::Error) -> ApiError {
+    ApiError::unfit(format!("parameter `{name}`: {error}"))
+}
+
+/// The body as JSON; an empty one is an empty object. Which media type it claims to be does not
+/// matter: there is only one.
+pub(crate) fn read_body<T: DeserializeOwned>(
+    body: Result<Bytes, BytesRejection>,
+) -> Result<T, ApiError> {
+    let body = body.map_err(|rejection| match rejection.status().as_u16() {
+        413 => ApiError::of(Code::BodyTooLarge, "the body is larger than 1 MiB"),
+        _ => ApiError::of(
+            Code::BodyIncomplete,
+            "the connection closed before the body was whole",
+        ),
+    })?;
+    let text: &[u8] = if body.trim_ascii().is_empty() {
+        b"{}"
+    } else {
+        &body
+    };
+    serde_json::from_slice(text).map_err(|error| match error.classify() {
+        serde_json::error::Category::Data => {
+            ApiError::unfit(format!("the body does not fit: {error}"))
+        }
+        _ => ApiError::of(Code::JsonSyntax, format!("the body is not JSON: {error}")),
+    })
+}

@@ -1,0 +1,86 @@
+//! What a route is: how it is reached, who may, what it takes and gives.
+
+use axum::routing::MethodRouter;
+
+use crate::routes::Control;
+
+/// One route of the control plane.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    /// The HTTP method, in capitals.
+    pub method: &'static str,
+    /// The path, with `{name}` for its parameters.
+    pub path: &'static str,
+    /// Whether anybody who reaches the listener may ask: health and metrics only.
+    pub open: bool,
+    /// Its name in client code.
+    pub operation: &'static str,
+    /// One sentence on what it does.
+    pub summary: &'static str,
+    /// What it takes beside a body.
+    pub parameters: &'static [Parameter],
+    /// The schema of its body, if it takes one.
+    pub body: Option<&'static str>,
+    /// The schema of its answer; none for text.
+    pub answer: Option<Shape>,
+    pub(crate) mount: fn() -> MethodRouter<Control>,
+}
+
+/// The shape of an answer: the name of a schema of the `OpenAPI` document.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shape {
+    /// One of them.
+    One(&'static str),
+    /// A list under this key.
+    List(&'static str, &'static str),
+}
+
+/// Where a parameter stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// In the path.
+    Path,
+    /// In the query.
+    Query,
+}
+
+/// A parameter of a route.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Parameter {
+    /// Its name.
+    pub name: &'static str,
+    /// Where it stands.
+    pub place: Place,
+    /// Its JSON type: `string`, `integer` or `boolean`.
+    pub kind: &'static str,
+    /// What it says.
+    pub summary: &'static str,
+}
+
+impl Parameter {
+    /// A part of the path.
+    pub(crate) const fn path(name: &'static str, summary: &'static str) -> Self {
+        Self {
+            name,
+            place: Place::Path,
+            kind: "string",
+            summary,
+        }
+    }
+
+    /// A text in the query.
+    pub(crate) const fn query(name: &'static str, summary: &'static str) -> Self {
+        Self {
+            name,
+            place: Place::Query,
+            kind: "string",
+            summary,
+        }
+    }
+
+    /// The same, of another type.
+    pub(crate) const fn of(mut self, kind: &'static str) -> Self {
+        self.kind = kind;
+        self
+    }
+}

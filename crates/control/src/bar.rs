@@ -1,0 +1,167 @@
+//! The bar: six characteristics, each judged yes or no from evidence, with the next step where it is
+//! no. Pure: what the workspace asks for, what the projection counted, and the time go in.
+//!
+//! A characteristic is met when all of its checks are. What this version cannot show yet is not met
+//! and says so: the line is there to be believed.
+
+mod characteristics;
+mod render;
+
+use std::time::Duration;
+
+use plimsoll_core::{EnvironmentName, ReleaseId, Stakes, System, SystemName, Timestamp};
+use plimsoll_store::BarFacts;
+use serde::Serialize;
+
+pub use render::{render, render_summary};
+
+/// Over which time decisions count as evidence.
+pub const WINDOW: Duration = Duration::from_hours(30 * 24);
+
+/// Where a system stands.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Report {
+    /// Which system.
+    pub system: SystemName,
+    /// Where.
+    pub environment: EnvironmentName,
+    /// What is at stake.
+    pub stakes: Stakes,
+    /// What is deployed, if anything is.
+    pub release: Option<ReleaseId>,
+    /// Since when that release is deployed.
+    pub release_since: Option<Timestamp>,
+    /// Decisions count from here on.
+    pub evidence_since: Timestamp,
+    /// When this was judged.
+    pub judged_at: Timestamp,
+    /// The verdict.
+    pub standing: Standing,
+    /// How many of the six are met.
+    pub met: usize,
+    /// The six.
+    pub characteristics: Vec<Characteristic>,
+}
+
+/// How many of the six characteristics are met, in words.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Six.
+    AboveTheLine,
+    /// Four or five.
+    ApproachingTheLine,
+    /// Three or fewer.
+    InProductionByAccident,
+}
+
+impl Standing {
+    /// The standing of a system that meets `met` of six.
+    pub const fn of(met: usize) -> Self {
+        match met {
+            6.. => Self::AboveTheLine,
+            4 | 5 => Self::ApproachingTheLine,
+            _ => Self::InProductionByAccident,
+        }
+    }
+
+    /// The standing as people read it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AboveTheLine => "above the line",
+            Self::ApproachingTheLine => "below the line, approaching it",
+            Self::InProductionByAccident => "below the line, in production by accident",
+        }
+    }
+}
+
+/// One of the six.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Characteristic {
+    /// `quality`, `failure`, `cost`, `versions`, `audit`, `ownership`.
+    pub name: &'static str,
+    /// Whether every check is met.
+    pub met: bool,
+    /// The evidence, one piece after the other.
+    pub checks: Vec<Check>,
+}
+
+/// One piece of evidence.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Check {
+    /// Whether it is as it should be.
+    pub met: bool,
+    /// Whether this version can show it at all.
+    pub built: bool,
+    /// What was found.
+    pub evidence: String,
+    /// What to do about it: a command, or what to write where.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+impl Check {
+    pub(crate) fn yes(evidence: impl Into<String>) -> Self {
+        Self {
+            met: true,
+            built: true,
+            evidence: evidence.into(),
+            next: None,
+        }
+    }
+
+    pub(crate) fn no(evidence: impl Into<String>, next: impl Into<String>) -> Self {
+        Self {
+            met: false,
+            built: true,
+            evidence: evidence.into(),
+            next: Some(next.into()),
+        }
+    }
+
+    /// What no version up to this one can show.
+    pub(crate) fn not_built(evidence: impl Into<String>) -> Self {
+        Self {
+            met: false,
+            built: false,
+            evidence: evidence.into(),
+            next: None,
+        }
+    }
+
+    pub(crate) fn when(met: bool, evidence: impl Into<String>, next: impl Into<String>) -> Self {
+        if met {
+            Self::yes(evidence)
+        } else {
+            Self::no(evidence, next)
+        }
+    }
+}
+
+/// Holds a system against the bar. `currency` is the workspace's.
+pub fn judge(system: &System, facts: &BarFacts, now: Timestamp, currency: &str) -> Report {
+    let case = characteristics::Case {
+        system,
+        facts,
+        now,
+        currency,
+    };
+    let characteristics = case.all();
+    let met = characteristics.iter().filter(|one| one.met).count();
+    let deployed = facts.deployment.as_ref();
+    Report {
+        system: system.name.clone(),
+        environment: facts.environment.clone(),
+        stakes: system.stakes,
+        release: deployed.map(|current| current.deployment.release),
+        release_since: deployed.map(|current| current.since),
+        evidence_since: facts.since,
+        judged_at: now,
+        standing: Standing::of(met),
+        met,
+        characteristics,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,418 @@
+//! The bar, held against systems of which one thing is different each.
+
+use std::collections::BTreeMap;
+
+use plimsoll_core::manifest::{
+    BudgetSpec, CategoryPolicy, DeadlineSpec, Guards, InputSpec, MANIFEST_FORMAT, Manifest,
+    MissingPolicy, Mode, OutputSpec, RetrySpec, StreamMode, UnknownFieldPolicy,
+};
+use plimsoll_core::record::{Deployment, DeploymentCause, Drill, RunbookRun};
+use plimsoll_core::stakes::{DeployPolicy, Durability, PayloadPolicy};
+use plimsoll_core::system::{BarSpec, Bound, Owner};
+use plimsoll_core::{DeploymentId, Digest, EventId, FailureKind, Ladders, NodeName, Step};
+use plimsoll_store::{CostFacts, CurrentDeployment, ReviewFacts};
+
+use super::*;
+use crate::paint::Paint;
+
+const DAY: Duration = Duration::from_hours(24);
+
+fn now() -> Timestamp {
+    Timestamp::parse("2026-03-14T10:41:07Z").unwrap()
+}
+
+fn release() -> ReleaseId {
+    ReleaseId(Digest::of(b"release"))
+}
+
+fn environment() -> EnvironmentName {
+    EnvironmentName::new("production").unwrap()
+}
+
+fn name() -> SystemName {
+    SystemName::new("loan-default").unwrap()
+}
+
+fn manifest() -> Manifest {
+    let designed = FailureKind::ALL
+        .into_iter()
+        .map(|kind| (kind, vec![Step::Refuse]))
+        .collect();
+    Manifest {
+        format: MANIFEST_FORMAT,
+        system: name(),
+        mode: Mode::Enforce,
+        models: BTreeMap::new(),
+        prompt: None,
+        artifacts: BTreeMap::new(),
+        input: InputSpec {
+            schema: None,
+            missing: MissingPolicy::Refuse,
+            unknown_category: CategoryPolicy::Refuse,
+            unknown_field: UnknownFieldPolicy::Refuse,
+            out_of_range: CategoryPolicy::Refuse,
+            columns: BTreeMap::new(),
+            rules: BTreeMap::new(),
+            rows_max: 1,
+        },
+        output: OutputSpec {
+            schema: None,
+            unsure: None,
+            stream: StreamMode::Refuse,
+        },
+        guards: Guards::default(),
+        ladders: Ladders::new(designed, false),
+        deadline: DeadlineSpec {
+            total_ms: 50,
+            connect_ms: 10,
+            first_token_ms: 50,
+            stall_ms: 50,
+        },
+        retry: RetrySpec {
+            attempts_max: 1,
+            base_ms: 1,
+            cap_ms: 1,
+            budget_percent: 10,
+        },
+        budget: BudgetSpec::default(),
+        abstain: None,
+        review: None,
+        record: Durability::Durable,
+        payloads: PayloadPolicy::Full,
+        in_flight_max: 8,
+    }
+}
+
+fn system() -> System {
+    System {
+        name: name(),
+        purpose: "Estimate whether a car loan will be repaid".into(),
+        stakes: Stakes::High,
+        unit: "application".into(),
+        owner: Owner {
+            team: Some("credit-risk".into()),
+            contact: Some("credit-risk@example.com".into()),
+            on_call: Some("pagerduty:credit-risk".into()),
+            runbook: Some("runbook.md".into()),
+        },
+        bar: BarSpec {
+            availability: 0.999,
+            drill_age: DAY * 30,
+            runbook_age: DAY * 90,
+            quality: BTreeMap::from([(
+                "auc".into(),
+                Bound {
+                    at_least: true,
+                    value: 0.92,
+                },
+            )]),
+            cost_per_unit: Some("0.001".parse().unwrap()),
+        },
+        quality: None,
+        deploy: DeployPolicy::OnApproval,
+        manifest: manifest(),
+        runbook: Some("## See\nLook.\n".into()),
+    }
+}
+
+fn drill(kind: FailureKind, days_ago: u32) -> Drill {
+    Drill {
+        id: EventId::from_bytes([1; 16]),
+        system: name(),
+        environment: environment(),
+        kind,
+        release: release(),
+        expected: vec![Step::Refuse],
+        taken: vec![Step::Refuse],
+        outcome: None,
+        passed: true,
+        note: None,
+        actor: "ada".into(),
+        at: now().minus(DAY * days_ago),
+        decision: None,
+    }
+}
+
+fn deployment() -> Deployment {
+    Deployment {
+        id: DeploymentId::from_bytes([2; 16]),
+        system: name(),
+        environment: environment(),
+        release: release(),
+        cause: DeploymentCause::First,
+        actor: "node-1".into(),
+        reason: None,
+        approvals: Vec::new(),
+        at: now().minus(DAY),
+        node: NodeName::new("node-1").unwrap(),
+        binary_version: "0.1.0".into(),
+        prices: None,
+        eval_sets: BTreeMap::new(),
+    }
+}
+
+fn facts() -> BarFacts {
+    let run = RunbookRun {
+        id: EventId::from_bytes([3; 16]),
+        system: name(),
+        environment: environment(),
+        actor: "ada".into(),
+        started_at: now().minus(DAY * 12),
+        ended_at: now().minus(DAY * 12),
+        runbook: Digest::of(b"runbook"),
+        steps: Vec::new(),
+        passed: true,
+    };
+    BarFacts {
+        system: name(),
+        environment: environment(),
+        since: now().minus(WINDOW),
+        read_at: now(),
+        decisions: 84_112,
+        open: 0,
+        outcomes: BTreeMap::new(),
+        kinds: BTreeMap::new(),
+        uncounted: BTreeMap::new(),
+        answerable: 84_112,
+        answered: 84_112,
+        with_known_release: 84_112,
+        with_skipped_controls: 0,
+        skipped_controls: 0,
+        cost: CostFacts {
+            units: 84_112,
+            mean: "0.00021".parse().unwrap(),
+            p95: "0.0004".parse().unwrap(),
+            measured: 84_112,
+            ..CostFacts::default()
+        },
+        reviews: ReviewFacts::default(),
+        drills: FailureKind::ALL
+            .into_iter()
+            .map(|kind| (kind, drill(kind, 3)))
+            .collect(),
+        runbook_run: Some(run),
+        first_decision_at: None,
+        last_decision_at: None,
+        deployment: Some(CurrentDeployment {
+            deployment: deployment(),
+            since: Timestamp::parse("2026-03-14T09:02:00Z").unwrap(),
+        }),
+    }
+}
+
+fn judged(system: &System, facts: &BarFacts) -> Report {
+    judge(system, facts, now(), "USD")
+}
+
+fn characteristic<'a>(report: &'a Report, name: &str) -> &'a Characteristic {
+    report
+        .characteristics
+        .iter()
+        .find(|one| one.name == name)
+        .unwrap()
+}
+
+/// The failed evidence of a characteristic, and its next step.
+fn failed(report: &Report, name: &str) -> Vec<(String, String)> {
+    let checks = characteristic(report, name)
+        .checks
+        .iter()
+        .filter(|check| !check.met);
+    checks
+        .map(|c| (c.evidence.clone(), c.next.clone().unwrap_or_default()))
+        .collect()
+}
+
+#[test]
+fn standing_goes_by_the_number_of_characteristics() {
+    let standings: Vec<_> = (0..=6).map(Standing::of).collect();
+    use Standing::{AboveTheLine, ApproachingTheLine, InProductionByAccident};
+    assert_eq!(standings[..4], [InProductionByAccident; 4]);
+    assert_eq!(standings[4..6], [ApproachingTheLine; 2]);
+    assert_eq!(standings[6], AboveTheLine);
+}
+
+#[test]
+fn what_is_not_built_is_below_the_line_and_says_so() {
+    let report = judged(&system(), &facts());
+    for name in ["quality", "audit", "ownership"] {
+        let one = characteristic(&report, name);
+        assert!(!one.met, "{name}");
+        let reasons: Vec<_> = one.checks.iter().filter(|check| !check.met).collect();
+        assert!(
+            reasons.iter().all(|check| !check.built),
+            "{name}: {reasons:?}"
+        );
+        assert!(
+            reasons
+                .iter()
+                .all(|check| check.evidence.contains("this version")),
+            "{reasons:?}"
+        );
+    }
+    assert_eq!(report.met, 3);
+    assert_eq!(report.standing, Standing::InProductionByAccident);
+}
+
+#[test]
+fn a_drill_that_is_too_old_failed_or_missing_is_named_with_its_command() {
+    let mut facts = facts();
+    facts.drills.insert(
+        FailureKind::Unavailable,
+        drill(FailureKind::Unavailable, 41),
+    );
+    let wrong = Drill {
+        passed: false,
+        note: Some("no step".into()),
+        ..drill(FailureKind::Wrong, 1)
+    };
+    facts.drills.insert(FailureKind::Wrong, wrong);
+    facts.drills.remove(&FailureKind::Slow);
+    let said = failed(&judged(&system(), &facts), "failure");
+    let expected = [
+        (
+            "unavailable: last drilled 41 days ago, limit 30 days",
+            "unavailable",
+        ),
+        ("wrong: the last drill failed: no step", "wrong"),
+        ("slow: never drilled", "slow"),
+    ];
+    let command = |kind: &str| format!("plimsoll drill run loan-default {kind}");
+    let expected: Vec<_> = expected
+        .iter()
+        .map(|(text, kind)| ((*text).to_owned(), command(kind)))
+        .collect();
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn a_safe_default_is_no_designed_answer() {
+    let mut system = system();
+    let designed = BTreeMap::from([(FailureKind::Malformed, vec![Step::Refuse])]);
+    system.manifest.ladders = Ladders::new(designed, true);
+    let said = failed(&judged(&system, &facts()), "failure");
+    assert_eq!(said.len(), 1);
+    assert!(
+        said[0]
+            .0
+            .starts_with("adversarial, unavailable, slow, wrong, unsure"),
+        "{said:?}"
+    );
+    assert!(said[0].1.contains("[on]"));
+}
+
+#[test]
+fn observing_is_not_bounding() {
+    let mut system = system();
+    system.manifest.mode = Mode::Observe;
+    assert!(!characteristic(&judged(&system, &facts()), "failure").met);
+}
+
+#[test]
+fn too_few_answers_and_skipped_controls_are_failures() {
+    let mut facts = facts();
+    facts.answered -= 100;
+    facts.with_skipped_controls = 1;
+    let said = failed(&judged(&system(), &facts), "failure");
+    assert_eq!(said[0].0, "answered 99.88 % of 84,112, target ≥ 99.9 %");
+    assert_eq!(said[1].0, "1 decision with a control that did not run");
+}
+
+#[test]
+fn cost_must_be_known_and_below_its_ceiling() {
+    let mut facts = facts();
+    assert!(characteristic(&judged(&system(), &facts), "cost").met);
+    facts.cost.p95 = "0.002".parse().unwrap();
+    facts.cost.unknown = 5;
+    let said = failed(&judged(&system(), &facts), "cost");
+    assert_eq!(
+        said[0].0,
+        "0.00021 USD per application, p95 0.002 USD · ceiling 0.001 USD"
+    );
+    assert!(
+        said[1].0.contains("nobody knows what 5 decisions cost"),
+        "{said:?}"
+    );
+    let mut without_ceiling = system();
+    without_ceiling.bar.cost_per_unit = None;
+    assert!(
+        failed(&judged(&without_ceiling, &facts), "cost")[0]
+            .0
+            .contains("no ceiling")
+    );
+}
+
+#[test]
+fn nothing_recorded_is_no_evidence() {
+    let facts = BarFacts {
+        decisions: 0,
+        with_known_release: 0,
+        answerable: 0,
+        answered: 0,
+        cost: CostFacts::default(),
+        ..facts()
+    };
+    let report = judged(&system(), &facts);
+    for name in ["cost", "versions"] {
+        assert!(
+            failed(&report, name)[0]
+                .0
+                .starts_with("no decisions in 30 days"),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_decision_without_a_known_release_is_below_the_line() {
+    let facts = BarFacts {
+        with_known_release: 84_111,
+        ..facts()
+    };
+    let said = failed(&judged(&system(), &facts), "versions");
+    assert_eq!(
+        said[0].0,
+        "84,111 of 84,112 decisions carry a known release"
+    );
+    let nowhere = BarFacts {
+        deployment: None,
+        ..facts
+    };
+    assert_eq!(
+        failed(&judged(&system(), &nowhere), "versions")[0].0,
+        "nothing is deployed"
+    );
+}
+
+#[test]
+fn owners_and_runbooks_are_asked_for() {
+    let mut system = system();
+    system.owner.on_call = None;
+    let mut facts = facts();
+    facts.runbook_run = None;
+    let said = failed(&judged(&system, &facts), "ownership");
+    assert_eq!(said[0].0, "nobody is named: on_call");
+    assert_eq!(
+        said[1],
+        (
+            "runbook never tried".into(),
+            "plimsoll runbook run loan-default".into()
+        )
+    );
+    system.runbook = None;
+    assert_eq!(
+        failed(&judged(&system, &facts), "ownership")[1].0,
+        "there is no runbook"
+    );
+}
+
+#[test]
+fn the_bar_reads_as_in_the_manual() {
+    let mut facts = facts();
+    facts.drills.insert(
+        FailureKind::Unavailable,
+        drill(FailureKind::Unavailable, 41),
+    );
+    let text = render(&judged(&system(), &facts), 110, Paint::Plain);
+    insta::assert_snapshot!(text);
+}

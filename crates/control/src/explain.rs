@@ -1,0 +1,459 @@
+//! One decision, told stage by stage: what each control said, which models were asked, which steps
+//! were taken and why.
+
+use std::fmt::Write as _;
+
+use plimsoll_core::decision::{
+    AttemptReason, AttemptRecord, ControlRecord, CostBasis, PathStep, Verdict,
+};
+use plimsoll_core::manifest::{Manifest, Mode};
+use plimsoll_core::review::Review;
+use plimsoll_core::{Decision, Step};
+
+use crate::figures;
+use crate::paint::Paint;
+use crate::table::{printable, width};
+
+/// What is known beside the decision itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'a> {
+    /// The manifest of its release: without it model types and rules are left out.
+    pub manifest: Option<&'a Manifest>,
+    /// The review that it waits or waited for.
+    pub review: Option<&'a Review>,
+    /// The workspace's currency.
+    pub currency: &'a str,
+    /// How many columns there are.
+    pub width: usize,
+}
+
+/// A stage's line: its name, what is to be said of it, and its time.
+struct Line {
+    stage: &'static str,
+    text: String,
+    micros: Option<u64>,
+}
+
+/// The decision as text: a headline, and a line for each stage.
+pub fn render(decision: &Decision, around: &Surroundings<'_>, paint: Paint) -> String {
+    let mut text = headline(decision, around, paint);
+    let lines = lines(decision, around, paint);
+    for line in &lines {
+        write_line(&mut text, line, around.width, paint);
+    }
+    text
+}
+
+fn lines(decision: &Decision, around: &Surroundings<'_>, paint: Paint) -> Vec<Line> {
+    let times = &decision.stages;
+    let by_stage = controls_by_stage(decision, around.manifest, paint);
+    let mut lines = vec![Line {
+        stage: "identify",
+        text: identify(decision),
+        micros: Some(times.identify),
+    }];
+    let mut push = |stage, text: String, micros| {
+        if !text.is_empty() {
+            lines.push(Line {
+                stage,
+                text,
+                micros,
+            });
+        }
+    };
+    push("admit", by_stage.admit, Some(times.admit));
+    push("screen", by_stage.screen, Some(times.screen));
+    for (index, attempt) in decision.attempts.iter().enumerate() {
+        let last = index + 1 == decision.attempts.len();
+        push(
+            "answer",
+            attempt_text(decision, attempt, last, around, paint),
+            Some(attempt.micros),
+        );
+    }
+    push("clear", by_stage.clear, Some(times.clear));
+    for step in &decision.path {
+        push("ladder", step_text(decision, step, around), None);
+    }
+    push("finish", finish(decision), None);
+    lines
+}
+
+fn write_line(text: &mut String, line: &Line, columns: usize, paint: Paint) {
+    let Line {
+        stage,
+        text: said,
+        micros,
+    } = line;
+    let time = micros.map(figures::micros).unwrap_or_default();
+    // Escape codes take no room on the terminal.
+    let taken = 2 + 10 + 1 + width(&strip_escapes(said));
+    let gap = columns.saturating_sub(taken + width(&time)).max(2);
+    let end = if time.is_empty() {
+        String::new()
+    } else {
+        format!("{}{time}", " ".repeat(gap))
+    };
+    let _infallible = writeln!(text, "  {}{said}{end}", paint.faint(format!("{stage:<11}")));
+}
+
+fn headline(decision: &Decision, around: &Surroundings<'_>, paint: Paint) -> String {
+    let mut parts = vec![
+        paint.strong(decision.id),
+        decision.system.to_string(),
+        ending(decision, paint),
+        decision.opened_at.short(),
+    ];
+    parts.extend(decision.total_micros().map(figures::micros));
+    parts.push(cost(decision, around.currency));
+    parts.push(format!("release {}", decision.release.short()));
+    if decision.mode == Mode::Observe {
+        parts.push(paint.doubtful("observed only"));
+    }
+    if decision.drill.is_some() {
+        parts.push(paint.doubtful("drill"));
+    }
+    format!("{}\n", parts.join("  "))
+}
+
+/// How the decision ended, or what it waits for.
+pub fn ending(decision: &Decision, paint: Paint) -> String {
+    match decision.outcome {
+        Some(outcome) if outcome.is_answered() => paint.good(outcome),
+        Some(outcome) => paint.bad(outcome),
+        None if decision.review.is_some() => paint.doubtful("open: in review"),
+        None => paint.doubtful("open"),
+    }
+}
+
+fn cost(decision: &Decision, currency: &str) -> String {
+    let amount = figures::money(decision.cost.amount, currency);
+    match decision.cost.basis {
+        CostBasis::Measured => amount,
+        CostBasis::Estimated => format!("{amount} (estimated)"),
+        CostBasis::Unknown => "cost unknown".to_owned(),
+    }
+}
+
+fn identify(decision: &Decision) -> String {
+    let who = match &decision.key {
+        Some(key) => format!("key {key} of tenant {}", decision.tenant),
+        None => format!("no key asked for, tenant {}", decision.tenant),
+    };
+    let unit = decision
+        .unit
+        .as_ref()
+        .map(|unit| format!(" · unit {}", printable(unit)));
+    let session = decision
+        .session
+        .as_ref()
+        .map(|s| format!(" · session {}", printable(s)));
+    format!(
+        "{who}{}{}",
+        unit.unwrap_or_default(),
+        session.unwrap_or_default()
+    )
+}
+
+#[derive(Default)]
+struct ByStage {
+    admit: String,
+    screen: String,
+    clear: String,
+}
+
+/// Controls are recorded in the order in which they ran. Guards have the same name on input and
+/// output; the manifest says how many there are on input.
+fn controls_by_stage(decision: &Decision, manifest: Option<&Manifest>, paint: Paint) -> ByStage {
+    let mut stages = ByStage::default();
+    let input_guards = manifest.map(|manifest| manifest.guards.input.len());
+    let mut guards_seen = 0;
+    let mut answered = false;
+    for control in &decision.controls {
+        let name = control.control.as_str();
+        answered |= name == "budget" || name == "unsure" || name.starts_with("output:");
+        let stage = match name {
+            "admission" | "budget" => &mut stages.admit,
+            "contract" => &mut stages.screen,
+            "unsure" => &mut stages.clear,
+            _ if name.starts_with("output:") => &mut stages.clear,
+            _ if answered || input_guards.is_some_and(|count| guards_seen >= count) => {
+                &mut stages.clear
+            }
+            _ => {
+                guards_seen += 1;
+                &mut stages.screen
+            }
+        };
+        if !stage.is_empty() {
+            stage.push_str("   ");
+        }
+        stage.push_str(&control_text(control, manifest, paint));
+    }
+    stages
+}
+
+fn control_text(control: &ControlRecord, manifest: Option<&Manifest>, paint: Paint) -> String {
+    let name = control
+        .control
+        .trim_start_matches("guard:")
+        .trim_start_matches("output:");
+    match control.verdict {
+        Verdict::Passed => format!("{name} {}", paint.good("✓")),
+        Verdict::Skipped => {
+            let why = control.finding.as_deref().unwrap_or("it did not run");
+            format!("{name} {} skipped: {}", paint.doubtful("–"), printable(why))
+        }
+        Verdict::Failed => {
+            let rule = manifest.and_then(|manifest| manifest.output.unsure.as_deref());
+            let why = match (&control.finding, control.code) {
+                (Some(finding), _) => printable(finding),
+                (None, _) if name == "unsure" && rule.is_some() => rule.unwrap_or_default().into(),
+                (None, Some(code)) => code.to_string(),
+                (None, None) => "failed".to_owned(),
+            };
+            format!("{} {name}: {why}", paint.bad("✗"))
+        }
+    }
+}
+
+fn attempt_text(
+    decision: &Decision,
+    attempt: &AttemptRecord,
+    is_last: bool,
+    around: &Surroundings<'_>,
+    paint: Paint,
+) -> String {
+    let kind = around
+        .manifest
+        .and_then(|manifest| manifest.models.get(&attempt.model));
+    let kind = kind
+        .map(|spec| format!(" ({})", spec.kind()))
+        .unwrap_or_default();
+    let why = match attempt.reason {
+        AttemptReason::First | AttemptReason::Ladder => "",
+        AttemptReason::Retry => " again",
+        AttemptReason::Repair => " to mend its answer",
+    };
+    let mut text = format!("{}{kind}{why}", attempt.model);
+    if let Some(code) = attempt.code {
+        let _infallible = write!(text, " {} {code}", paint.bad("✗"));
+        return text;
+    }
+    text.push_str(" → answered");
+    if let Some(confidence) = decision.confidence.filter(|_| is_last) {
+        let _infallible = write!(text, ", confidence {}", rounded(confidence));
+    }
+    if let Some(usage) = &attempt.usage {
+        let (read, written) = (usage.input_tokens, usage.output_tokens);
+        let _infallible = write!(text, ", {read} + {written} tokens");
+    }
+    if let Some(reported) = &attempt.reported_model {
+        let _infallible = write!(text, ", as {}", printable(reported));
+    }
+    text
+}
+
+fn rounded(value: f64) -> String {
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn step_text(decision: &Decision, step: &PathStep, around: &Surroundings<'_>) -> String {
+    let mut text = format!("{} → {}", step.kind, step.step);
+    match (&step.step, around.review) {
+        (Step::Review, Some(review)) => {
+            let due = review.due_at.short();
+            let state = review.state.as_str();
+            let _infallible = write!(text, ": queue {}, due {due}, {state}", review.queue);
+        }
+        (Step::Review, None) if decision.outcome.is_none() => text.push_str(": it waits"),
+        _ => {}
+    }
+    let _infallible = write!(text, "   ({}", step.code);
+    if let Some(detail) = &step.detail {
+        let _infallible = write!(text, ": {}", printable(detail));
+    }
+    text.push(')');
+    text
+}
+
+fn finish(decision: &Decision) -> String {
+    let mut parts = Vec::new();
+    if let Some(age) = decision.answer_age_ms {
+        parts.push(format!(
+            "an answer from {} before",
+            figures::micros(age.saturating_mul(1_000))
+        ));
+    }
+    if !decision.spliced.is_empty() {
+        parts.push(format!("set: {}", decision.spliced.join(", ")));
+    }
+    if !decision.observed.is_empty() {
+        let codes: Vec<_> = decision.observed.iter().map(|code| code.as_str()).collect();
+        parts.push(format!("would have failed: {}", codes.join(", ")));
+    }
+    if let Some(payload) = &decision.payload {
+        parts.push(format!(
+            "payload kept, {} bytes",
+            figures::count(payload.bytes)
+        ));
+    }
+    if let Some(code) = decision.code {
+        parts.push(code.summary().trim_end_matches('.').to_lowercase());
+    }
+    parts.join(" · ")
+}
+
+fn strip_escapes(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut in_escape = false;
+    for c in text.chars() {
+        match (in_escape, c) {
+            (false, '\u{1b}') => in_escape = true,
+            (true, 'm') => in_escape = false,
+            (true, _) => {}
+            (false, c) => plain.push(c),
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_core::decision::{Cost, Protocol, StageTimes};
+    use plimsoll_core::{
+        Code, DecisionId, DeploymentId, Digest, EnvironmentName, FailureKind, KeyName, ModelName,
+        ReleaseId, RequestId, ReviewId, SystemName, TenantName, Timestamp,
+    };
+
+    use super::*;
+
+    fn controls() -> Vec<ControlRecord> {
+        let control = |control: &str, verdict, finding: Option<&str>| ControlRecord {
+            control: control.to_owned(),
+            verdict,
+            micros: 1,
+            code: (verdict == Verdict::Failed).then_some(Code::UnsureRule),
+            finding: finding.map(str::to_owned),
+        };
+        vec![
+            control("admission", Verdict::Passed, None),
+            control("contract", Verdict::Passed, None),
+            control("guard:phrases", Verdict::Skipped, Some("no text fields")),
+            control("unsure", Verdict::Failed, Some("confidence < 0.75")),
+        ]
+    }
+
+    fn decision() -> Decision {
+        let at = Timestamp::parse("2026-03-14T10:41:07Z").unwrap();
+        Decision {
+            id: DecisionId::from_bytes([1; 16]),
+            request: RequestId::from_bytes([2; 16]),
+            row: 0,
+            tenant: TenantName::new("acme").unwrap(),
+            environment: EnvironmentName::new("production").unwrap(),
+            system: SystemName::new("loan-default").unwrap(),
+            key: Some(KeyName::new("web").unwrap()),
+            unit: None,
+            session: None,
+            subject: None,
+            idempotency: None,
+            release: ReleaseId(Digest::of(b"r")),
+            deployment: DeploymentId::from_bytes([3; 16]),
+            protocol: Protocol::Decisions,
+            stream: false,
+            mode: Mode::Enforce,
+            opened_at: at,
+            closed_at: None,
+            outcome: None,
+            kind: Some(FailureKind::Unsure),
+            code: None,
+            stages: StageTimes {
+                identify: 1,
+                admit: 2,
+                screen: 38,
+                answer: 14,
+                clear: 1,
+                resolve: 0,
+            },
+            controls: controls(),
+            attempts: vec![AttemptRecord {
+                model: ModelName::primary(),
+                reason: AttemptReason::First,
+                micros: 14,
+                first_token_micros: None,
+                code: None,
+                reported_model: None,
+                usage: None,
+                cost: Cost::FREE,
+            }],
+            path: vec![PathStep {
+                kind: FailureKind::Unsure,
+                code: Code::UnsureRule,
+                step: Step::Review,
+                detail: None,
+            }],
+            confidence: Some(0.61),
+            cost: Cost {
+                amount: "0.00019".parse().unwrap(),
+                basis: CostBasis::Measured,
+            },
+            payload: None,
+            review: Some(ReviewId::from_bytes([4; 16])),
+            spliced: Vec::new(),
+            drill: None,
+            observed: Vec::new(),
+            answer_age_ms: None,
+        }
+    }
+
+    const AROUND: Surroundings<'static> = Surroundings {
+        manifest: None,
+        review: None,
+        currency: "USD",
+        width: 80,
+    };
+
+    #[test]
+    fn a_decision_in_review_reads_stage_by_stage() {
+        let text = render(&decision(), &AROUND, Paint::Plain);
+        let lines: Vec<_> = text.lines().collect();
+        assert!(lines[0].contains("loan-default  open: in review  14 Mar 10:41:07  0.00019 USD"));
+        assert!(
+            lines[1].starts_with("  identify   key web of tenant acme"),
+            "{text}"
+        );
+        assert!(lines[1].ends_with(" 1 µs"));
+        assert!(
+            lines[3].contains("contract ✓   phrases – skipped: no text fields"),
+            "{text}"
+        );
+        assert!(
+            lines[4].contains("primary → answered, confidence 0.61"),
+            "{text}"
+        );
+        assert!(lines[5].contains("✗ unsure: confidence < 0.75"), "{text}");
+        assert!(
+            lines[6].contains("unsure → review: it waits   (unsure_rule)"),
+            "{text}"
+        );
+        assert!(lines[1..6].iter().all(|line| width(line) == 80), "{text}");
+    }
+
+    #[test]
+    fn colours_change_nothing_but_colour() {
+        let plain = render(&decision(), &AROUND, Paint::Plain);
+        let coloured = render(&decision(), &AROUND, Paint::Colour);
+        assert_ne!(plain, coloured);
+        assert_eq!(strip_escapes(&coloured), plain);
+    }
+
+    #[test]
+    fn a_callers_text_cannot_command_the_terminal() {
+        let mut decision = decision();
+        decision.unit = Some("\u{1b}]0;gone\u{7}".into());
+        let text = render(&decision, &AROUND, Paint::Plain);
+        assert!(!text.contains('\u{1b}') && !text.contains('\u{7}'));
+    }
+}

@@ -1,0 +1,139 @@
+//! What is asked and what is answered, on the way through the stages.
+
+use bytes::Bytes;
+use plimsoll_models::openai::{ChatStream, StreamEvent};
+use serde_json::Value;
+
+use crate::refusal::Refusal;
+
+/// One item asked: what a decision is about.
+#[derive(Clone, Debug)]
+pub(crate) enum Item {
+    /// A row of named values, or the variables of a prompt.
+    Row(Value),
+    /// A chat request.
+    Chat(ChatItem),
+    /// A body that could not be read, of a call whose system is known.
+    Broken(Refusal),
+}
+
+/// A chat request whose bytes are strict JSON.
+#[derive(Clone, Debug)]
+pub(crate) struct ChatItem {
+    /// The caller's own bytes.
+    pub(crate) body: Bytes,
+    /// Whether the caller wants a stream.
+    pub(crate) stream: bool,
+    /// Whether the caller asked for usage at the end of the stream.
+    pub(crate) usage_asked: bool,
+    /// The caller's own bound on the answer, and the name under which it came.
+    pub(crate) max_tokens: Option<(&'static str, u64)>,
+}
+
+/// A request that was screened.
+#[derive(Clone, Debug)]
+pub(crate) enum Request {
+    /// A row for a predictor: an object in the order of the contract.
+    Row(Value),
+    /// The variables of a prompt, and the chat body that it became.
+    Prompt { variables: Value, item: ChatItem },
+    /// A chat request.
+    Chat(ChatItem),
+}
+
+impl Request {
+    /// What expressions see as `inputs`.
+    pub(crate) fn inputs(&self) -> Value {
+        match self {
+            Self::Row(value)
+            | Self::Prompt {
+                variables: value, ..
+            } => value.clone(),
+            Self::Chat(item) => serde_json::from_slice(&item.body).unwrap_or(Value::Null),
+        }
+    }
+
+    /// The chat request, if a language model is to answer.
+    pub(crate) const fn chat(&self) -> Option<&ChatItem> {
+        match self {
+            Self::Row(_) => None,
+            Self::Prompt { item, .. } | Self::Chat(item) => Some(item),
+        }
+    }
+}
+
+/// An answer, not yet cleared.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// A value: of a predictor, a rule table, a typed function, a person.
+    Value {
+        value: Value,
+        confidence: Option<f64>,
+        note: Option<String>,
+    },
+    /// A chat completion in the provider's own bytes.
+    Chat {
+        body: Bytes,
+        content: Option<String>,
+    },
+    /// A stream that was read to its end before anything of it was given.
+    Buffered { events: Vec<Bytes>, content: String },
+    /// A stream that has begun.
+    Stream(OpenStream),
+}
+
+/// A stream whose first content has arrived, with everything that came before it.
+pub(crate) struct OpenStream {
+    pub(crate) head: Vec<StreamEvent>,
+    pub(crate) rest: ChatStream,
+    /// The attempt in the record that this stream belongs to.
+    pub(crate) attempt: usize,
+}
+
+impl std::fmt::Debug for OpenStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OpenStream")
+            .field("attempt", &self.attempt)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Answer {
+    /// A value that nobody was unsure of: the abstain value, a person's answer.
+    pub(crate) const fn given(value: Value) -> Self {
+        Self::Value {
+            value,
+            confidence: None,
+            note: None,
+        }
+    }
+
+    /// The text of a language model's answer.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Value { value, .. } => value.as_str(),
+            Self::Chat { content, .. } => content.as_deref(),
+            Self::Buffered { content, .. } => Some(content),
+            Self::Stream(_) => None,
+        }
+    }
+
+    /// The answer as a value: a text that is JSON becomes what it says.
+    pub(crate) fn value(&self) -> Value {
+        match self {
+            Self::Value { value, .. } => value.clone(),
+            Self::Chat { .. } | Self::Buffered { .. } | Self::Stream(_) => {
+                let text = self.text().unwrap_or_default();
+                serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+            }
+        }
+    }
+
+    /// How sure the model was.
+    pub(crate) const fn confidence(&self) -> Option<f64> {
+        match self {
+            Self::Value { confidence, .. } => *confidence,
+            Self::Chat { .. } | Self::Buffered { .. } | Self::Stream(_) => None,
+        }
+    }
+}

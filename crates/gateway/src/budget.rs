@@ -1,0 +1,225 @@
+//! The money limits of a system: reserved before a call, settled after it.
+//!
+//! A reservation is taken in one step over the unit's and the day's limit, so that callers at the
+//! same time never overshoot by more than what they reserved. Usage outlives a reload.
+
+use std::collections::HashMap;
+
+use parking_lot::Mutex;
+use plimsoll_core::manifest::BudgetSpec;
+use plimsoll_core::{Code, Money, Timestamp};
+
+use crate::refusal::Refusal;
+
+/// How many units of work are remembered; past that, the ones that were spent on longest ago go.
+const UNITS_MAX: usize = 100_000;
+const MICROS_PER_DAY: i64 = 24 * 60 * 60 * 1_000_000;
+
+/// What one system has spent.
+#[derive(Default)]
+pub(crate) struct Ledger(Mutex<Spending>);
+
+#[derive(Default)]
+struct Spending {
+    day: i64,
+    today: Money,
+    units: HashMap<String, (Money, i64)>,
+}
+
+/// Money set aside for one decision.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reservation {
+    amount: Money,
+    unit: Option<String>,
+    day: i64,
+    limited: bool,
+}
+
+impl Reservation {
+    /// Nothing limits the system: the amount is only what recovery would charge.
+    pub(crate) const fn unlimited(amount: Money) -> Self {
+        Self {
+            amount,
+            unit: None,
+            day: 0,
+            limited: false,
+        }
+    }
+
+    /// Whether a ledger holds it.
+    pub(crate) const fn is_limited(&self) -> bool {
+        self.limited
+    }
+
+    /// How much is set aside.
+    pub(crate) const fn amount(&self) -> Money {
+        self.amount
+    }
+}
+
+impl Ledger {
+    /// A ledger of a system that spent `today` on the UTC day of `now`, as the records say.
+    pub(crate) fn recovered(today: Money, now: Timestamp) -> Self {
+        Self(Mutex::new(Spending {
+            day: day_of(now),
+            today,
+            units: HashMap::new(),
+        }))
+    }
+
+    /// Sets `estimate` aside, or says which limit stands against it.
+    pub(crate) fn reserve(
+        &self,
+        limits: &BudgetSpec,
+        unit: Option<&str>,
+        estimate: Money,
+        now: Timestamp,
+    ) -> Result<Reservation, Refusal> {
+        let mut spending = self.0.lock();
+        let day = day_of(now);
+        if spending.day != day {
+            spending.day = day;
+            spending.today = Money::ZERO;
+        }
+        let spent_on_unit = unit
+            .and_then(|u| spending.units.get(u))
+            .map_or(Money::ZERO, |s| s.0);
+        over(limits.per_unit, spent_on_unit, estimate, "unit of work")?;
+        over(limits.per_day, spending.today, estimate, "day (UTC)")?;
+        spending.add(unit, estimate, now);
+        Ok(Reservation {
+            amount: estimate,
+            unit: unit.map(str::to_owned),
+            day,
+            limited: true,
+        })
+    }
+
+    /// Replaces what was set aside by what was spent.
+    pub(crate) fn settle(&self, reservation: &Reservation, spent: Money, now: Timestamp) {
+        let mut spending = self.0.lock();
+        let difference = spent - reservation.amount;
+        if spending.day == reservation.day {
+            spending.today += difference;
+        }
+        if let Some(unit) = &reservation.unit {
+            spending.add_to_unit(unit, difference, now);
+        }
+    }
+}
+
+impl Spending {
+    fn add(&mut self, unit: Option<&str>, amount: Money, now: Timestamp) {
+        self.today += amount;
+        if let Some(unit) = unit {
+            self.add_to_unit(unit, amount, now);
+        }
+    }
+
+    fn add_to_unit(&mut self, unit: &str, amount: Money, now: Timestamp) {
+        if let Some((spent, at)) = self.units.get_mut(unit) {
+            *spent += amount;
+            *at = now.as_micros();
+            return;
+        }
+        if self.units.len() >= UNITS_MAX {
+            self.forget_the_older_half();
+        }
+        self.units
+            .insert(unit.to_owned(), (amount, now.as_micros()));
+    }
+
+    fn forget_the_older_half(&mut self) {
+        let mut times: Vec<i64> = self.units.values().map(|(_, at)| *at).collect();
+        let middle = times.len() / 2;
+        let (_, median, _) = times.select_nth_unstable(middle);
+        let median = *median;
+        self.units.retain(|_, (_, at)| *at > median);
+    }
+}
+
+const fn day_of(now: Timestamp) -> i64 {
+    now.as_micros().div_euclid(MICROS_PER_DAY)
+}
+
+fn over(limit: Option<Money>, spent: Money, estimate: Money, what: &str) -> Result<(), Refusal> {
+    match limit {
+        Some(limit) if spent + estimate > limit => {
+            let left = (limit - spent).max(Money::ZERO);
+            let message = format!(
+                "the budget per {what} is {limit}: {left} is left and this request may cost {estimate}"
+            );
+            Err(Refusal::new(Code::BudgetExceeded, message))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_micros(1_773_478_920_000_000);
+
+    fn limits(per_unit: &str, per_day: &str) -> BudgetSpec {
+        BudgetSpec {
+            per_unit: per_unit.parse().ok(),
+            per_day: per_day.parse().ok(),
+        }
+    }
+
+    #[test]
+    fn what_was_reserved_and_not_spent_is_free_again() {
+        let (ledger, limits) = (Ledger::default(), limits("", "1"));
+        let reservation = ledger
+            .reserve(&limits, None, "0.9".parse().unwrap(), NOW)
+            .unwrap();
+        assert!(
+            ledger
+                .reserve(&limits, None, "0.2".parse().unwrap(), NOW)
+                .is_err()
+        );
+        ledger.settle(&reservation, "0.1".parse().unwrap(), NOW);
+        assert!(
+            ledger
+                .reserve(&limits, None, "0.9".parse().unwrap(), NOW)
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn a_unit_is_bounded_by_itself_and_a_new_day_begins_at_nothing() {
+        let (ledger, limits) = (Ledger::default(), limits("0.5", "1"));
+        let half: Money = "0.5".parse().unwrap();
+        assert!(ledger.reserve(&limits, Some("a"), half, NOW).is_ok());
+        let refusal = ledger.reserve(&limits, Some("a"), half, NOW).unwrap_err();
+        assert_eq!(refusal.code, Code::BudgetExceeded);
+        assert!(
+            refusal.message.contains("unit of work"),
+            "{}",
+            refusal.message
+        );
+        assert!(ledger.reserve(&limits, Some("b"), half, NOW).is_ok());
+        assert!(
+            ledger.reserve(&limits, Some("c"), half, NOW).is_err(),
+            "the day is spent"
+        );
+        let tomorrow = NOW.plus(std::time::Duration::from_secs(86_400));
+        assert!(ledger.reserve(&limits, Some("c"), half, tomorrow).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn reservations_never_pass_the_limit(estimates in proptest::collection::vec(1..400_i128, 1..60)) {
+            let (ledger, limits) = (Ledger::default(), limits("", "0.000000001"));
+            let granted: Money = estimates
+                .into_iter()
+                .filter_map(|e| ledger.reserve(&limits, None, Money::from_pico(e), NOW).ok())
+                .map(|reservation| reservation.amount())
+                .sum();
+            prop_assert!(granted <= Money::from_pico(1000));
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! A system as it runs: built from a manifest and its blobs, and from nothing else.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use minijinja::Environment;
+use plimsoll_core::manifest::{GuardSpec, Manifest, ModelSpec};
+use plimsoll_core::record::Deployment;
+use plimsoll_core::{Digest, ModelName, System};
+use plimsoll_guard::contract::{Contract, ContractProblem, JsonContract};
+use plimsoll_guard::expr::Expr;
+use plimsoll_guard::phrases::Phrases;
+use plimsoll_models::{BuildContext, Model, ModelError};
+
+use crate::retry::RetryBudget;
+use crate::room::Room;
+
+/// One running system.
+pub(crate) struct Deployed {
+    /// What the workspace says about the system; its manifest is the deployed one.
+    pub(crate) system: Arc<System>,
+    /// The event that put the release here.
+    pub(crate) deployment: Deployment,
+    /// The models; one that could not be built is unavailable, and says why.
+    pub(crate) models: BTreeMap<ModelName, Result<Model, ModelError>>,
+    pub(crate) input: InputContract,
+    pub(crate) output: Option<JsonContract>,
+    pub(crate) unsure: Option<Expr>,
+    pub(crate) prompt: Option<Environment<'static>>,
+    pub(crate) input_guards: Vec<Guard>,
+    pub(crate) output_guards: Vec<Guard>,
+    pub(crate) room: Arc<Room>,
+    pub(crate) retries: RetryBudget,
+}
+
+/// What inputs are held against.
+pub(crate) enum InputContract {
+    /// Rows of named values, or the variables of a prompt.
+    Row(Box<Contract>),
+    /// Chat bodies, against a schema if there is one.
+    Chat(Option<JsonContract>),
+}
+
+/// A detector with an action, ready to run.
+pub(crate) struct Guard {
+    pub(crate) spec: GuardSpec,
+    pub(crate) detector: Phrases,
+    /// The name that records carry: `guard:phrases`.
+    pub(crate) control: String,
+}
+
+/// A manifest that cannot be run.
+#[derive(Debug, thiserror::Error)]
+#[error("system `{system}` could not be built: {reason}")]
+pub(crate) struct BrokenSystem {
+    pub(crate) system: String,
+    pub(crate) reason: String,
+}
+
+impl Deployed {
+    /// Builds the system that `manifest` describes. `blob` finds its parts.
+    pub(crate) fn build(
+        system: &System,
+        deployment: Deployment,
+        blob: &dyn Fn(Digest) -> Option<Arc<[u8]>>,
+        context: &BuildContext<'_>,
+    ) -> Result<Self, BrokenSystem> {
+        let broken = |reason: String| BrokenSystem {
+            system: system.name.to_string(),
+            reason,
+        };
+        let manifest = &system.manifest;
+        let schema = |digest: Option<Digest>| json_blob(digest, blob).map_err(broken);
+        let input = input_contract(manifest, schema(manifest.input.schema)?).map_err(broken)?;
+        let output = schema(manifest.output.schema)?
+            .map(|schema| JsonContract::compile(&schema))
+            .transpose()
+            .map_err(|problems| broken(list(&problems)))?;
+        let variables = ["answer", "confidence", "inputs"];
+        let unsure = manifest.output.unsure.as_deref();
+        let unsure = unsure
+            .map(|text| Expr::compile(text, &variables))
+            .transpose();
+        let columns = match &input {
+            InputContract::Row(contract) => contract.columns(),
+            InputContract::Chat(_) => &[],
+        };
+        let context = BuildContext {
+            columns,
+            ..*context
+        };
+        let build = |(name, spec): (&ModelName, &ModelSpec)| {
+            let model = Model::build(spec, blob, &context);
+            (name.clone(), model.map_err(|error| error.model_error()))
+        };
+        Ok(Self {
+            models: manifest.models.iter().map(build).collect(),
+            unsure: unsure.map_err(|e| broken(chain(&e)))?,
+            prompt: prompt(manifest, blob).map_err(broken)?,
+            input_guards: guards(&manifest.guards.input).map_err(broken)?,
+            output_guards: guards(&manifest.guards.output).map_err(broken)?,
+            room: Arc::new(Room::new(manifest.in_flight_max)),
+            retries: RetryBudget::new(manifest.retry.budget_percent),
+            system: Arc::new(system.clone()),
+            deployment,
+            input,
+            output,
+        })
+    }
+
+    /// The deployed manifest.
+    pub(crate) fn manifest(&self) -> &Manifest {
+        &self.system.manifest
+    }
+
+    /// The first model that could not be built, and why.
+    pub(crate) fn defect(&self) -> Option<String> {
+        let unbuilt = |(name, model): (&ModelName, &Result<Model, ModelError>)| {
+            let error = model.as_ref().err()?;
+            Some(format!(
+                "model `{name}` of system `{}`: {}",
+                self.system.name, error.detail
+            ))
+        };
+        self.models.iter().find_map(unbuilt)
+    }
+
+    /// Whether an answer can only be cleared as a whole.
+    pub(crate) fn clears_whole_answers_only(&self) -> bool {
+        self.output.is_some() || self.unsure.is_some()
+    }
+
+    /// Whether anything is held against answers.
+    pub(crate) fn has_output_controls(&self) -> bool {
+        self.clears_whole_answers_only() || !self.output_guards.is_empty()
+    }
+}
+
+impl Guard {
+    fn new(spec: &GuardSpec) -> Result<Self, String> {
+        let detector = Phrases::new(&spec.phrases).map_err(|error| error.to_string())?;
+        Ok(Self { detector, control: format!("guard:{}", spec.detector), spec: spec.clone() })
+    }
+}
+
+fn guards(specs: &[GuardSpec]) -> Result<Vec<Guard>, String> {
+    specs.iter().map(Guard::new).collect()
+}
+
+/// An error and its causes, on one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+fn list(problems: &[ContractProblem]) -> String {
+    let line = |problem: &ContractProblem| format!("{}: {}", problem.path, problem.message);
+    problems.iter().map(line).collect::<Vec<_>>().join("; ")
+}
+
+fn json_blob(
+    digest: Option<Digest>,
+    blob: &dyn Fn(Digest) -> Option<Arc<[u8]>>,
+) -> Result<Option<serde_json::Value>, String> {
+    let Some(digest) = digest else {
+        return Ok(None);
+    };
+    let bytes = blob(digest).ok_or_else(|| format!("blob {digest} is missing from data/blobs"))?;
+    serde_json::from_slice(&bytes)
+        .map(Some)
+        .map_err(|e| format!("blob {digest} is not JSON: {e}"))
+}
+
+fn input_contract(
+    manifest: &Manifest,
+    schema: Option<serde_json::Value>,
+) -> Result<InputContract, String> {
+    if manifest.is_predictor() || manifest.prompt.is_some() {
+        let contract = Contract::compile(schema.as_ref(), &manifest.input);
+        return contract
+            .map(|c| InputContract::Row(Box::new(c)))
+            .map_err(|p| list(&p));
+    }
+    let schema = schema.map(|s| JsonContract::compile(&s));
+    schema
+        .transpose()
+        .map(InputContract::Chat)
+        .map_err(|p| list(&p))
+}
+
+fn prompt(
+    manifest: &Manifest,
+    blob: &dyn Fn(Digest) -> Option<Arc<[u8]>>,
+) -> Result<Option<Environment<'static>>, String> {
+    let Some(prompt) = &manifest.prompt else {
+        return Ok(None);
+    };
+    let bytes = blob(prompt.template).ok_or("the prompt's blob is missing from data/blobs")?;
+    let text = String::from_utf8(bytes.to_vec()).map_err(|_| "the prompt is not UTF-8")?;
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
+    let added = environment.add_template_owned("prompt", text);
+    added.map_err(|e| format!("the prompt does not parse: {e}"))?;
+    Ok(Some(environment))
+}

@@ -1,0 +1,257 @@
+//! One decision under way: its draft record, its deadline, and the promise that it is finished once.
+
+use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::time::Duration;
+
+use plimsoll_core::decision::{ControlRecord, Cost, PathStep, Protocol, StageTimes, Verdict};
+use plimsoll_core::{
+    Code, Decision, DecisionId, Digest, EventId, FailureKind, ModelName, Outcome, RequestId, Step,
+};
+use serde_json::Value;
+
+use crate::caller::Caller;
+use crate::deployed::Deployed;
+use crate::envelope::Envelope;
+use crate::failure::Failure;
+use crate::node::Node;
+use crate::room::Place;
+use crate::snapshot::Snapshot;
+
+/// A decision that is open. [`crate::stage::finish`] consumes it; one that is dropped before, because
+/// the caller went away, finishes itself as cancelled. So each is finished exactly once.
+pub(crate) struct Exchange(Option<Box<Open>>);
+
+/// What is known of an open decision.
+pub(crate) struct Open {
+    pub(crate) node: Arc<Node>,
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) system: Arc<Deployed>,
+    pub(crate) envelope: Envelope,
+    pub(crate) caller: Caller,
+    /// The record as far as it goes.
+    pub(crate) decision: Decision,
+    /// On the node's monotonic clock.
+    pub(crate) started: Duration,
+    /// On the node's monotonic clock.
+    pub(crate) deadline: Duration,
+    /// The places that it holds in the node's and the system's room.
+    pub(crate) places: Vec<Place>,
+    /// Whether its `opened` record was written.
+    pub(crate) opened: bool,
+    /// The input, as far as the payload policy lets it be kept.
+    pub(crate) kept_input: Option<Vec<u8>>,
+    /// The failure that a drill forces on the first model.
+    pub(crate) forced: Option<FailureKind>,
+    /// Answers that stand in for models.
+    pub(crate) given: BTreeMap<ModelName, Given>,
+}
+
+/// What stands in for a model, in tests of a workspace.
+#[derive(Clone, Debug)]
+pub enum Given {
+    /// It answers this.
+    Answer {
+        /// The answer.
+        value: Value,
+        /// How sure it is.
+        confidence: Option<f64>,
+    },
+    /// It fails with this code.
+    Fail(Code),
+}
+
+/// What a new exchange is made from.
+pub(crate) struct Beginning<'a> {
+    pub(crate) node: &'a Arc<Node>,
+    pub(crate) snapshot: &'a Arc<Snapshot>,
+    pub(crate) system: &'a Arc<Deployed>,
+    pub(crate) caller: &'a Caller,
+    pub(crate) envelope: &'a Envelope,
+    pub(crate) request: RequestId,
+    pub(crate) row: u32,
+    pub(crate) protocol: Protocol,
+    /// When the call was begun, on the node's monotonic clock.
+    pub(crate) called: Duration,
+    /// Time spent on the whole call before there was a decision.
+    pub(crate) stages: StageTimes,
+}
+
+impl Exchange {
+    /// Opens a decision.
+    pub(crate) fn begin(beginning: &Beginning<'_>) -> Self {
+        let Beginning {
+            node,
+            snapshot,
+            system,
+            caller,
+            envelope,
+            ..
+        } = *beginning;
+        let now = node.clock.now();
+        let started = node.clock.elapsed();
+        let total = Duration::from_millis(system.manifest().deadline.total_ms);
+        let total = envelope.deadline.map_or(total, |asked| asked.min(total));
+        let decision = Decision {
+            id: DecisionId::new(now),
+            request: beginning.request,
+            row: beginning.row,
+            tenant: caller.tenant.clone(),
+            environment: snapshot.environment.clone(),
+            system: system.system.name.clone(),
+            key: caller.key.clone(),
+            unit: envelope.unit.clone(),
+            session: envelope.session.clone(),
+            subject: envelope
+                .subject
+                .as_deref()
+                .map(|s| node.pseudonym("subject", s)),
+            idempotency: None,
+            release: system.deployment.release,
+            deployment: system.deployment.id,
+            protocol: beginning.protocol,
+            stream: false,
+            mode: system.manifest().mode,
+            opened_at: now,
+            closed_at: None,
+            outcome: None,
+            kind: None,
+            code: None,
+            stages: beginning.stages,
+            controls: Vec::with_capacity(4),
+            attempts: Vec::with_capacity(1),
+            path: Vec::new(),
+            confidence: None,
+            cost: Cost::FREE,
+            payload: None,
+            review: None,
+            spliced: Vec::new(),
+            drill: None,
+            observed: Vec::new(),
+            answer_age_ms: None,
+        };
+        Self(Some(Box::new(Open {
+            node: Arc::clone(node),
+            snapshot: Arc::clone(snapshot),
+            system: Arc::clone(system),
+            envelope: envelope.clone(),
+            caller: caller.clone(),
+            decision,
+            started,
+            deadline: beginning.called + total,
+            places: Vec::with_capacity(2),
+            opened: false,
+            kept_input: None,
+            forced: None,
+            given: BTreeMap::new(),
+        })))
+    }
+
+    /// Marks it as part of a drill.
+    pub(crate) fn force(&mut self, kind: FailureKind, drill: EventId) {
+        self.forced = Some(kind);
+        self.decision.drill = Some(drill);
+    }
+
+    /// Takes what is known, so that dropping the exchange finishes nothing.
+    pub(crate) fn close(mut self) -> Box<Open> {
+        self.0
+            .take()
+            .expect("an exchange is closed once, since closing consumes it")
+    }
+}
+
+impl Open {
+    /// What is left until the deadline.
+    pub(crate) fn remaining(&self) -> Duration {
+        self.deadline.saturating_sub(self.node.clock.elapsed())
+    }
+
+    /// Microseconds since `since` on the node's monotonic clock.
+    pub(crate) fn micros_since(&self, since: Duration) -> u64 {
+        micros(self.node.clock.elapsed().saturating_sub(since))
+    }
+
+    /// Notes what a control said.
+    pub(crate) fn note_control(
+        &mut self,
+        control: &str,
+        since: Duration,
+        failed: Option<&Failure>,
+    ) {
+        let micros = self.micros_since(since);
+        self.decision.controls.push(ControlRecord {
+            control: control.to_owned(),
+            verdict: if failed.is_some() {
+                Verdict::Failed
+            } else {
+                Verdict::Passed
+            },
+            micros,
+            code: failed.map(Failure::code),
+            finding: failed.and_then(|failure| failure.finding.clone()),
+        });
+    }
+
+    /// Notes that a configured control could not run.
+    pub(crate) fn note_skipped(&mut self, control: &str, reason: &str) {
+        self.node
+            .metrics
+            .control_skipped(&self.decision.system, control);
+        self.decision.controls.push(ControlRecord {
+            control: control.to_owned(),
+            verdict: Verdict::Skipped,
+            micros: 0,
+            code: Some(Code::ControlFailed),
+            finding: Some(reason.to_owned()),
+        });
+    }
+
+    /// Notes which step was taken after which failure; the first failure labels the decision.
+    pub(crate) fn note_step(&mut self, failure: &Failure, step: &Step) {
+        let kind = failure.kind();
+        self.decision.kind.get_or_insert(kind);
+        self.decision.path.push(PathStep {
+            kind,
+            code: failure.code(),
+            step: step.clone(),
+            detail: failure.finding.clone(),
+        });
+    }
+
+    /// The commitment of an idempotency key to this caller.
+    pub(crate) fn idempotency(&self, key: &str) -> Digest {
+        self.node.pseudonym("idempotency", key)
+    }
+}
+
+pub(crate) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+impl Deref for Exchange {
+    type Target = Open;
+
+    fn deref(&self) -> &Open {
+        self.0
+            .as_ref()
+            .expect("only closing takes it, and closing consumes the exchange")
+    }
+}
+
+impl DerefMut for Exchange {
+    fn deref_mut(&mut self) -> &mut Open {
+        self.0
+            .as_mut()
+            .expect("only closing takes it, and closing consumes the exchange")
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if let Some(open) = self.0.take() {
+            crate::stage::finish::abandon(*open, Outcome::Cancelled);
+        }
+    }
+}

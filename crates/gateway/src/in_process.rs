@@ -1,0 +1,229 @@
+//! Asking without a listener: `plimsoll batch` and `plimsoll test`, and drills.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use plimsoll_core::decision::Protocol;
+use plimsoll_core::record::{Drill, Record};
+use plimsoll_core::{
+    Decision, EventId, FailureKind, ModelName, RequestId, Step, SystemName, TenantName,
+};
+use serde_json::Value;
+
+use crate::answer::{ChatItem, Item};
+use crate::caller::Caller;
+use crate::deployed::{Deployed, InputContract};
+use crate::envelope::Envelope;
+use crate::exchange::{Beginning, Exchange, Given};
+use crate::node::Node;
+use crate::pipeline::decide;
+use crate::refusal::Refusal;
+use crate::snapshot::Snapshot;
+use crate::stage::finish::{Body, Told};
+use crate::stage::resolve::resolve;
+
+/// One item asked in process.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// Which system.
+    pub system: SystemName,
+    /// On whose behalf.
+    pub tenant: TenantName,
+    /// A row, the variables of a prompt, or a chat body.
+    pub input: Value,
+    /// What stands in for models, by name.
+    pub given: BTreeMap<ModelName, Given>,
+    /// The unit of work.
+    pub unit: Option<String>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The decision; open if it waits for a person.
+    pub decision: Decision,
+    /// The answer.
+    pub answer: Option<Value>,
+    /// Why there is none.
+    pub refusal: Option<Refusal>,
+}
+
+/// A question that could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// There is no such system, or it could not be built.
+    #[error("{0}")]
+    System(String),
+    /// The record of a drill could not be written.
+    #[error("the drill could not be recorded")]
+    Record(#[from] plimsoll_journal::AppendError),
+}
+
+impl Node {
+    /// Asks one item.
+    ///
+    /// # Errors
+    /// If there is no such system.
+    pub async fn ask(self: &Arc<Self>, question: Question) -> Result<Asked, AskError> {
+        let caller = Caller::operator(question.tenant);
+        let envelope = Envelope {
+            unit: question.unit,
+            ..Envelope::default()
+        };
+        let snapshot = self.snapshot.load_full();
+        let system = find(&snapshot, &caller, &question.system)?;
+        let item = item(&system, question.input);
+        let mut exchange = self.begin(&snapshot, &system, &caller, &envelope);
+        exchange.given = question.given;
+        Ok(asked(decide(exchange, item).await))
+    }
+
+    /// Causes a failure of `kind` on purpose, at the boundary of the system's first model, and holds
+    /// the ladder that was taken against the one that was designed.
+    ///
+    /// # Errors
+    /// If there is no such system, or the drill cannot be recorded.
+    pub async fn drill(
+        self: &Arc<Self>,
+        system: &SystemName,
+        kind: FailureKind,
+        input: Value,
+        actor: &str,
+    ) -> Result<Drill, AskError> {
+        let caller = Caller::operator(TenantName::default_tenant());
+        let snapshot = self.snapshot.load_full();
+        let system = find(&snapshot, &caller, system)?;
+        let item = item(&system, input);
+        let id = EventId::new(self.clock.now());
+        let mut exchange = self.begin(&snapshot, &system, &caller, &Envelope::default());
+        exchange.force(kind, id);
+        let Told { decision, .. } = decide(exchange, item).await;
+        let drill = judge(&system, kind, id, actor, decision);
+        self.record(Record::Drill(Box::new(drill.clone()))).await?;
+        Ok(drill)
+    }
+
+    fn begin(
+        self: &Arc<Self>,
+        snapshot: &Arc<Snapshot>,
+        system: &Arc<Deployed>,
+        caller: &Caller,
+        envelope: &Envelope,
+    ) -> Exchange {
+        Exchange::begin(&Beginning {
+            node: self,
+            snapshot,
+            system,
+            caller,
+            envelope,
+            request: RequestId::new(self.clock.now()),
+            row: 0,
+            protocol: Protocol::File,
+            called: self.clock.elapsed(),
+            stages: plimsoll_core::decision::StageTimes::default(),
+        })
+    }
+}
+
+fn find(
+    snapshot: &Snapshot,
+    caller: &Caller,
+    name: &SystemName,
+) -> Result<Arc<Deployed>, AskError> {
+    let found = resolve(snapshot, caller, name.as_str(), false);
+    found.map_err(|refusal| AskError::System(refusal.message))
+}
+
+fn item(system: &Deployed, input: Value) -> Item {
+    match &system.input {
+        InputContract::Row(_) => Item::Row(input),
+        InputContract::Chat(_) => {
+            let body = Bytes::from(input.to_string());
+            Item::Chat(ChatItem {
+                body,
+                stream: false,
+                usage_asked: false,
+                max_tokens: None,
+            })
+        }
+    }
+}
+
+fn asked(told: Told) -> Asked {
+    let decision = told.decision;
+    match told.body {
+        Body::Answer(answer) => Asked {
+            decision,
+            answer: Some(answer.value()),
+            refusal: None,
+        },
+        Body::Waiting(waiting) => Asked {
+            decision,
+            answer: waiting.meanwhile,
+            refusal: None,
+        },
+        Body::Refused(refusal) => Asked {
+            decision,
+            answer: None,
+            refusal: Some(refusal),
+        },
+        Body::Stream(_) => Asked {
+            decision,
+            answer: None,
+            refusal: None,
+        },
+    }
+}
+
+/// A drill passes if the steps that were taken are the designed ones, in their order, and one of
+/// them ended the decision: not an exhausted ladder, and not a safe default.
+fn judge(
+    system: &Deployed,
+    kind: FailureKind,
+    id: EventId,
+    actor: &str,
+    decision: Decision,
+) -> Drill {
+    let manifest = system.manifest();
+    let expected: Vec<Step> = manifest.ladders.steps(kind).to_vec();
+    let taken: Vec<Step> = decision.path.iter().map(|step| step.step.clone()).collect();
+    let designed = manifest.ladders.is_designed(kind);
+    let is_prefix = !taken.is_empty() && expected.starts_with(&taken);
+    let is_first_kind = decision.path.first().is_some_and(|step| step.kind == kind);
+    let ended = decision.outcome.is_some() || decision.review.is_some();
+    let note = if !designed {
+        Some(format!(
+            "`on.{kind}` has no line: what happened is the safe default"
+        ))
+    } else if !is_first_kind {
+        let first = decision
+            .path
+            .first()
+            .map_or("none", |step| step.kind.as_str());
+        Some(format!(
+            "the first failure was `{first}`: is the input of the drill in order?"
+        ))
+    } else if !is_prefix {
+        Some("other steps were taken than were designed".to_owned())
+    } else if !ended {
+        Some("the decision did not end".to_owned())
+    } else {
+        None
+    };
+    Drill {
+        id,
+        system: decision.system.clone(),
+        environment: decision.environment.clone(),
+        kind,
+        release: decision.release,
+        expected,
+        taken,
+        outcome: decision.outcome,
+        passed: note.is_none(),
+        note,
+        actor: actor.to_owned(),
+        at: decision.opened_at,
+        decision: Some(decision.id),
+    }
+}

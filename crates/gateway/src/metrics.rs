@@ -1,0 +1,371 @@
+//! What is counted, in Prometheus' conventions. Labels hold names of the workspace, codes and
+//! outcomes: never anything that a caller wrote.
+
+use std::fmt::{Debug, Display, Write as _};
+use std::hash::Hash;
+
+use plimsoll_core::decision::CostBasis;
+use plimsoll_core::{Code, Decision, FailureKind, ModelName, Outcome, SystemName};
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Metric, Registry};
+
+/// The name and meaning of each metric: the reference page is generated from this table.
+pub const METRICS: &[(&str, &str, &str)] = &[
+    (
+        "plimsoll_decisions_total",
+        "counter",
+        "Decisions closed, by system, outcome and kind of the first failure.",
+    ),
+    (
+        "plimsoll_decision_seconds",
+        "histogram",
+        "From opening to closing a decision, by system.",
+    ),
+    (
+        "plimsoll_attempts_total",
+        "counter",
+        "Calls to models, by system, model and error code (`none` for success).",
+    ),
+    (
+        "plimsoll_controls_skipped_total",
+        "counter",
+        "Configured controls that did not run, by system and control: each is an alarm.",
+    ),
+    (
+        "plimsoll_refused_total",
+        "counter",
+        "Requests refused before there was a decision, by code.",
+    ),
+    (
+        "plimsoll_unrecorded_total",
+        "counter",
+        "Decisions whose record could not be written and whose answer was withheld, by system and code.",
+    ),
+    (
+        "plimsoll_reviews_opened_total",
+        "counter",
+        "Decisions that wait or waited for a person, by system.",
+    ),
+    (
+        "plimsoll_cost_total",
+        "counter",
+        "Money spent in the workspace's currency, by system and basis.",
+    ),
+    (
+        "plimsoll_cost_unknown_total",
+        "counter",
+        "Decisions of unknown cost, by system: each is an alarm.",
+    ),
+    (
+        "plimsoll_in_flight",
+        "gauge",
+        "Decisions being answered now.",
+    ),
+    (
+        "plimsoll_reloads_total",
+        "counter",
+        "Reloads of the workspace, by result (`done`, `rejected`).",
+    ),
+    (
+        "plimsoll_workspace_rejected",
+        "gauge",
+        "1 while the files of the workspace have problems and an older state is served.",
+    ),
+    (
+        "plimsoll_systems_broken",
+        "gauge",
+        "Systems that could not be built and are not served.",
+    ),
+    (
+        "plimsoll_journal_committed_sequence",
+        "gauge",
+        "The last record that is on disk.",
+    ),
+    (
+        "plimsoll_journal_queue_bytes",
+        "gauge",
+        "Bytes of records that wait for the disk.",
+    ),
+    (
+        "plimsoll_journal_failing",
+        "gauge",
+        "1 while the journal cannot write: the disk is full or failing.",
+    ),
+];
+
+/// A label whose value is anything that prints.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Label<T>(T);
+
+impl<T: Display> EncodeLabelValue for Label<T> {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        write!(encoder, "{}", self.0)
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct BySystem {
+    system: Label<SystemName>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct ByOutcome {
+    system: Label<SystemName>,
+    outcome: Label<Outcome>,
+    kind: Label<&'static str>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct ByModel {
+    system: Label<SystemName>,
+    model: Label<ModelName>,
+    code: Label<&'static str>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct ByControl {
+    system: Label<SystemName>,
+    control: Label<String>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct ByCode {
+    code: Label<&'static str>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct BySystemAndCode {
+    system: Label<SystemName>,
+    code: Label<&'static str>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct ByBasis {
+    system: Label<SystemName>,
+    basis: Label<&'static str>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct ByResult {
+    result: Label<&'static str>,
+}
+
+type CostCounter = Counter<f64, std::sync::atomic::AtomicU64>;
+
+/// The data plane's metrics.
+pub(crate) struct Metrics {
+    registry: Registry,
+    decisions: Family<ByOutcome, Counter>,
+    seconds: Family<BySystem, Histogram, fn() -> Histogram>,
+    attempts: Family<ByModel, Counter>,
+    skipped: Family<ByControl, Counter>,
+    refused: Family<ByCode, Counter>,
+    unrecorded: Family<BySystemAndCode, Counter>,
+    reviews: Family<BySystem, Counter>,
+    cost: Family<ByBasis, CostCounter>,
+    cost_unknown: Family<BySystem, Counter>,
+    reloads: Family<ByResult, Counter>,
+    pub(crate) in_flight: Gauge,
+    pub(crate) workspace_rejected: Gauge,
+    pub(crate) systems_broken: Gauge,
+    pub(crate) committed: Gauge,
+    pub(crate) queue_bytes: Gauge,
+    pub(crate) journal_failing: Gauge,
+}
+
+/// From 50 µs to 100 s.
+const SECONDS: [f64; 16] = [
+    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5,
+    10.0, 30.0, 100.0,
+];
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let seconds: fn() -> Histogram = || Histogram::new(SECONDS);
+        let mut metrics = Self {
+            registry: Registry::default(),
+            decisions: Family::default(),
+            seconds: Family::new_with_constructor(seconds),
+            attempts: Family::default(),
+            skipped: Family::default(),
+            refused: Family::default(),
+            unrecorded: Family::default(),
+            reviews: Family::default(),
+            cost: Family::default(),
+            cost_unknown: Family::default(),
+            reloads: Family::default(),
+            in_flight: Gauge::default(),
+            workspace_rejected: Gauge::default(),
+            systems_broken: Gauge::default(),
+            committed: Gauge::default(),
+            queue_bytes: Gauge::default(),
+            journal_failing: Gauge::default(),
+        };
+        metrics.register();
+        metrics
+    }
+
+    fn register(&mut self) {
+        self.add("plimsoll_decisions_total", self.decisions.clone());
+        self.add("plimsoll_decision_seconds", self.seconds.clone());
+        self.add("plimsoll_attempts_total", self.attempts.clone());
+        self.add("plimsoll_controls_skipped_total", self.skipped.clone());
+        self.add("plimsoll_refused_total", self.refused.clone());
+        self.add("plimsoll_unrecorded_total", self.unrecorded.clone());
+        self.add("plimsoll_reviews_opened_total", self.reviews.clone());
+        self.add("plimsoll_cost_total", self.cost.clone());
+        self.add("plimsoll_cost_unknown_total", self.cost_unknown.clone());
+        self.add("plimsoll_reloads_total", self.reloads.clone());
+        self.add("plimsoll_in_flight", self.in_flight.clone());
+        self.add("plimsoll_workspace_rejected", self.workspace_rejected.clone());
+        self.add("plimsoll_systems_broken", self.systems_broken.clone());
+        self.add("plimsoll_journal_committed_sequence", self.committed.clone());
+        self.add("plimsoll_journal_queue_bytes", self.queue_bytes.clone());
+        self.add("plimsoll_journal_failing", self.journal_failing.clone());
+    }
+
+    fn add(&mut self, name: &'static str, metric: impl Metric) {
+        let row = METRICS.iter().find(|(known, _, _)| *known == name);
+        let (_, _, help) = row.expect("every metric has a row in METRICS");
+        let name = name.trim_end_matches("_total");
+        self.registry.register(name, help.trim_end_matches('.'), metric);
+    }
+
+    /// The page in Prometheus' text format.
+    pub(crate) fn page(&self) -> String {
+        let mut page = String::with_capacity(8192);
+        if prometheus_client::encoding::text::encode(&mut page, &self.registry).is_err() {
+            page.clear();
+        }
+        page
+    }
+
+    /// A decision was closed.
+    pub(crate) fn closed(&self, decision: &Decision, micros: u64) {
+        let Some(outcome) = decision.outcome else {
+            return;
+        };
+        if decision.drill.is_some() {
+            return;
+        }
+        let system = Label(decision.system.clone());
+        let kind = Label(decision.kind.map_or("none", FailureKind::as_str));
+        let labels = ByOutcome {
+            system: system.clone(),
+            outcome: Label(outcome),
+            kind,
+        };
+        self.decisions.get_or_create(&labels).inc();
+        let seconds = std::time::Duration::from_micros(micros).as_secs_f64();
+        self.seconds
+            .get_or_create(&BySystem {
+                system: system.clone(),
+            })
+            .observe(seconds);
+        if decision.attempts.is_empty() {
+            return;
+        }
+        let (amount, basis) = (decision.cost.amount.approximate(), decision.cost.basis);
+        let basis = match basis {
+            CostBasis::Measured => "measured",
+            CostBasis::Estimated => "estimated",
+            CostBasis::Unknown => {
+                self.cost_unknown
+                    .get_or_create(&BySystem {
+                        system: system.clone(),
+                    })
+                    .inc();
+                "unknown"
+            }
+        };
+        self.cost
+            .get_or_create(&ByBasis {
+                system,
+                basis: Label(basis),
+            })
+            .inc_by(amount.max(0.0));
+    }
+
+    /// A model was called.
+    pub(crate) fn attempt(&self, system: &SystemName, model: &ModelName, code: Option<Code>) {
+        let code = Label(code.map_or("none", Code::as_str));
+        let labels = ByModel {
+            system: Label(system.clone()),
+            model: Label(model.clone()),
+            code,
+        };
+        self.attempts.get_or_create(&labels).inc();
+    }
+
+    /// A configured control did not run.
+    pub(crate) fn control_skipped(&self, system: &SystemName, control: &str) {
+        let control = Label(control.to_owned());
+        self.skipped
+            .get_or_create(&ByControl {
+                system: Label(system.clone()),
+                control,
+            })
+            .inc();
+    }
+
+    /// A request was refused before there was a decision.
+    pub(crate) fn refused(&self, code: Code) {
+        self.refused
+            .get_or_create(&ByCode {
+                code: Label(code.as_str()),
+            })
+            .inc();
+    }
+
+    /// A decision could not be recorded.
+    pub(crate) fn unrecorded(&self, system: &SystemName, code: Code) {
+        let labels = BySystemAndCode {
+            system: Label(system.clone()),
+            code: Label(code.as_str()),
+        };
+        self.unrecorded.get_or_create(&labels).inc();
+    }
+
+    /// A decision waits for a person.
+    pub(crate) fn waiting(&self, decision: &Decision) {
+        self.reviews
+            .get_or_create(&BySystem {
+                system: Label(decision.system.clone()),
+            })
+            .inc();
+    }
+
+    /// The workspace was read again.
+    pub(crate) fn reloaded(&self, done: bool) {
+        let result = Label(if done { "done" } else { "rejected" });
+        self.reloads.get_or_create(&ByResult { result }).inc();
+        self.workspace_rejected.set(i64::from(!done));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_of_the_table_is_on_the_page_and_nothing_else() {
+        let metrics = Metrics::new();
+        metrics.refused(Code::Unauthenticated);
+        metrics.reloaded(true);
+        let page = metrics.page();
+        for (name, _, _) in METRICS {
+            assert!(
+                page.contains(&format!("# TYPE {}", name.trim_end_matches("_total"))),
+                "{name}"
+            );
+        }
+        assert!(
+            page.contains(r#"plimsoll_refused_total{code="unauthenticated"} 1"#),
+            "{page}"
+        );
+    }
+}

@@ -1,0 +1,82 @@
+//! Before money is spent: the reservation in the ledger and the `opened` record in the journal.
+
+use bytes::Bytes;
+use plimsoll_core::decision::Cost;
+use plimsoll_core::manifest::ModelSpec;
+use plimsoll_core::record::Opened;
+use plimsoll_core::stakes::Durability;
+use plimsoll_core::{Code, ModelName, Money, Record};
+
+use crate::budget::Reservation;
+use crate::exchange::{Exchange, Open};
+use crate::failure::Failure;
+
+/// Fewer bytes than these never make a token; used as an upper bound on a prompt's tokens.
+const BYTES_PER_TOKEN_MIN: u64 = 2;
+
+/// Sets aside what a call to `name` may cost at the most.
+pub(crate) fn reserve(
+    ex: &mut Open,
+    name: &ModelName,
+    body: Option<&Bytes>,
+) -> Result<Reservation, Failure> {
+    let limits = &ex.system.manifest().budget;
+    let estimate = ceiling(ex, name, body);
+    if limits.per_unit.is_none() && limits.per_day.is_none() {
+        return Ok(Reservation::unlimited(estimate));
+    }
+    let since = ex.node.clock.elapsed();
+    let ledger = ex.node.ledger(&ex.decision.system);
+    let unit = ex.decision.unit.clone();
+    let now = ex.node.clock.now();
+    let reserved = ledger
+        .reserve(limits, unit.as_deref(), estimate, now)
+        .map_err(Failure::from);
+    ex.note_control("budget", since, reserved.as_ref().err());
+    reserved
+}
+
+/// What the call may cost at the most; zero if nobody can say (which `check` refuses under a limit).
+fn ceiling(ex: &Open, name: &ModelName, body: Option<&Bytes>) -> Money {
+    let Some(ModelSpec::Openai(spec)) = ex.system.manifest().models.get(name) else {
+        return Money::ZERO;
+    };
+    let input_tokens = body.map_or(0, |body| body.len() as u64 / BYTES_PER_TOKEN_MIN);
+    let output_tokens = spec.max_output_tokens.map_or(0, u64::from);
+    let (provider, model, at) = (spec.provider.as_str(), &spec.model, ex.decision.opened_at);
+    let ceiling = ex
+        .snapshot
+        .prices
+        .ceiling(provider, model, at, input_tokens, output_tokens);
+    ceiling.unwrap_or(Money::ZERO)
+}
+
+/// Replaces what was set aside by what was spent.
+pub(crate) fn settle(ex: &Open, reservation: &Reservation, spent: Cost) {
+    if reservation.is_limited() {
+        let now = ex.node.clock.now();
+        ex.node
+            .ledger(&ex.decision.system)
+            .settle(reservation, spent.amount, now);
+    }
+}
+
+/// Writes the `opened` record, once. With a durable record and a stream it is on disk before the
+/// stream's first byte.
+pub(crate) async fn open(ex: &mut Exchange, reserved: Money) -> Result<(), Failure> {
+    if ex.opened {
+        return Ok(());
+    }
+    let opened = Opened {
+        decision: ex.decision.clone(),
+        reserved,
+    };
+    let ticket = ex.node.append(Record::Opened(Box::new(opened)), None).await;
+    let ticket = ticket.map_err(Failure::from)?;
+    ex.opened = true;
+    if ex.decision.stream && ex.system.manifest().record == Durability::Durable {
+        let synced = ticket.durable().await;
+        synced.map_err(|_| Failure::plain(Code::RecordUnavailable))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! How callers speak. Each protocol decodes a call into items, lets [`crate::pipeline`] decide each,
+//! and tells the results in its own shapes, refusals included.
+
+pub(crate) mod body;
+pub(crate) mod decisions;
+pub(crate) mod models;
+pub(crate) mod oip;
+pub(crate) mod oip_tensor;
+pub(crate) mod openai_chat;
+pub(crate) mod openai_shape;
+pub(crate) mod polling;
+pub(crate) mod respond;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use plimsoll_core::RequestId;
+use plimsoll_core::decision::{Protocol, StageTimes};
+
+use crate::caller::Caller;
+use crate::deployed::Deployed;
+use crate::envelope::{Envelope, Patience};
+use crate::exchange::{Beginning, Exchange, micros};
+use crate::node::Node;
+use crate::refusal::Refusal;
+use crate::snapshot::Snapshot;
+use crate::stage::finish::{Body, Told};
+use crate::stage::identify::identify;
+use crate::stage::resolve::resolve;
+
+/// One call by an identified caller, before it is split into decisions.
+pub(crate) struct Call {
+    pub(crate) node: Arc<Node>,
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) caller: Caller,
+    pub(crate) envelope: Envelope,
+    pub(crate) request: RequestId,
+    pub(crate) protocol: Protocol,
+    /// When it came, on the node's monotonic clock.
+    pub(crate) called: Duration,
+    stages: StageTimes,
+}
+
+impl Call {
+    /// Identifies the caller and reads the headers.
+    pub(crate) fn identify(
+        node: &Arc<Node>,
+        headers: HeaderMap,
+        protocol: Protocol,
+    ) -> Result<Self, Refusal> {
+        let called = node.clock.elapsed();
+        let snapshot = node.snapshot.load_full();
+        let caller = identify(&snapshot, &headers)?;
+        let envelope = Envelope::read(&headers)?;
+        let request = RequestId::new(node.clock.now());
+        let mut stages = StageTimes::default();
+        stages.identify = micros(node.clock.elapsed().saturating_sub(called));
+        let node = Arc::clone(node);
+        Ok(Self {
+            node,
+            snapshot,
+            headers,
+            caller,
+            envelope,
+            request,
+            protocol,
+            called,
+            stages,
+        })
+    }
+
+    /// The system of this name that the caller may use.
+    pub(crate) fn resolve(&mut self, name: &str) -> Result<Arc<Deployed>, Refusal> {
+        let since = self.node.clock.elapsed();
+        let or_default = self.protocol == Protocol::OpenaiChat;
+        let system = resolve(&self.snapshot, &self.caller, name, or_default);
+        self.stages.resolve = micros(self.node.clock.elapsed().saturating_sub(since));
+        system
+    }
+
+    /// Opens the decision about row `row`.
+    pub(crate) fn begin(&self, system: &Arc<Deployed>, row: u32) -> Exchange {
+        Exchange::begin(&Beginning {
+            node: &self.node,
+            snapshot: &self.snapshot,
+            system,
+            caller: &self.caller,
+            envelope: &self.envelope,
+            request: self.request,
+            row,
+            protocol: self.protocol,
+            called: self.called,
+            stages: self.stages,
+        })
+    }
+
+    /// For a decision that waits for a person: holds the caller as long as it asked for.
+    pub(crate) async fn patiently(&self, told: Told) -> Told {
+        match (&told.body, self.envelope.patience) {
+            (Body::Waiting(_), Patience::Wait(patience)) => {
+                polling::wait_for_person(&self.node, told, patience).await
+            }
+            _ => told,
+        }
+    }
+}
+
+/// A call's body and what it says it is.
+pub(crate) struct Received {
+    pub(crate) bytes: Result<Bytes, Refusal>,
+}

@@ -1,0 +1,306 @@
+//! Reviews: a decision that waits for a person stays open; the answer closes it.
+//!
+//! The store holds the review with all that is needed to close its decision, so that a restart
+//! loses none. Callers who wait are woken in process; others poll.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use plimsoll_core::manifest::{AbstainSpec, ExpiryStep};
+use plimsoll_core::ports::PortError;
+use plimsoll_core::record::{ReviewChange, ReviewEvent};
+use plimsoll_core::review::{Review, ReviewState};
+use plimsoll_core::{Code, Decision, DecisionId, Outcome, Record, ReviewId, TenantName, Timestamp};
+use serde_json::Value;
+use tokio::sync::Notify;
+
+use crate::answer::Item;
+use crate::exchange::Exchange;
+use crate::failure::Failure;
+use crate::node::Node;
+use crate::refusal::Refusal;
+
+/// How many callers may wait at a time; a further one is told at once that the review is open.
+const WAITERS_MAX: usize = 10_000;
+/// How many overdue reviews are closed in one go.
+const EXPIRE_AT_ONCE: u32 = 500;
+
+/// A review that was opened, and what its caller may be given meanwhile.
+#[derive(Clone, Debug)]
+pub(crate) struct Waiting {
+    pub(crate) review: ReviewId,
+    pub(crate) due_at: Timestamp,
+    /// The abstain value, in the shape of the output.
+    pub(crate) meanwhile: Option<Value>,
+}
+
+/// Callers who wait for a decision to close.
+#[derive(Default)]
+pub(crate) struct Waiters(Mutex<HashMap<DecisionId, Arc<Notify>>>);
+
+impl Waiters {
+    /// Something to wait on, unless too many wait already.
+    pub(crate) fn join(&self, id: DecisionId) -> Option<Arc<Notify>> {
+        let mut waiters = self.0.lock();
+        if waiters.len() >= WAITERS_MAX && !waiters.contains_key(&id) {
+            return None;
+        }
+        Some(Arc::clone(waiters.entry(id).or_default()))
+    }
+
+    fn wake(&self, id: DecisionId) {
+        if let Some(waiting) = self.0.lock().remove(&id) {
+            waiting.notify_waiters();
+        }
+    }
+
+    /// Forgets a decision that nobody else waits for.
+    pub(crate) fn leave(&self, id: DecisionId, mine: Arc<Notify>) {
+        let mut waiters = self.0.lock();
+        drop(mine);
+        if waiters
+            .get(&id)
+            .is_some_and(|waiting| Arc::strong_count(waiting) == 1)
+        {
+            waiters.remove(&id);
+        }
+    }
+}
+
+/// The ladder's step: opens a review of this decision.
+pub(crate) async fn open(
+    ex: &mut Exchange,
+    item: &Item,
+    failure: &Failure,
+) -> Result<Waiting, Failure> {
+    let system = Arc::clone(&ex.system);
+    let Some(policy) = &system.manifest().review else {
+        return Err(Failure::new(
+            Code::ReviewUnavailable,
+            "the system has no review queue",
+        ));
+    };
+    crate::opening::open(ex, plimsoll_core::Money::ZERO).await?;
+    let now = ex.node.clock.now();
+    let id = ReviewId::new(now);
+    ex.decision.review = Some(id);
+    let review = Review {
+        id,
+        queue: policy.queue.clone(),
+        decision: ex.decision.clone(),
+        input: crate::payload::item_value(item),
+        proposal: failure.uncleared.as_ref().map(|(_, answer)| answer.value()),
+        fallback: meanwhile(system.manifest().abstain.as_ref()),
+        on_expiry: policy.on_expiry,
+        opened_at: now,
+        due_at: now.plus(Duration::from_millis(policy.due_ms)),
+        state: ReviewState::Open,
+    };
+    let waiting = Waiting {
+        review: id,
+        due_at: review.due_at,
+        meanwhile: review.fallback.clone(),
+    };
+    let event = event(&review, ReviewChange::Opened, None, now);
+    let opened = ex.node.reviews.open(review).await;
+    opened.map_err(|error| {
+        tracing::warn!(error = %crate::deployed::chain(&error), "a review could not be opened");
+        ex.decision.review = None;
+        Failure::plain(Code::ReviewUnavailable)
+    })?;
+    let ticket = ex.node.append(event, None).await.map_err(Failure::from)?;
+    ticket
+        .durable()
+        .await
+        .map_err(|_| Failure::plain(Code::RecordUnavailable))?;
+    Ok(waiting)
+}
+
+fn meanwhile(abstain: Option<&AbstainSpec>) -> Option<Value> {
+    Some(match abstain? {
+        AbstainSpec::Value(value) => value.clone(),
+        AbstainSpec::Message(text) => Value::String(text.clone()),
+    })
+}
+
+fn event(review: &Review, change: ReviewChange, actor: Option<&str>, at: Timestamp) -> Record {
+    Record::Review(Box::new(ReviewEvent {
+        review: review.id,
+        decision: review.decision.id,
+        tenant: review.decision.tenant.clone(),
+        system: review.decision.system.clone(),
+        queue: review.queue.clone(),
+        event: change,
+        actor: actor.map(str::to_owned),
+        at,
+        due_at: review.due_at,
+    }))
+}
+
+/// Why a review could not be answered.
+#[derive(Debug, thiserror::Error)]
+pub enum ReviewError {
+    /// The store says no.
+    #[error("the review could not be closed")]
+    Store(#[from] PortError),
+    /// The answer is not in the shape of the system's output.
+    #[error("the answer does not fit the output schema: {0}")]
+    Unfit(String),
+    /// The record could not be written.
+    #[error("the review was answered, and its decision could not be recorded yet: {0}")]
+    Record(String),
+}
+
+impl Node {
+    /// Closes a review with a person's answer, and its decision with it.
+    ///
+    /// # Errors
+    /// If the answer does not fit the output schema, the review is not open, or the store or the
+    /// journal do not answer.
+    pub async fn answer_review(
+        &self,
+        tenant: &TenantName,
+        id: ReviewId,
+        answer: Value,
+        actor: &str,
+        note: Option<String>,
+    ) -> Result<Decision, ReviewError> {
+        let review = self.reviews.get(tenant, id).await?;
+        self.fits_output(&review, &answer)?;
+        let at = self.clock.now();
+        let state = ReviewState::Answered {
+            answer,
+            actor: actor.to_owned(),
+            note,
+            at,
+        };
+        let review = self.reviews.close(tenant, id, state).await?;
+        self.close_reviewed(review).await
+    }
+
+    /// Closes the reviews that are overdue, each by its `on_expiry`. Returns how many.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn expire_reviews(&self) -> Result<usize, PortError> {
+        let now = self.clock.now();
+        let open = self.reviews.list_open(None, EXPIRE_AT_ONCE).await?;
+        let mut expired = 0;
+        for review in open.into_iter().filter(|review| review.due_at <= now) {
+            let tenant = review.decision.tenant.clone();
+            let state = ReviewState::Expired { at: now };
+            match self.reviews.close(&tenant, review.id, state).await {
+                Ok(review) => {
+                    expired += 1;
+                    if let Err(error) = self.close_reviewed(review).await {
+                        tracing::error!(%error, "an expired review's decision was not recorded");
+                    }
+                }
+                Err(PortError::ReviewClosed(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(expired)
+    }
+
+    fn fits_output(&self, review: &Review, answer: &Value) -> Result<(), ReviewError> {
+        let snapshot = self.snapshot.load();
+        let deployed = snapshot.running(&review.decision.system);
+        let Some(contract) = deployed.and_then(|deployed| deployed.output.as_ref()) else {
+            return Ok(());
+        };
+        contract.check(answer, Code::OutputSchema).map_err(|violations| {
+            let messages: Vec<String> = violations.into_iter().map(|v| v.message).collect();
+            ReviewError::Unfit(messages.join("; "))
+        })
+    }
+
+    /// Writes the `closed` record of a decision whose review is closed. Also used at start for
+    /// reviews that were closed just before the node died.
+    pub(crate) async fn close_reviewed(&self, review: Review) -> Result<Decision, ReviewError> {
+        let (outcome, output, change, actor, at) = match &review.state {
+            ReviewState::Answered {
+                answer, actor, at, ..
+            } => {
+                let actor = Some(actor.as_str());
+                (
+                    Outcome::Reviewed,
+                    Some(answer),
+                    ReviewChange::Answered,
+                    actor,
+                    *at,
+                )
+            }
+            ReviewState::Expired { at } => match review.on_expiry {
+                ExpiryStep::Abstain => (
+                    Outcome::Expired,
+                    review.fallback.as_ref(),
+                    ReviewChange::Expired,
+                    None,
+                    *at,
+                ),
+                ExpiryStep::Refuse => (Outcome::Refused, None, ReviewChange::Expired, None, *at),
+            },
+            ReviewState::Open => return Err(PortError::ReviewClosed("open").into()),
+        };
+        let mut decision = review.decision.clone();
+        decision.closed_at = Some(at);
+        decision.outcome = Some(outcome);
+        let micros = decision.total_micros().unwrap_or(0);
+        self.metrics.closed(&decision, micros);
+        let sealed = self.seal_review(&mut decision, &review.input, output);
+        let lost = |error: Refusal| ReviewError::Record(error.message);
+        self.append(event(&review, change, actor, at), None)
+            .await
+            .map_err(lost)?;
+        let closed = Record::Closed(Box::new(decision.clone()));
+        let ticket = self.append(closed, sealed).await.map_err(lost)?;
+        ticket
+            .durable()
+            .await
+            .map_err(|error| ReviewError::Record(error.to_string()))?;
+        self.waiters.wake(decision.id);
+        Ok(decision)
+    }
+
+    fn seal_review(
+        &self,
+        decision: &mut Decision,
+        input: &Value,
+        output: Option<&Value>,
+    ) -> Option<plimsoll_journal::SealedPayload> {
+        use plimsoll_core::stakes::PayloadPolicy;
+        let snapshot = self.snapshot.load();
+        let policy = snapshot.running(&decision.system)?.manifest().payloads;
+        let keep = |value: &Value| match policy {
+            PayloadPolicy::Full => value.clone(),
+            PayloadPolicy::Redacted | PayloadPolicy::None => {
+                plimsoll_guard::redact::redact_shape(value)
+            }
+        };
+        if policy == PayloadPolicy::None {
+            return None;
+        }
+        let payload = serde_json::json!({
+            "input": keep(input),
+            "output": output.map_or(Value::Null, keep),
+        });
+        let sealed = self.journal.seal(
+            &decision.tenant,
+            decision.id,
+            payload.to_string().as_bytes(),
+        );
+        match sealed {
+            Ok((reference, sealed)) => {
+                decision.payload = Some(reference);
+                Some(sealed)
+            }
+            Err(error) => {
+                tracing::error!(%error, "a reviewed payload could not be sealed");
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What is changed in a chat request on its way: named values only, each noted in the record; all
+//! other bytes pass as they came.
+
+use bytes::Bytes;
+use plimsoll_core::manifest::{ModelSpec, OpenaiSpec};
+use plimsoll_core::{Code, ModelName};
+use plimsoll_guard::frame::{FrameLimits, scan};
+use plimsoll_guard::splice::Splice;
+use plimsoll_models::openai;
+use serde_json::Value;
+
+use crate::answer::ChatItem;
+use crate::exchange::Open;
+use crate::failure::Failure;
+
+/// The body that goes to `name`: `model`, what the operator fixed, a clamped bound on the answer,
+/// and usage at the end of a stream.
+pub(crate) fn chat_body(
+    ex: &mut Open,
+    name: &ModelName,
+    item: &ChatItem,
+) -> Result<Bytes, Failure> {
+    let system = std::sync::Arc::clone(&ex.system);
+    let Some(ModelSpec::Openai(spec)) = system.manifest().models.get(name) else {
+        return Err(Failure::plain(Code::Internal));
+    };
+    let (body, mut names) = splice(spec, item)?;
+    names.retain(|spliced| !ex.decision.spliced.contains(spliced));
+    ex.decision.spliced.append(&mut names);
+    Ok(body)
+}
+
+fn splice(spec: &OpenaiSpec, item: &ChatItem) -> Result<(Bytes, Vec<String>), Failure> {
+    let limits = FrameLimits {
+        bytes_max: usize::MAX,
+        ..FrameLimits::default()
+    };
+    let frame = scan(&item.body, &limits).map_err(|_| Failure::plain(Code::Internal))?;
+    let text = |value: &Value| value.to_string();
+    let mut splice = Splice::new(&frame).set("model", text(&Value::from(spec.model.as_str())));
+    for (parameter, value) in &spec.parameters {
+        splice = splice.set(parameter, text(value));
+    }
+    if let Some(max) = spec.max_output_tokens {
+        let (parameter, asked) = item.max_tokens.unwrap_or(("max_tokens", u64::MAX));
+        if asked > u64::from(max) {
+            splice = splice.set(parameter, max.to_string());
+        }
+    }
+    if item.stream && !item.usage_asked {
+        splice = splice.set("stream_options", r#"{"include_usage":true}"#.to_owned());
+    }
+    let (bytes, names) = splice.finish();
+    Ok((Bytes::from(bytes), names))
+}
+
+/// The conversation in which a model is asked to mend its answer; never a stream.
+pub(crate) fn repair_body(
+    ex: &mut Open,
+    name: &ModelName,
+    item: &ChatItem,
+    said: &str,
+    complaints: &[String],
+) -> Result<Bytes, Failure> {
+    let body = openai::repair_body(&item.body, said, complaints);
+    let body = body.map_err(|_| Failure::plain(Code::Internal))?;
+    let item = ChatItem {
+        body,
+        stream: false,
+        usage_asked: false,
+        max_tokens: item.max_tokens,
+    };
+    chat_body(ex, name, &item)
+}

@@ -1,0 +1,441 @@
+//! Answer: ask a model, within the deadline, the retry budget and the money budget.
+//!
+//! Takes only [`Screened`] requests. Every call is an attempt in the record, with its time, its
+//! cost and how the cost is known. A decision that may cost money writes `opened` before its first
+//! paid attempt. Local models (a file in process, a rule table) cost microseconds and are asked even
+//! when the deadline has passed; remote ones are not.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use plimsoll_core::decision::{AttemptReason, AttemptRecord, Cost, Usage};
+use plimsoll_core::manifest::{AbstainSpec, ModelSpec};
+use plimsoll_core::{Code, FailureKind, ModelName};
+use plimsoll_models::openai::{ChatReply, OpenaiModel};
+use plimsoll_models::{HttpModel, Model, ModelError, Reply, Timers};
+use serde_json::Value;
+
+use crate::answer::{Answer, OpenStream, Request};
+use crate::exchange::{Exchange, Given, Open};
+use crate::failure::Failure;
+use crate::retry;
+use crate::stage::screen::Screened;
+use crate::{opening, splicing, stream};
+
+/// One call that leaves the process.
+enum Call<'m> {
+    Chat(&'m OpenaiModel, Bytes),
+    ChatStream(&'m OpenaiModel, Bytes),
+    Predict(&'m HttpModel, &'m serde_json::Map<String, Value>),
+}
+
+/// What came back from it.
+enum Said {
+    Chat(ChatReply),
+    Stream(OpenStream),
+    Reply(Reply),
+}
+
+/// Asks `name` for an answer.
+pub(crate) async fn ask(
+    ex: &mut Exchange,
+    request: &Screened<Request>,
+    name: &ModelName,
+    reason: AttemptReason,
+) -> Result<Answer, Failure> {
+    let since = ex.node.clock.elapsed();
+    let result = match stand_in(ex, name, reason) {
+        Some(result) => result,
+        None => ask_model(ex, request.get(), name, reason).await,
+    };
+    ex.decision.stages.answer += ex.micros_since(since);
+    result
+}
+
+/// What answers instead of the model: a drill's forced failure, or what a test case gives.
+fn stand_in(
+    ex: &mut Open,
+    name: &ModelName,
+    reason: AttemptReason,
+) -> Option<Result<Answer, Failure>> {
+    if reason == AttemptReason::First
+        && let Some(kind) = ex.forced
+    {
+        note_attempt(
+            ex,
+            name,
+            reason,
+            0,
+            Some(forced_code(kind)),
+            None,
+            Cost::FREE,
+        );
+        return Some(Err(Failure::plain(forced_code(kind))));
+    }
+    let given = ex.given.get(name)?.clone();
+    Some(match given {
+        Given::Answer { value, confidence } => {
+            note_attempt(ex, name, reason, 0, None, None, Cost::FREE);
+            Ok(Answer::Value {
+                value,
+                confidence,
+                note: None,
+            })
+        }
+        Given::Fail(code) => {
+            note_attempt(ex, name, reason, 0, Some(code), None, Cost::FREE);
+            Err(Failure::plain(code))
+        }
+    })
+}
+
+/// The code with which a drill forces a failure of `kind` at the model's boundary.
+pub(crate) const fn forced_code(kind: FailureKind) -> Code {
+    match kind {
+        FailureKind::Malformed => Code::ContextTooLong,
+        FailureKind::Adversarial => Code::GuardBlocked,
+        FailureKind::Unavailable => Code::ModelUnreachable,
+        FailureKind::Slow => Code::FirstTokenTimeout,
+        FailureKind::Wrong => Code::OutputSchema,
+        FailureKind::Unsure => Code::UnsureRule,
+        FailureKind::OverBudget => Code::ProviderQuota,
+        FailureKind::Overload => Code::ProviderRateLimited,
+    }
+}
+
+async fn ask_model(
+    ex: &mut Exchange,
+    request: &Request,
+    name: &ModelName,
+    reason: AttemptReason,
+) -> Result<Answer, Failure> {
+    let system = std::sync::Arc::clone(&ex.system);
+    let model = match system.models.get(name) {
+        Some(Ok(model)) => model,
+        Some(Err(error)) => return Err(not_loaded(ex, name, reason, error)),
+        None => return Err(cannot_answer(name)),
+    };
+    match (model, request) {
+        (Model::Onnx(model), Request::Row(Value::Object(row))) => {
+            local(ex, name, reason, || model.predict(row))
+        }
+        (Model::Rules(rules), request) => {
+            let inputs = request.inputs();
+            local(ex, name, reason, || rules.answer(&inputs))
+        }
+        (Model::Http(model), Request::Row(Value::Object(row))) => {
+            remote(ex, name, reason, &Call::Predict(model, row)).await
+        }
+        (Model::Openai(model), request) => match request.chat() {
+            Some(item) => {
+                let body = splicing::chat_body(ex, name, item)?;
+                let call = if item.stream {
+                    Call::ChatStream(model, body)
+                } else {
+                    Call::Chat(model, body)
+                };
+                remote(ex, name, reason, &call)
+                    .await
+                    .map(|answer| typed(request, answer))
+            }
+            None => Err(cannot_answer(name)),
+        },
+        (Model::Onnx(_) | Model::Http(_), _) => Err(cannot_answer(name)),
+    }
+}
+
+fn not_loaded(
+    ex: &mut Open,
+    name: &ModelName,
+    reason: AttemptReason,
+    error: &ModelError,
+) -> Failure {
+    note_attempt(ex, name, reason, 0, Some(error.code), None, Cost::FREE);
+    let mut failure = Failure::plain(error.code);
+    failure.finding = Some(error.detail.clone());
+    failure
+}
+
+fn cannot_answer(name: &ModelName) -> Failure {
+    let message = format!("model `{name}` cannot answer this form of request");
+    Failure::new(Code::ModelNotLoaded, message)
+}
+
+/// A typed function answers with a value rather than with a chat completion.
+fn typed(request: &Request, answer: Answer) -> Answer {
+    match request {
+        Request::Prompt { .. } => Answer::given(answer.value()),
+        Request::Row(_) | Request::Chat(_) => answer,
+    }
+}
+
+fn local(
+    ex: &mut Exchange,
+    name: &ModelName,
+    reason: AttemptReason,
+    call: impl FnOnce() -> Result<Reply, ModelError>,
+) -> Result<Answer, Failure> {
+    let since = ex.node.clock.elapsed();
+    let result = call();
+    let micros = ex.micros_since(since);
+    let cost = ex
+        .snapshot
+        .prices
+        .cost("local", name.as_str(), ex.decision.opened_at, None, micros);
+    let code = result.as_ref().err().map(|error| error.code);
+    note_attempt(ex, name, reason, micros, code, None, cost);
+    Ok(value_answer(result?))
+}
+
+fn value_answer(reply: Reply) -> Answer {
+    Answer::Value {
+        value: reply.value,
+        confidence: reply.confidence,
+        note: reply.note,
+    }
+}
+
+async fn remote(
+    ex: &mut Exchange,
+    name: &ModelName,
+    first_reason: AttemptReason,
+    call: &Call<'_>,
+) -> Result<Answer, Failure> {
+    let spec = ex.system.manifest().retry.clone();
+    ex.system.retries.earn(ex.node.clock.elapsed());
+    let mut reason = first_reason;
+    let mut tries = 0;
+    loop {
+        if ex.remaining().is_zero() {
+            return Err(Failure::plain(Code::TotalTimeout));
+        }
+        let error = match attempt(ex, name, reason, call).await {
+            Ok(said) => return finish_said(ex, said).await,
+            Err(Tried::Refused(failure)) => return Err(*failure),
+            Err(Tried::Failed(error)) => error,
+        };
+        tries += 1;
+        let now = ex.node.clock.elapsed();
+        if !error.retryable || tries >= spec.attempts_max || !ex.system.retries.take(now) {
+            return Err(Failure::from(error));
+        }
+        let pause = retry::pause(&spec, tries, ex.node.random());
+        let pause = error.retry_after.map_or(pause, |asked| asked.max(pause));
+        if pause >= ex.remaining() {
+            return Err(Failure::from(error));
+        }
+        tokio::time::sleep(pause).await;
+        reason = AttemptReason::Retry;
+    }
+}
+
+/// Why an attempt gave nothing.
+enum Tried {
+    /// It was not made: the budget or the record stands against it.
+    Refused(Box<Failure>),
+    /// It was made and failed.
+    Failed(ModelError),
+}
+
+impl From<Failure> for Tried {
+    fn from(failure: Failure) -> Self {
+        Self::Refused(Box::new(failure))
+    }
+}
+
+async fn attempt(
+    ex: &mut Exchange,
+    name: &ModelName,
+    reason: AttemptReason,
+    call: &Call<'_>,
+) -> Result<Said, Tried> {
+    let reservation = opening::reserve(ex, name, call.body())?;
+    opening::open(ex, reservation.amount()).await?;
+    let since = ex.node.clock.elapsed();
+    let timers = timers(ex);
+    let result = match call {
+        Call::Chat(model, body) => model.complete(body.clone(), &timers).await.map(Said::Chat),
+        Call::Predict(model, row) => model.predict(row, &timers).await.map(Said::Reply),
+        Call::ChatStream(model, body) => {
+            let opened = stream::open(model, body.clone(), &timers).await;
+            opened.map(|(head, rest)| {
+                Said::Stream(OpenStream {
+                    head,
+                    rest,
+                    attempt: ex.decision.attempts.len(),
+                })
+            })
+        }
+    };
+    let micros = ex.micros_since(since);
+    note_result(ex, name, reason, micros, &result);
+    let spent = ex
+        .decision
+        .attempts
+        .last()
+        .map_or(Cost::FREE, |attempt| attempt.cost);
+    opening::settle(ex, &reservation, spent);
+    result.map_err(Tried::Failed)
+}
+
+impl Call<'_> {
+    const fn body(&self) -> Option<&Bytes> {
+        match self {
+            Self::Chat(_, body) | Self::ChatStream(_, body) => Some(body),
+            Self::Predict(..) => None,
+        }
+    }
+}
+
+fn timers(ex: &Open) -> Timers {
+    let deadline = &ex.system.manifest().deadline;
+    Timers {
+        connect: Duration::from_millis(deadline.connect_ms),
+        first_token: Duration::from_millis(deadline.first_token_ms),
+        stall: Duration::from_millis(deadline.stall_ms),
+        total: ex.remaining(),
+    }
+}
+
+fn note_result(
+    ex: &mut Open,
+    name: &ModelName,
+    reason: AttemptReason,
+    micros: u64,
+    result: &Result<Said, ModelError>,
+) {
+    let (usage, reported) = match result {
+        Ok(Said::Chat(reply)) => (reply.usage, reply.reported_model.clone()),
+        Ok(Said::Reply(reply)) => (reply.usage, reply.reported_model.clone()),
+        Ok(Said::Stream(_)) => (None, None),
+        Err(error) => (error.usage, None),
+    };
+    let code = result.as_ref().err().map(|error| error.code);
+    let cost = match result {
+        // What a stream costs is known at its end.
+        Ok(Said::Stream(_)) => Cost::UNKNOWN,
+        Err(_) if usage.is_none() => Cost::FREE,
+        Ok(_) | Err(_) => cost_of(ex, name, usage.as_ref(), micros),
+    };
+    note_attempt(ex, name, reason, micros, code, usage, cost);
+    if let Some(attempt) = ex.decision.attempts.last_mut() {
+        attempt.reported_model = reported;
+        if matches!(result, Ok(Said::Stream(_))) {
+            attempt.first_token_micros = Some(micros);
+        }
+    }
+}
+
+/// What a call to `name` costs, by the price table.
+pub(crate) fn cost_of(ex: &Open, name: &ModelName, usage: Option<&Usage>, micros: u64) -> Cost {
+    let (provider, model) = match ex.system.manifest().models.get(name) {
+        Some(ModelSpec::Openai(spec)) => (spec.provider.as_str(), spec.model.as_str()),
+        Some(ModelSpec::Http(spec)) => (
+            spec.provider
+                .as_ref()
+                .map_or("local", |provider| provider.as_str()),
+            name.as_str(),
+        ),
+        Some(ModelSpec::Onnx(_) | ModelSpec::Rules(_)) | None => ("local", name.as_str()),
+    };
+    ex.snapshot
+        .prices
+        .cost(provider, model, ex.decision.opened_at, usage, micros)
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the fields of one attempt, each named in the record"
+)]
+fn note_attempt(
+    ex: &mut Open,
+    model: &ModelName,
+    reason: AttemptReason,
+    micros: u64,
+    code: Option<Code>,
+    usage: Option<Usage>,
+    cost: Cost,
+) {
+    ex.node.metrics.attempt(&ex.decision.system, model, code);
+    let model = model.clone();
+    let (first_token_micros, reported_model) = (None, None);
+    ex.decision.attempts.push(AttemptRecord {
+        model,
+        reason,
+        micros,
+        first_token_micros,
+        code,
+        reported_model,
+        usage,
+        cost,
+    });
+}
+
+async fn finish_said(ex: &mut Exchange, said: Said) -> Result<Answer, Failure> {
+    match said {
+        Said::Reply(reply) => Ok(value_answer(reply)),
+        Said::Chat(reply) => Ok(Answer::Chat {
+            body: reply.body,
+            content: reply.content,
+        }),
+        Said::Stream(open) if stream::must_buffer(&ex.system) => stream::read_whole(ex, open).await,
+        Said::Stream(open) => Ok(Answer::Stream(open)),
+    }
+}
+
+/// Asks the model that gave an answer which was not cleared to mend it, and says what was wrong.
+pub(crate) async fn repair(
+    ex: &mut Exchange,
+    request: &Screened<Request>,
+    failure: Failure,
+) -> Result<(ModelName, Answer), Failure> {
+    let Some((name, answer)) = failure.uncleared else {
+        return Err(Failure::from(failure.refusal));
+    };
+    let since = ex.node.clock.elapsed();
+    let system = std::sync::Arc::clone(&ex.system);
+    let (Some(Ok(Model::Openai(model))), Some(item)) =
+        (system.models.get(&name), request.get().chat())
+    else {
+        return Err(Failure::from(failure.refusal));
+    };
+    let said = answer_text(&answer);
+    let mut complaints: Vec<String> = failure
+        .refusal
+        .details
+        .iter()
+        .map(|d| d.message.clone())
+        .collect();
+    if complaints.is_empty() {
+        complaints.push(failure.refusal.message.clone());
+    }
+    let body = splicing::repair_body(ex, &name, item, &said, &complaints)?;
+    let result = remote(ex, &name, AttemptReason::Repair, &Call::Chat(model, body)).await;
+    ex.decision.stages.answer += ex.micros_since(since);
+    result.map(|answer| (name, typed(request.get(), answer)))
+}
+
+fn answer_text(answer: &Answer) -> String {
+    match answer {
+        Answer::Value {
+            value: Value::String(text),
+            ..
+        } => text.clone(),
+        Answer::Value { value, .. } => value.to_string(),
+        Answer::Chat { .. } | Answer::Buffered { .. } | Answer::Stream(_) => {
+            answer.text().unwrap_or_default().to_owned()
+        }
+    }
+}
+
+/// The value that the system gives when it abstains.
+pub(crate) fn abstain_value(ex: &Open) -> Result<Answer, Failure> {
+    match &ex.system.manifest().abstain {
+        Some(AbstainSpec::Value(value)) => Ok(Answer::given(value.clone())),
+        Some(AbstainSpec::Message(text)) => Ok(Answer::given(Value::String(text.clone()))),
+        None => Err(Failure::new(
+            Code::Internal,
+            "the system has no abstain value",
+        )),
+    }
+}

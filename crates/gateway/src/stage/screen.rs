@@ -1,0 +1,193 @@
+//! Screen: is it fit to be asked. Decodes, holds the input against the contract, runs the guards.
+//!
+//! Outcome: a [`Screened`] request, which only this file can make and which alone reaches a model;
+//! or a failure, `malformed` or `adversarial`. Fails closed. In observe mode what would have been
+//! refused is noted and passed on.
+
+use plimsoll_core::decision::AttemptReason;
+use plimsoll_core::manifest::{GuardAction, Mode};
+use plimsoll_core::{Code, ModelName};
+use plimsoll_guard::contract::Violation;
+use serde_json::Value;
+
+use crate::answer::{ChatItem, Item, Request};
+use crate::deployed::{Deployed, InputContract};
+use crate::exchange::{Exchange, Open};
+use crate::failure::Failure;
+use crate::refusal::Refusal;
+
+/// Something that was screened. Its field is private to this file, so nothing else makes one.
+#[derive(Debug)]
+pub(crate) struct Screened<T> {
+    inner: T,
+    doubts: Vec<Violation>,
+}
+
+impl<T> Screened<T> {
+    /// What was screened.
+    pub(crate) const fn get(&self) -> &T {
+        &self.inner
+    }
+}
+
+impl Screened<Request> {
+    /// Fails as `unsure` if the contract says that the input makes an answer doubtful, so that the
+    /// first model is not asked; steps of the ladder are.
+    pub(crate) fn doubt(&self, ex: &mut Open, reason: AttemptReason) -> Result<(), Failure> {
+        if self.doubts.is_empty() || reason != AttemptReason::First {
+            return Ok(());
+        }
+        let failure = Failure::from(Refusal::about(Code::UnsureInput, self.doubts.clone()));
+        if ex.decision.mode == Mode::Observe {
+            ex.decision.observed.push(failure.code());
+            return Ok(());
+        }
+        Err(failure)
+    }
+}
+
+/// Screens one item.
+pub(crate) fn screen(ex: &mut Exchange, item: &Item) -> Result<Screened<Request>, Failure> {
+    let since = ex.node.clock.elapsed();
+    crate::payload::keep_input(ex, item);
+    let screened = contract(ex, item).and_then(|request| guards(ex, request));
+    ex.decision.stages.screen = ex.micros_since(since);
+    screened
+}
+
+fn contract(ex: &mut Exchange, item: &Item) -> Result<Screened<Request>, Failure> {
+    let since = ex.node.clock.elapsed();
+    let system = std::sync::Arc::clone(&ex.system);
+    let screened = hold_against_contract(&system, item);
+    ex.note_control("contract", since, screened.as_ref().err());
+    match (screened, ex.decision.mode) {
+        (Err(failure), Mode::Observe) => {
+            ex.decision.observed.push(failure.code());
+            let inner = as_it_is(&system, item).ok_or(failure)?;
+            Ok(Screened {
+                inner,
+                doubts: Vec::new(),
+            })
+        }
+        (screened, _) => screened,
+    }
+}
+
+fn hold_against_contract(system: &Deployed, item: &Item) -> Result<Screened<Request>, Failure> {
+    match (&system.input, item) {
+        (_, Item::Broken(refusal)) => Err(Failure::from(refusal.clone())),
+        (InputContract::Row(contract), Item::Row(Value::Object(row))) => {
+            let screened = contract.screen(row).map_err(Failure::about)?;
+            let inner = row_request(system, Value::Object(screened.values))?;
+            Ok(Screened {
+                inner,
+                doubts: screened.doubts,
+            })
+        }
+        (InputContract::Row(_), Item::Row(_)) => Err(Failure::new(
+            Code::ContractType,
+            "the input must be an object of named values",
+        )),
+        (InputContract::Row(_), Item::Chat(_)) => Err(Failure::new(
+            Code::PromptVariables,
+            "this system takes named values, not messages: send them in \
+             `plimsoll.variables`, or POST them to /v1/systems/SYSTEM/decisions",
+        )),
+        (InputContract::Chat(schema), Item::Chat(chat)) => {
+            if let Some(schema) = schema {
+                let body = serde_json::from_slice(&chat.body).unwrap_or(Value::Null);
+                schema.check(&body, Code::ContractSchema).map_err(Failure::about)?;
+            }
+            Ok(Screened {
+                inner: Request::Chat(chat.clone()),
+                doubts: Vec::new(),
+            })
+        }
+        (InputContract::Chat(_), Item::Row(_)) => Err(Failure::new(
+            Code::ContractType,
+            "the input must be a chat request",
+        )),
+    }
+}
+
+/// The request that observe mode lets through though the contract stands against it.
+fn as_it_is(system: &Deployed, item: &Item) -> Option<Request> {
+    match item {
+        Item::Row(row) if row.is_object() => row_request(system, row.clone()).ok(),
+        Item::Chat(chat) if matches!(system.input, InputContract::Chat(_)) => {
+            Some(Request::Chat(chat.clone()))
+        }
+        Item::Row(_) | Item::Chat(_) | Item::Broken(_) => None,
+    }
+}
+
+fn row_request(system: &Deployed, row: Value) -> Result<Request, Failure> {
+    let Some(prompt) = &system.prompt else {
+        return Ok(Request::Row(row));
+    };
+    let rendered = prompt
+        .get_template("prompt")
+        .and_then(|template| template.render(minijinja::Value::from(minijinja::value::Serde(&row))));
+    let text = rendered.map_err(|_| {
+        let message = "the prompt could not be filled in from these variables";
+        Failure::new(Code::PromptVariables, message)
+    })?;
+    let role = system
+        .manifest()
+        .prompt
+        .as_ref()
+        .map_or("user", |spec| spec.role.as_str());
+    let message = serde_json::json!({"role": role, "content": text});
+    let body = serde_json::json!({"model": ModelName::primary(), "messages": [message]});
+    let body = serde_json::to_vec(&body).map(bytes::Bytes::from);
+    let body = body.map_err(|_| Failure::plain(Code::Internal))?;
+    let item = ChatItem {
+        body,
+        stream: false,
+        usage_asked: false,
+        max_tokens: None,
+    };
+    Ok(Request::Prompt {
+        variables: row,
+        item,
+    })
+}
+
+fn guards(ex: &mut Exchange, request: Screened<Request>) -> Result<Screened<Request>, Failure> {
+    let system = std::sync::Arc::clone(&ex.system);
+    if system.input_guards.is_empty() {
+        return Ok(request);
+    }
+    let inputs = match request.get() {
+        Request::Row(value) => value.clone(),
+        Request::Prompt { item, .. } | Request::Chat(item) => {
+            serde_json::from_slice(&item.body).unwrap_or(Value::Null)
+        }
+    };
+    for guard in &system.input_guards {
+        let since = ex.node.clock.elapsed();
+        let found = any_text(&inputs, &|text| guard.detector.is_match(text));
+        let failure = found.then(|| Failure::plain(Code::GuardBlocked));
+        ex.note_control(&guard.control, since, failure.as_ref());
+        match failure {
+            Some(failure) if guard.spec.action == GuardAction::Block => match ex.decision.mode {
+                Mode::Enforce => return Err(failure),
+                Mode::Observe => ex.decision.observed.push(failure.code()),
+            },
+            Some(_) | None => {}
+        }
+    }
+    Ok(request)
+}
+
+/// Whether any text inside `value` fits, keys included. The depth is bounded by the frame.
+pub(crate) fn any_text(value: &Value, fits: &dyn Fn(&str) -> bool) -> bool {
+    match value {
+        Value::String(text) => fits(text),
+        Value::Array(items) => items.iter().any(|item| any_text(item, fits)),
+        Value::Object(map) => map
+            .iter()
+            .any(|(key, item)| fits(key) || any_text(item, fits)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}

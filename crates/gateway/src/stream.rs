@@ -1,0 +1,446 @@
+//! Streams: nothing is given before it was cleared, and a stream that breaks says so.
+//!
+//! Until the first content has come, a failure goes down the ladder and the caller sees nothing of
+//! it. From then on two models are never spliced: a failure ends the stream with the provider's own
+//! error shape, and the decision is `partial`. The decision is finished before `[DONE]` is told.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use plimsoll_core::decision::Usage;
+use plimsoll_core::manifest::{GuardAction, StreamMode};
+use plimsoll_core::stakes::{Durability, PayloadPolicy};
+use plimsoll_core::{Code, Decision, Outcome};
+use plimsoll_guard::phrases::PhraseWindow;
+use plimsoll_models::openai::{Channel, ChatStream, OpenaiModel, Part, StreamEvent};
+use plimsoll_models::{ModelError, Timers};
+
+use crate::answer::{Answer, OpenStream};
+use crate::deployed::Deployed;
+use crate::exchange::{Exchange, Open};
+use crate::failure::Failure;
+use crate::protocol::openai_shape;
+use crate::refusal::Refusal;
+use crate::stage::answer::cost_of;
+use crate::stage::finish;
+
+/// The most text of a stream that is kept for its payload or cleared as a whole.
+const TEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The most events that are held back at a time.
+const HELD_EVENTS_MAX: usize = 4096;
+
+/// Opens a stream and reads it up to its first content, so that everything before it can still fail
+/// unseen.
+pub(crate) async fn open(
+    model: &OpenaiModel,
+    body: Bytes,
+    timers: &Timers,
+) -> Result<(Vec<StreamEvent>, ChatStream), ModelError> {
+    let mut stream = model.stream(body, timers).await?;
+    let mut head = Vec::new();
+    while let Some(event) = stream.next().await {
+        let event = event?;
+        let begins = event.content_bearing || event.done || event.finish_reason.is_some();
+        head.push(event);
+        if begins || head.len() >= HELD_EVENTS_MAX {
+            break;
+        }
+    }
+    Ok((head, stream))
+}
+
+/// Whether answers of `system` are cleared as a whole before their first byte.
+pub(crate) fn must_buffer(system: &Deployed) -> bool {
+    let asked = system.manifest().output.stream == StreamMode::Buffer;
+    system.clears_whole_answers_only() || (asked && system.has_output_controls())
+}
+
+/// Reads a stream to its end before anything of it is given.
+pub(crate) async fn read_whole(ex: &mut Exchange, open: OpenStream) -> Result<Answer, Failure> {
+    let OpenStream {
+        head,
+        mut rest,
+        attempt,
+    } = open;
+    let mut reading = Reading {
+        attempt,
+        ..Reading::default()
+    };
+    let mut events = Vec::new();
+    let mut head = VecDeque::from(head);
+    let usage_asked = reading.usage_asked(ex);
+    loop {
+        let event = match head.pop_front() {
+            Some(event) => event,
+            None => match rest.next().await {
+                Some(event) => event.map_err(|error| reading.broken(ex, &error))?,
+                None => break,
+            },
+        };
+        reading.take_in(&event)?;
+        if usage_asked || !is_usage_alone(&event) {
+            events.push(event.raw);
+        }
+    }
+    reading.settle(ex, rest.reported_model());
+    Ok(Answer::Buffered {
+        events,
+        content: reading.text,
+    })
+}
+
+/// What is gathered from a stream as it passes.
+#[derive(Default)]
+struct Reading {
+    attempt: usize,
+    text: String,
+    usage: Option<Usage>,
+    is_done: bool,
+}
+
+impl Reading {
+    fn take_in(&mut self, event: &StreamEvent) -> Result<(), Failure> {
+        self.usage = event.usage.or(self.usage);
+        self.is_done |= event.done;
+        let Some(delta) = &event.delta else {
+            return Ok(());
+        };
+        if self.text.len() + delta.len() > TEXT_BYTES_MAX {
+            return Err(Failure::new(
+                Code::OutputTruncated,
+                "the answer is longer than is cleared",
+            ));
+        }
+        self.text.push_str(delta);
+        Ok(())
+    }
+
+    fn usage_asked(&self, ex: &Open) -> bool {
+        !ex.decision
+            .spliced
+            .iter()
+            .any(|name| name == "stream_options")
+    }
+
+    /// Puts the usage and its cost into the record of the attempt.
+    fn settle(&self, ex: &mut Open, reported_model: Option<&str>) {
+        let Some(model) = ex
+            .decision
+            .attempts
+            .get(self.attempt)
+            .map(|a| a.model.clone())
+        else {
+            return;
+        };
+        let cost = cost_of(ex, &model, self.usage.as_ref(), 0);
+        if let Some(attempt) = ex.decision.attempts.get_mut(self.attempt) {
+            attempt.usage = self.usage;
+            attempt.cost = cost;
+            attempt.reported_model = reported_model.map(str::to_owned);
+        }
+    }
+
+    fn broken(&self, ex: &mut Open, error: &ModelError) -> Failure {
+        self.settle(ex, None);
+        if let Some(attempt) = ex.decision.attempts.get_mut(self.attempt) {
+            attempt.code = Some(error.code);
+        }
+        let mut failure = Failure::plain(error.code);
+        failure.finding = Some(error.detail.clone());
+        failure
+    }
+}
+
+fn is_usage_alone(event: &StreamEvent) -> bool {
+    event.usage.is_some()
+        && !event.content_bearing
+        && !event.done
+        && event.delta.is_none()
+        && event.finish_reason.is_none()
+}
+
+/// A stream on its way to the caller. Dropped before its end, its decision is cancelled.
+pub(crate) struct Telling {
+    exchange: Option<Exchange>,
+    outcome: Outcome,
+    head: VecDeque<StreamEvent>,
+    rest: ChatStream,
+    reading: Reading,
+    usage_asked: bool,
+    keeps_text: bool,
+    windows: Windows,
+    ready: VecDeque<Bytes>,
+}
+
+impl Telling {
+    pub(crate) fn new(ex: Exchange, open: OpenStream, outcome: Outcome) -> Self {
+        let reading = Reading {
+            attempt: open.attempt,
+            ..Reading::default()
+        };
+        Self {
+            usage_asked: reading.usage_asked(&ex),
+            keeps_text: ex.system.manifest().payloads != PayloadPolicy::None,
+            windows: Windows::new(&ex.system),
+            exchange: Some(ex),
+            outcome,
+            head: open.head.into(),
+            rest: open.rest,
+            reading,
+            ready: VecDeque::new(),
+        }
+    }
+
+    /// The next bytes for the caller; none at the end.
+    pub(crate) async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(bytes) = self.ready.pop_front() {
+                return Some(bytes);
+            }
+            self.exchange.as_ref()?;
+            let event = match self.head.pop_front() {
+                Some(event) => Some(Ok(event)),
+                None => self.rest.next().await,
+            };
+            match event {
+                Some(Ok(event)) if event.done => self.end(Some(event.raw)).await,
+                Some(Ok(event)) => self.pass(event).await,
+                Some(Err(error)) => self.fail(error.code, Some(error.detail)).await,
+                None => self.end(None).await,
+            }
+        }
+    }
+
+    async fn pass(&mut self, event: StreamEvent) {
+        self.reading.usage = event.usage.or(self.reading.usage);
+        if is_usage_alone(&event) && !self.usage_asked {
+            return;
+        }
+        if let Some(delta) = event.delta.as_ref().filter(|_| self.keeps_text) {
+            let room = TEXT_BYTES_MAX.saturating_sub(self.reading.text.len());
+            self.reading
+                .text
+                .push_str(&delta[..delta.floor_char_boundary(room)]);
+        }
+        match self.windows.push(event) {
+            Ok(released) => self.ready.extend(released),
+            Err(control) => self.block(&control).await,
+        }
+    }
+
+    async fn block(&mut self, control: &str) {
+        if let Some(ex) = &mut self.exchange {
+            let since = ex.node.clock.elapsed();
+            ex.note_control(control, since, Some(&Failure::plain(Code::OutputBlocked)));
+        }
+        self.fail(Code::OutputBlocked, None).await;
+    }
+
+    /// Ends the stream in order: what was held back is released, the decision is finished, and only
+    /// then `[DONE]` is told.
+    async fn end(&mut self, done: Option<Bytes>) {
+        self.ready.extend(self.windows.finish());
+        let outcome = self.outcome;
+        let Some(decision) = self.finish(outcome, None).await else {
+            return;
+        };
+        if decision.outcome == Some(outcome) {
+            self.ready
+                .push_back(Bytes::from(outcome_comment(&decision)));
+            self.ready.extend(done);
+        } else {
+            let code = decision.code.unwrap_or(Code::RecordUnavailable);
+            self.ready.push_back(error_event(&decision, code));
+        }
+    }
+
+    async fn fail(&mut self, code: Code, finding: Option<String>) {
+        self.windows.forget();
+        if let Some(ex) = &mut self.exchange {
+            let attempt = self.reading.attempt;
+            if let Some(attempt) = ex.decision.attempts.get_mut(attempt) {
+                attempt.code = Some(code);
+            }
+            if finding.is_some() {
+                tracing::debug!(decision = %ex.decision.id, %code, "a stream broke");
+            }
+        }
+        if let Some(decision) = self.finish(Outcome::Partial, Some(code)).await {
+            self.ready.push_back(error_event(&decision, code));
+        }
+    }
+
+    async fn finish(&mut self, outcome: Outcome, code: Option<Code>) -> Option<Decision> {
+        let mut open = *self.exchange.take()?.close();
+        self.reading.settle(&mut open, self.rest.reported_model());
+        for guard in &self.windows.clean() {
+            let since = open.node.clock.elapsed();
+            open.note_control(guard, since, None);
+        }
+        let content = std::mem::take(&mut self.reading.text);
+        let answer = Answer::Buffered {
+            events: Vec::new(),
+            content,
+        };
+        let durability = open.system.manifest().record;
+        let written = finish::write(&mut open, outcome, code, Some(&answer)).await;
+        let refused = match (written, durability) {
+            (Ok(ticket), Durability::Durable) => ticket.durable().await.is_err(),
+            (Ok(_), Durability::Buffered) => false,
+            (Err(_), _) => true,
+        };
+        let mut decision = open.decision;
+        if refused {
+            open.node
+                .metrics
+                .unrecorded(&decision.system, Code::RecordUnavailable);
+            (decision.outcome, decision.code) =
+                (Some(Outcome::Partial), Some(Code::RecordUnavailable));
+        }
+        Some(decision)
+    }
+}
+
+/// The comment that tells the final outcome before `[DONE]`; SDKs pass over comments.
+pub(crate) fn outcome_comment(decision: &Decision) -> String {
+    let outcome = decision.outcome.map_or("pending", Outcome::as_str);
+    format!(
+        ": plimsoll-outcome {outcome} plimsoll-decision {}\n\n",
+        decision.id
+    )
+}
+
+fn error_event(decision: &Decision, code: Code) -> Bytes {
+    let mut event = openai_shape::event(&openai_shape::error(&Refusal::plain(code)));
+    event.push_str(&outcome_comment(decision));
+    Bytes::from(event)
+}
+
+/// The blocking guards' windows over each text that the stream weaves together, and the events that
+/// are held back because a rule could still extend over their end.
+struct Windows {
+    guards: Vec<WindowGuard>,
+    held: VecDeque<HeldEvent>,
+}
+
+struct WindowGuard {
+    control: String,
+    blocks: bool,
+    found: bool,
+    fresh: PhraseWindow,
+    channels: BTreeMap<Channel, ChannelWindow>,
+}
+
+/// One text that a guard reads as it comes.
+struct ChannelWindow {
+    window: PhraseWindow,
+    /// How many bytes came.
+    bytes: usize,
+    /// Up to where nothing can be found any more.
+    clear: usize,
+}
+
+struct HeldEvent {
+    raw: Bytes,
+    /// Up to where each channel must be clear before this event may pass.
+    ends: Vec<(Channel, usize)>,
+}
+
+const FIRST_CHOICE: Channel = Channel {
+    choice: 0,
+    part: Part::Content,
+};
+
+impl Windows {
+    fn new(system: &Deployed) -> Self {
+        let guards = system.output_guards.iter().map(|guard| WindowGuard {
+            control: guard.control.clone(),
+            blocks: guard.spec.action == GuardAction::Block,
+            found: false,
+            fresh: PhraseWindow::new(&guard.detector),
+            channels: BTreeMap::new(),
+        });
+        Self {
+            guards: guards.collect(),
+            held: VecDeque::new(),
+        }
+    }
+
+    /// Takes an event in and gives those that may pass now; `Err` names the guard that blocks.
+    fn push(&mut self, event: StreamEvent) -> Result<Vec<Bytes>, String> {
+        if self.guards.is_empty() {
+            return Ok(vec![event.raw]);
+        }
+        let first = event.delta.iter().map(|text| (FIRST_CHOICE, text));
+        let more = event.more.iter().map(|piece| (piece.channel, &piece.text));
+        let mut ends = Vec::new();
+        for (channel, text) in first.chain(more) {
+            let mut end = 0;
+            for guard in &mut self.guards {
+                end = guard.push(channel, text)?;
+            }
+            ends.push((channel, end));
+        }
+        self.held.push_back(HeldEvent {
+            raw: event.raw,
+            ends,
+        });
+        Ok(self.release())
+    }
+
+    fn release(&mut self) -> Vec<Bytes> {
+        let mut released = Vec::new();
+        while let Some(event) = self.held.front() {
+            let clear = |(channel, end): &(Channel, usize)| {
+                self.guards
+                    .iter()
+                    .all(|guard| guard.clear_up_to(*channel) >= *end)
+            };
+            if !event.ends.iter().all(clear) {
+                break;
+            }
+            released.extend(self.held.pop_front().map(|event| event.raw));
+        }
+        released
+    }
+
+    /// The text is at its end: nothing can extend any more, and every push was judged.
+    fn finish(&mut self) -> Vec<Bytes> {
+        self.held.drain(..).map(|event| event.raw).collect()
+    }
+
+    /// Drops what is held back: it may not pass.
+    fn forget(&mut self) {
+        self.held.clear();
+    }
+
+    /// The guards that found nothing.
+    fn clean(&self) -> Vec<String> {
+        self.guards
+            .iter()
+            .filter(|guard| !guard.found)
+            .map(|g| g.control.clone())
+            .collect()
+    }
+}
+
+impl WindowGuard {
+    /// Reads a piece of a channel's text; gives how long the text is now.
+    fn push(&mut self, channel: Channel, text: &str) -> Result<usize, String> {
+        let fresh = || ChannelWindow { window: self.fresh.clone(), bytes: 0, clear: 0 };
+        let read = self.channels.entry(channel).or_insert_with(fresh);
+        let release = read.window.push(text);
+        read.bytes += text.len();
+        read.clear = release.safe;
+        let bytes = read.bytes;
+        if release.findings.is_empty() {
+            return Ok(bytes);
+        }
+        self.found = true;
+        if self.blocks { Err(self.control.clone()) } else { Ok(bytes) }
+    }
+
+    fn clear_up_to(&self, channel: Channel) -> usize {
+        self.channels.get(&channel).map_or(0, |read| read.clear)
+    }
+}

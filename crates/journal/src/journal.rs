@@ -1,0 +1,363 @@
+//! The journal as others see it: open, append, wait, read, close.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+use plimsoll_core::decision::PayloadRef;
+use plimsoll_core::record::Recovery;
+use plimsoll_core::{Clock, DecisionId, NodeName, Record, TenantName};
+
+use crate::config::{JournalConfig, Retention};
+use crate::disk::{Disk, RealDisk};
+use crate::error::{AppendError, Damage, JournalError};
+use crate::frame::{self, BODY_BYTES_MAX, HEADER_BYTES};
+use crate::keys::KeyRing;
+use crate::lock::Lock;
+use crate::payload_frame::{self, SealedPayload};
+use crate::payloads::Payloads;
+use crate::queue::{Queue, Timing};
+use crate::reader::Reader;
+use crate::recovery;
+use crate::retention::{self, Retired};
+use crate::segment::Layout;
+use crate::ticket::Ticket;
+use crate::writer::{Setup, Shared, Writer};
+
+/// A journal that was opened, and what had to be done for it.
+#[derive(Debug)]
+pub struct Opened {
+    /// The journal.
+    pub journal: Journal,
+    /// What a crash had left and recovery mended. It stands in the journal too, unless it is nothing.
+    pub recovery: Recovery,
+    /// What was found to be changed on disk and cannot be mended; readers step over it.
+    pub damage: Vec<Damage>,
+}
+
+/// How the disk is.
+#[derive(Clone, Debug)]
+pub enum Health {
+    /// It takes what it is given.
+    Healthy,
+    /// It refuses; what it would not take waits in memory, and is tried again at least once a second.
+    Failing(AppendError),
+}
+
+/// Figures for metrics.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Figures {
+    /// Records appended, over the journal's life.
+    pub appended: u64,
+    /// Records on disk, over the journal's life.
+    pub committed: u64,
+    /// Bytes that wait for the disk.
+    pub queued_bytes: usize,
+    /// Commits since the journal was opened.
+    pub commits: u64,
+}
+
+/// A journal open for writing: the only one of its folder. It is shared behind an `Arc`. Dropping it
+/// writes what is left.
+#[derive(Debug)]
+pub struct Journal {
+    queue: Arc<Queue>,
+    shared: Arc<Shared>,
+    layout: Layout,
+    keys: Arc<KeyRing>,
+    clock: Arc<dyn Clock>,
+    disk: Arc<dyn Disk>,
+    retention: Retention,
+    minimum: AtomicU64,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    _lock: Lock,
+}
+
+thread_local! {
+    /// Where a thread's records are framed: hot after the first.
+    static FRAME: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A frame buffer that grew beyond this is given back.
+const KEPT_CAPACITY: usize = 1 << 20;
+
+impl Journal {
+    /// Opens the journal in `config.root`, which is made if it is not there, as the only writer.
+    ///
+    /// # Errors
+    /// If another process has it, it is another node's or another version's, or the disk refuses.
+    pub fn open(
+        config: JournalConfig,
+        node: NodeName,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Opened, JournalError> {
+        Self::open_on(Arc::new(RealDisk), config, node, clock)
+    }
+
+    /// As [`Journal::open`], writing by way of `disk`.
+    ///
+    /// # Errors
+    /// As [`Journal::open`].
+    pub fn open_on(
+        disk: Arc<dyn Disk>,
+        config: JournalConfig,
+        node: NodeName,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Opened, JournalError> {
+        let begun = clock.elapsed();
+        let layout = Layout::new(&config.root);
+        layout.create()?;
+        let lock = Lock::take(&layout.lock())?;
+        let mut found = recovery::recover(&layout, &node, &*disk, &*clock)?;
+
+        let queue = Arc::new(Queue::new(found.tail.next, config.queue_bytes));
+        let shared = Arc::new(Shared::default());
+        shared.payloads.extend(found.tail.first, found.payloads.drain(..));
+        let setup = Setup {
+            disk: Arc::clone(&disk),
+            layout: layout.clone(),
+            queue: Arc::clone(&queue),
+            shared: Arc::clone(&shared),
+            clock: Arc::clone(&clock),
+            node,
+            segment_bytes: config.segment_bytes,
+        };
+        let writer = Writer::start(setup, found.tail)
+            .map_err(|(doing, error)| JournalError::io(doing, &layout.journal)(error))?;
+        let minimum = layout.segments()?.first().copied().unwrap_or(0);
+        let timing = Timing {
+            linger: config.linger,
+            buffered_window: config.buffered_window,
+            waiters_before: 0,
+        };
+        let thread = std::thread::Builder::new()
+            .name("journal".into())
+            .spawn(move || writer.run(timing))
+            .map_err(JournalError::io("start a thread for", &layout.journal))?;
+        let journal = Self {
+            queue,
+            shared,
+            keys: Arc::new(KeyRing::new(layout.keys())),
+            layout,
+            clock,
+            disk,
+            retention: config.retention,
+            minimum: AtomicU64::new(minimum),
+            thread: Mutex::new(Some(thread)),
+            _lock: lock,
+        };
+
+        let mut recovery = found.recovery;
+        for opened in found.orphans {
+            journal.append_blocking(&recovery::close_orphan(opened, &*journal.clock))?;
+        }
+        let took = journal.clock.elapsed().saturating_sub(begun);
+        recovery.micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        recovery.at = Some(journal.clock.now());
+        if recovery.torn_bytes > 0 || recovery.orphans > 0 {
+            let record = Record::Recovery(Box::new(recovery.clone()));
+            let ticket = journal.append_blocking(&record)?;
+            ticket.wait().map_err(JournalError::Recovery)?;
+        }
+        Ok(Opened {
+            journal,
+            recovery,
+            damage: found.damage,
+        })
+    }
+
+    /// Encrypts a payload for the decision `id` of `tenant`, and commits to it: the reference goes into
+    /// the decision's record, the sealed payload to [`Journal::append`] with that record.
+    ///
+    /// # Errors
+    /// If it is larger than 16 MiB, or the tenant's key of this month cannot be read or made.
+    pub fn seal(
+        &self,
+        tenant: &TenantName,
+        id: DecisionId,
+        payload: &[u8],
+    ) -> Result<(PayloadRef, SealedPayload), JournalError> {
+        let (month, key) = self.keys.current(tenant, self.clock.now())?;
+        payload_frame::seal(tenant, (month, &key), id, payload)
+    }
+
+    /// Appends a record, and its payload if it has one, without waiting. It is on disk within the
+    /// buffered window, or when [`Ticket::durable`] says so.
+    ///
+    /// # Errors
+    /// [`AppendError::QueueFull`] if the disk does not keep up; nothing was appended then.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a sealed payload is appended once: its nonce must not be used again"
+    )]
+    pub fn append(
+        &self,
+        record: &Record,
+        payload: Option<SealedPayload>,
+    ) -> Result<Ticket, AppendError> {
+        let payload = payload.as_ref().map(SealedPayload::frame);
+        FRAME.with_borrow_mut(|frame| {
+            encode(frame, record)?;
+            let sequence = self.queue.push(frame, payload);
+            if frame.capacity() > KEPT_CAPACITY {
+                *frame = Vec::new();
+            }
+            Ok(Ticket::new(Arc::clone(&self.queue), sequence?))
+        })
+    }
+
+    /// As [`Journal::append`], but waits while the queue is full.
+    ///
+    /// # Errors
+    /// As [`Journal::append`], but for [`AppendError::QueueFull`].
+    pub async fn append_waiting(
+        &self,
+        record: &Record,
+        payload: Option<SealedPayload>,
+    ) -> Result<Ticket, AppendError> {
+        let payload = payload.as_ref().map(SealedPayload::frame);
+        let first_try = FRAME.with_borrow_mut(|frame| {
+            encode(frame, record)?;
+            match self.queue.push(frame, payload) {
+                Err(AppendError::QueueFull { .. }) => Ok(Err(std::mem::take(frame))),
+                pushed => pushed.map(Ok),
+            }
+        })?;
+        let sequence = match first_try {
+            Ok(sequence) => sequence,
+            Err(frame) => self.push_when_there_is_room(&frame, payload).await?,
+        };
+        Ok(Ticket::new(Arc::clone(&self.queue), sequence))
+    }
+
+    async fn push_when_there_is_room(
+        &self,
+        frame: &[u8],
+        payload: Option<&[u8]>,
+    ) -> Result<u64, AppendError> {
+        loop {
+            let mut room = std::pin::pin!(self.queue.space().notified());
+            room.as_mut().enable();
+            match self.queue.push(frame, payload) {
+                Err(AppendError::QueueFull { .. }) => room.await,
+                pushed => return pushed,
+            }
+        }
+    }
+
+    /// For recovery, which may have more to write than the queue holds.
+    fn append_blocking(&self, record: &Record) -> Result<Ticket, JournalError> {
+        let mut frame = Vec::new();
+        encode(&mut frame, record).map_err(JournalError::Recovery)?;
+        loop {
+            match self.queue.push(&frame, None) {
+                Ok(sequence) => return Ok(Ticket::new(Arc::clone(&self.queue), sequence)),
+                Err(AppendError::QueueFull { .. }) => {
+                    let (next, _, _) = self.queue.look();
+                    let last = Ticket::new(Arc::clone(&self.queue), next - 1);
+                    last.wait().map_err(JournalError::Recovery)?;
+                }
+                Err(error) => return Err(JournalError::Recovery(error)),
+            }
+        }
+    }
+
+    /// The sequence up to which, exclusively, all records are on disk: what [`Journal::reader`] gives.
+    pub fn committed(&self) -> u64 {
+        self.queue.committed()
+    }
+
+    /// Waits until [`Journal::committed`] is more than `sequence`, and returns it. Waits for ever if
+    /// the journal is closed first.
+    pub async fn committed_past(&self, sequence: u64) -> u64 {
+        let mut watch = self.queue.watch();
+        match watch.wait_for(|committed| *committed > sequence).await {
+            Ok(committed) => *committed,
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Reads what is committed, from sequence `from` on.
+    pub fn reader(&self, from: u64) -> Reader {
+        Reader::new(self.layout.clone(), Some(Arc::clone(&self.queue)), from)
+    }
+
+    /// Reads payloads, those just committed included.
+    pub fn payloads(&self) -> Payloads {
+        let shared = Some(Arc::clone(&self.shared));
+        Payloads::new(self.layout.clone(), Arc::clone(&self.keys), shared)
+    }
+
+    /// The first sequence that is kept.
+    pub fn minimum(&self) -> u64 {
+        self.minimum.load(Ordering::Acquire)
+    }
+
+    /// Lets go of what the retention policy does not keep, but of nothing from `keep_from` on: what a
+    /// projection has yet to read. Blocks on files.
+    ///
+    /// # Errors
+    /// If files cannot be read or removed; what is left is taken up the next time.
+    pub fn retire(&self, keep_from: u64) -> Result<Retired, JournalError> {
+        let active = self.shared.segment.load(Ordering::Acquire);
+        let now = self.clock.now();
+        let kept = (active, keep_from);
+        let retired = retention::retire(&self.layout, self.retention, &*self.disk, now, kept)?;
+        self.minimum.store(retired.minimum, Ordering::Release);
+        Ok(retired)
+    }
+
+    /// How the disk is.
+    pub fn health(&self) -> Health {
+        match self.queue.look().2 {
+            Some(failure) => Health::Failing(failure.into()),
+            None => Health::Healthy,
+        }
+    }
+
+    /// Figures for metrics.
+    pub fn figures(&self) -> Figures {
+        let (appended, queued_bytes, _) = self.queue.look();
+        Figures {
+            appended,
+            committed: self.queue.committed(),
+            queued_bytes,
+            commits: self.shared.commits.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Writes what is left and ends. Blocks for a commit; later appends are refused.
+    ///
+    /// # Errors
+    /// [`JournalError::Unwritten`] if the disk refuses.
+    pub fn close(&self) -> Result<(), JournalError> {
+        self.queue.close();
+        let thread = self.thread.lock().take();
+        // A writer that panicked has told who waited; what it left is counted as lost.
+        let panicked = thread.is_some_and(|thread| thread.join().is_err());
+        let records = self.shared.lost.load(Ordering::Acquire);
+        if panicked || records > 0 {
+            return Err(JournalError::Unwritten { records });
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        // Who wants to know calls `close`.
+        self.close().ok();
+    }
+}
+
+fn encode(buffer: &mut Vec<u8>, record: &Record) -> Result<(), AppendError> {
+    frame::encode(buffer, record).map_err(|error| AppendError::Unfit(Arc::new(error)))?;
+    let bytes = buffer.len() - HEADER_BYTES;
+    if bytes > BODY_BYTES_MAX {
+        let max = BODY_BYTES_MAX;
+        return Err(AppendError::TooLarge { bytes, max });
+    }
+    Ok(())
+}

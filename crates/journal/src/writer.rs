@@ -1,0 +1,299 @@
+//! The one thread that writes: it takes a batch, puts its payloads and then its records on disk with
+//! one sync each, and tells who waits.
+//!
+//! When the disk refuses, the batch stays in memory and is tried again, at the same place in the same
+//! file, until the disk takes it or the journal is closed. What is in memory is bounded by the queue.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use plimsoll_core::{Clock, NodeName};
+
+use crate::disk::{Disk, DiskFile};
+use crate::frame::{self, HEADER_BYTES, Header, PAYLOAD_MAGIC, RECORD_MAGIC};
+use crate::index::{OpenDecisions, Place, SegmentIndex};
+use crate::payload_index::{self, ActivePayloads};
+use crate::queue::{Batch, Queue, Timing};
+use crate::segment::{FILE_HEADER_BYTES, FileHeader, FileKind, Layout};
+
+const RETRY_FIRST: Duration = Duration::from_millis(20);
+const RETRY_MAX: Duration = Duration::from_secs(1);
+/// How often a closing journal still tries a disk that refuses.
+const CLOSING_TRIES: u32 = 3;
+/// A payload file may grow to this many times the size of a segment.
+const PAYLOAD_FACTOR: u64 = 4;
+
+/// What the writer shares with those who read.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    /// The first sequence of the segment that is written.
+    pub segment: AtomicU64,
+    /// How many commits there were.
+    pub commits: AtomicU64,
+    /// How many records were lost because the journal was closed while the disk refused.
+    pub lost: AtomicU64,
+    /// Where the payloads of the segment that is written lie.
+    pub payloads: ActivePayloads,
+}
+
+/// A file and where its good bytes end.
+#[derive(Debug)]
+struct Output {
+    file: Box<dyn DiskFile>,
+    end: u64,
+}
+
+/// Where a journal goes on.
+#[derive(Debug, Default)]
+pub(crate) struct Tail {
+    /// The first sequence of the last segment.
+    pub first: u64,
+    /// The next sequence.
+    pub next: u64,
+    /// Where the last segment's good bytes end, if it is to be continued.
+    pub segment_end: Option<u64>,
+    /// Where its payload file's good bytes end, if there is one.
+    pub payload_end: Option<u64>,
+    /// What is open.
+    pub open: OpenDecisions,
+    /// Whether there is a segment that has to be ended before the next one begins.
+    pub unended: bool,
+}
+
+/// What the writer is made from.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    pub disk: Arc<dyn Disk>,
+    pub layout: Layout,
+    pub queue: Arc<Queue>,
+    pub shared: Arc<Shared>,
+    pub clock: Arc<dyn Clock>,
+    pub node: NodeName,
+    pub segment_bytes: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Writer {
+    setup: Setup,
+    first: u64,
+    next: u64,
+    segment: Option<Output>,
+    payloads: Option<Output>,
+    open: OpenDecisions,
+    unended: bool,
+}
+
+type Refused = (&'static str, io::Error);
+
+fn doing(what: &'static str) -> impl FnOnce(io::Error) -> Refused {
+    move |error| (what, error)
+}
+
+impl Writer {
+    /// Opens the files that `tail` names, or begins a segment, so that a folder that cannot be written
+    /// is found at start.
+    pub(crate) fn start(setup: Setup, tail: Tail) -> Result<Self, Refused> {
+        let reopen = |end: Option<u64>, path: &Path| {
+            end.map(|end| {
+                let file = setup.disk.open(path).map_err(doing("open"))?;
+                Ok(Output { file, end })
+            })
+            .transpose()
+        };
+        let segment = reopen(tail.segment_end, &setup.layout.segment(tail.first))?;
+        let payloads = match &segment {
+            Some(_) => reopen(tail.payload_end, &setup.layout.payload(tail.first))?,
+            None => None,
+        };
+        setup.shared.segment.store(tail.first, Ordering::Release);
+        let mut writer = Self {
+            setup,
+            first: tail.first,
+            next: tail.next,
+            segment,
+            payloads,
+            open: tail.open,
+            unended: tail.unended,
+        };
+        if writer.segment.is_none() {
+            writer.rotate()?;
+        }
+        Ok(writer)
+    }
+
+    /// Writes until the queue is closed and empty.
+    pub(crate) fn run(mut self, mut timing: Timing) {
+        let _guard = EndGuard(Arc::clone(&self.setup.queue), Arc::clone(&self.setup.shared));
+        let queue = Arc::clone(&self.setup.queue);
+        let mut spare = Batch::empty();
+        while let Some(mut batch) = queue.take(spare, &mut timing) {
+            if !self.write_until_taken(&mut batch) {
+                return;
+            }
+            queue.succeeded(batch.end());
+            self.setup.shared.commits.fetch_add(1, Ordering::Relaxed);
+            spare = batch.recycle();
+        }
+        // Without this mark a later change of the last batch would look like a torn tail: it would be
+        // cut off instead of reported. Everything acknowledged is on disk already.
+        self.mark_end().ok();
+    }
+
+    /// False if the journal was closed while the disk refused.
+    fn write_until_taken(&mut self, batch: &mut Batch) -> bool {
+        let mut delay = RETRY_FIRST;
+        let mut tries_closing = 0;
+        while let Err((doing, error)) = self.write(batch) {
+            if self.setup.queue.failed(doing, error) {
+                tries_closing += 1;
+                if tries_closing == CLOSING_TRIES {
+                    return false;
+                }
+            }
+            self.setup.queue.pause(delay);
+            delay = (delay * 2).min(RETRY_MAX);
+        }
+        true
+    }
+
+    fn write(&mut self, batch: &mut Batch) -> Result<(), Refused> {
+        if self.is_full(batch) {
+            self.rotate()?;
+        }
+        if !batch.payloads.is_empty() {
+            self.write_payloads(&batch.payloads)?;
+        }
+        let at = self.setup.clock.now();
+        batch.frames[..HEADER_BYTES].copy_from_slice(&frame::mark(batch.first, at));
+        let segment = self.segment.as_mut().expect("there is one after a rotation");
+        let begin = segment.end;
+        segment.file.write_at(&batch.frames, begin).map_err(doing("write records"))?;
+        segment.file.sync().map_err(doing("sync records"))?;
+        segment.end += batch.frames.len() as u64;
+        self.next = batch.end();
+        for (offset, header) in frames(RECORD_MAGIC, &batch.frames) {
+            let place = Place {
+                segment: self.first,
+                offset: begin + offset,
+            };
+            self.open.apply(&header, place);
+        }
+        Ok(())
+    }
+
+    fn is_full(&self, batch: &Batch) -> bool {
+        let full = |output: &Option<Output>, more: usize, max: u64| {
+            output.as_ref().is_some_and(|output| {
+                output.end > FILE_HEADER_BYTES && output.end + more as u64 > max
+            })
+        };
+        let max = self.setup.segment_bytes;
+        let segment_full = full(&self.segment, batch.frames.len(), max);
+        let payloads_full = full(&self.payloads, batch.payloads.len(), max * PAYLOAD_FACTOR);
+        self.segment.is_none() || (self.next > self.first && (segment_full || payloads_full))
+    }
+
+    fn write_payloads(&mut self, frames_bytes: &[u8]) -> Result<(), Refused> {
+        if self.payloads.is_none() {
+            let path = self.setup.layout.payload(self.first);
+            let file = self.begin_file(FileKind::Payloads, &path, self.first)?;
+            self.payloads = Some(file);
+        }
+        let payloads = self.payloads.as_mut().expect("made above");
+        let begin = payloads.end;
+        payloads.file.write_at(frames_bytes, begin).map_err(doing("write payloads"))?;
+        payloads.file.sync().map_err(doing("sync payloads"))?;
+        payloads.end += frames_bytes.len() as u64;
+        let written = frames(PAYLOAD_MAGIC, frames_bytes);
+        let written = written.map(|(offset, header)| (header.id, begin + offset));
+        self.setup.shared.payloads.extend(self.first, written);
+        Ok(())
+    }
+
+    /// Ends the segment, with the files beside it that make later starts and searches quick, and
+    /// begins the next. Each step may be repeated.
+    fn rotate(&mut self) -> Result<(), Refused> {
+        let setup = &self.setup;
+        if self.segment.is_some() || self.unended {
+            if let Some(entries) = setup.shared.payloads.entries(self.first) {
+                let path = setup.layout.payload_index(self.first);
+                let bytes = payload_index::to_bytes(&entries);
+                setup.disk.replace(&path, &bytes).map_err(doing("write the payload index"))?;
+            }
+            let index = SegmentIndex {
+                first: self.first,
+                end: self.next,
+                ended_at: setup.clock.now(),
+                open: self.open.clone(),
+            };
+            let path = setup.layout.index(self.first);
+            let text = index.to_text();
+            setup.disk.replace(&path, text.as_bytes()).map_err(doing("write the index"))?;
+        }
+        let path = setup.layout.segment(self.next);
+        let segment = self.begin_file(FileKind::Segment, &path, self.next)?;
+        self.segment = Some(segment);
+        self.payloads = None;
+        self.first = self.next;
+        self.unended = false;
+        self.setup.shared.segment.store(self.first, Ordering::Release);
+        self.setup.shared.payloads.begin(self.first);
+        Ok(())
+    }
+
+    fn begin_file(
+        &self,
+        kind: FileKind,
+        path: &Path,
+        first: u64,
+    ) -> Result<Output, Refused> {
+        let header = FileHeader {
+            first,
+            created_at: self.setup.clock.now(),
+            node: self.setup.node.to_string(),
+        };
+        let disk = &self.setup.disk;
+        let mut file = disk.create(path).map_err(doing("create a file"))?;
+        file.write_at(&header.to_bytes(kind), 0).map_err(doing("write a file's header"))?;
+        file.sync().map_err(doing("sync a file's header"))?;
+        let folder = path.parent().unwrap_or(path);
+        disk.sync_folder(folder).map_err(doing("sync the folder"))?;
+        Ok(Output {
+            file,
+            end: FILE_HEADER_BYTES,
+        })
+    }
+
+    fn mark_end(&mut self) -> io::Result<()> {
+        let Some(segment) = self.segment.as_mut() else {
+            return Ok(());
+        };
+        let mark = frame::mark(self.next, self.setup.clock.now());
+        segment.file.write_at(&mark, segment.end)?;
+        segment.file.sync()
+    }
+}
+
+/// The frames in `bytes`, which were framed here and are whole, with their offsets.
+fn frames(magic: [u8; 4], bytes: &[u8]) -> impl Iterator<Item = (u64, Header)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let header = Header::parse(magic, bytes.get(at..)?)?;
+        let offset = at as u64;
+        at += header.frame_bytes();
+        Some((offset, header))
+    })
+}
+
+/// Tells everybody who waits when the thread ends, even if it panics.
+struct EndGuard(Arc<Queue>, Arc<Shared>);
+
+impl Drop for EndGuard {
+    fn drop(&mut self) {
+        let lost = self.0.ended();
+        self.1.lost.store(lost, Ordering::Release);
+    }
+}

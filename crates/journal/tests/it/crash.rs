@@ -1,0 +1,151 @@
+//! The power goes: of what was not synced, any part may be there, in any order.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use plimsoll_core::decision::PayloadRef;
+use plimsoll_core::{DecisionId, Record, TenantName};
+use plimsoll_journal::{Journal, JournalConfig, Payloads, RealDisk, verify};
+use proptest::prelude::*;
+
+use crate::sample::{decision, served};
+use crate::support::{FaultyDisk, clock, config, keep, node, read_all};
+
+/// One step of a node's life.
+#[derive(Clone, Debug)]
+struct Append {
+    unit_bytes: usize,
+    payload_bytes: Option<usize>,
+    durable: bool,
+}
+
+fn appends() -> impl Strategy<Value = Vec<Append>> {
+    let one = (0..3000_usize, proptest::option::of(0..3000_usize), any::<bool>());
+    let one = one.prop_map(|(unit_bytes, payload_bytes, durable)| Append {
+        unit_bytes,
+        payload_bytes,
+        durable,
+    });
+    proptest::collection::vec(one, 1..25)
+}
+
+/// How the unsynced part of a file is left: a share of it, with a share of that zeroed.
+#[derive(Clone, Debug)]
+struct Loss {
+    kept: f64,
+    zeroed_from: f64,
+    zeroed_to: f64,
+}
+
+fn loss() -> impl Strategy<Value = Loss> {
+    (0.0..=1.0, 0.0..=1.0, 0.0..=1.0).prop_map(|(kept, zeroed_from, zeroed_to)| Loss {
+        kept,
+        zeroed_from,
+        zeroed_to,
+    })
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a share of a small number of bytes"
+)]
+fn share(of: u64, share: f64) -> usize {
+    (of as f64 * share) as usize
+}
+
+fn lose(path: &Path, synced: u64, written: u64, loss: &Loss) {
+    let mut bytes = std::fs::read(path).unwrap();
+    let unsynced = written - synced;
+    let begin = usize::try_from(synced).unwrap();
+    bytes.truncate(begin + share(unsynced, loss.kept));
+    let tail = &mut bytes[begin..];
+    let from = share(tail.len() as u64, loss.zeroed_from);
+    let to = share(tail.len() as u64, loss.zeroed_to);
+    if from < to {
+        tail[from..to].fill(0);
+    }
+    std::fs::write(path, bytes).unwrap();
+}
+
+type Kept = BTreeMap<u64, (Record, DecisionId, Option<PayloadRef>)>;
+
+/// Appends, cuts the power in the middle of a commit, and returns what was acknowledged.
+fn live_and_die(root: &Path, appends: &[Append], last: &[Append]) -> (FaultyDisk, Kept) {
+    let disk = FaultyDisk::default();
+    let hasty = JournalConfig {
+        buffered_window: std::time::Duration::from_millis(1),
+        ..config(root)
+    };
+    let opened = Journal::open_on(Arc::new(disk.clone()), hasty, node(), clock()).unwrap();
+    let journal = opened.journal;
+    let mut appended = Vec::new();
+    for (number, append) in appends.iter().chain(last).enumerate() {
+        if number == appends.len() {
+            // From here on bytes reach the page cache and never the medium.
+            disk.set(|faults| faults.syncs_fail = true);
+        }
+        let mut decision = decision(clock().now(), &"u".repeat(append.unit_bytes));
+        let id = decision.id;
+        let sealed = append.payload_bytes.map(|bytes| {
+            let tenant = TenantName::new("acme").unwrap();
+            let (reference, sealed) = journal.seal(&tenant, id, &vec![9; bytes]).unwrap();
+            decision.payload = Some(reference);
+            sealed
+        });
+        let reference = decision.payload;
+        let record = served(decision);
+        let ticket = journal.append(&record, sealed).unwrap();
+        if append.durable && number < appends.len() {
+            ticket.wait().unwrap();
+        }
+        appended.push((ticket, record, id, reference));
+    }
+    if let Some((ticket, ..)) = appended.last() {
+        assert!(last.is_empty() || ticket.wait().is_err());
+    }
+    disk.set(|faults| faults.dead = true);
+    let committed = journal.committed();
+    journal.close().ok();
+    let kept = appended.into_iter().filter(|(ticket, ..)| ticket.sequence() < committed);
+    let kept = kept.map(|(ticket, record, id, reference)| (ticket.sequence(), (record, id, reference)));
+    (disk, kept.collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn whatever_a_power_cut_leaves_all_that_was_acknowledged_is_there(
+        first in appends(),
+        last in appends(),
+        losses in proptest::collection::vec(loss(), 8),
+    ) {
+        let root = tempfile::tempdir().unwrap();
+        let (disk, kept) = live_and_die(root.path(), &first, &last);
+        let mut extents: Vec<_> = disk.0.lock().extents.clone().into_iter().collect();
+        extents.sort();
+        for ((path, (synced, written)), loss) in extents.iter().zip(losses.iter().cycle()) {
+            lose(path, *synced, *written, loss);
+        }
+
+        let reopened = Journal::open_on(Arc::new(RealDisk), config(root.path()), node(), clock());
+        let reopened = reopened.unwrap();
+        prop_assert!(reopened.damage.is_empty(), "{:?}", reopened.damage);
+        let next = keep(&reopened.journal, &served(decision(clock().now(), "after")));
+        drop(reopened);
+        let (read, errors) = read_all(root.path(), 0);
+        prop_assert!(errors.is_empty(), "{errors:?}");
+        prop_assert!(read.iter().map(|(sequence, _)| *sequence).eq(0..=next));
+        prop_assert_eq!(verify(root.path()).unwrap(), (next + 1, vec![]));
+        let payloads = Payloads::open(root.path());
+        for (sequence, (record, id, reference)) in &kept {
+            prop_assert_eq!(&read[usize::try_from(*sequence).unwrap()].1, record);
+            if let Some(reference) = reference {
+                prop_assert!(payloads.read(*id, reference).unwrap().is_some());
+            }
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! A journal in a temporary folder, and a disk that fails when told to.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use plimsoll_core::{Clock, NodeName, Record, SystemClock};
+use plimsoll_journal::{
+    Disk, DiskFile, Journal, JournalConfig, JournalError, Opened, Reader, RealDisk,
+};
+
+pub const NO_SPACE: i32 = 28;
+pub const IO_ERROR: i32 = 5;
+
+pub fn node() -> NodeName {
+    NodeName::new("node-1").unwrap()
+}
+
+pub fn clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock::new())
+}
+
+/// Small and quick: segments of 8 KiB.
+pub fn config(root: &Path) -> JournalConfig {
+    JournalConfig {
+        segment_bytes: 8 << 10,
+        buffered_window: Duration::from_millis(5),
+        linger: Duration::from_micros(50),
+        ..JournalConfig::new(root)
+    }
+}
+
+pub fn open(root: &Path) -> Opened {
+    Journal::open(config(root), node(), clock()).unwrap()
+}
+
+/// Appends and waits until it is on disk; the sequence.
+pub fn keep(journal: &Journal, record: &Record) -> u64 {
+    let ticket = journal.append(record, None).unwrap();
+    ticket.wait().unwrap();
+    ticket.sequence()
+}
+
+/// All that can be read, and what cannot.
+pub fn read_all(root: &Path, from: u64) -> (Vec<(u64, Record)>, Vec<JournalError>) {
+    let (mut records, mut errors) = (Vec::new(), Vec::new());
+    for item in Reader::open(root, from).unwrap() {
+        match item {
+            Ok(item) => records.push(item),
+            Err(error) => errors.push(error),
+        }
+    }
+    (records, errors)
+}
+
+/// The files of a folder with this extension, sorted.
+pub fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let mut paths: Vec<_> = paths.filter(|path| path.extension() == Some(extension.as_ref())).collect();
+    paths.sort();
+    paths
+}
+
+/// What a [`FaultyDisk`] does and what it saw.
+#[derive(Debug, Default)]
+pub struct Faults {
+    /// How many bytes may still be written; none: as many as one likes.
+    pub space: Option<u64>,
+    /// Whether syncs fail.
+    pub syncs_fail: bool,
+    /// Whether the power is cut: nothing is done any more.
+    pub dead: bool,
+    /// Per file, how far it was synced, and how far it was written.
+    pub extents: HashMap<PathBuf, (u64, u64)>,
+}
+
+/// The real disk, with faults.
+#[derive(Clone, Debug, Default)]
+pub struct FaultyDisk(pub Arc<Mutex<Faults>>);
+
+#[derive(Debug)]
+struct FaultyFile {
+    inner: Box<dyn DiskFile>,
+    path: PathBuf,
+    disk: FaultyDisk,
+}
+
+impl FaultyDisk {
+    pub fn set(&self, change: impl FnOnce(&mut Faults)) {
+        change(&mut self.0.lock());
+    }
+
+    fn living(&self) -> io::Result<()> {
+        if self.0.lock().dead {
+            return Err(io::Error::from_raw_os_error(IO_ERROR));
+        }
+        Ok(())
+    }
+
+    /// How many of `wanted` bytes there is room for.
+    fn take_space(&self, wanted: u64) -> u64 {
+        let mut faults = self.0.lock();
+        let Some(space) = &mut faults.space else {
+            return wanted;
+        };
+        let taken = wanted.min(*space);
+        *space -= taken;
+        taken
+    }
+}
+
+impl Disk for FaultyDisk {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.living()?;
+        let inner = RealDisk.create(path)?;
+        self.0.lock().extents.insert(path.to_owned(), (0, 0));
+        let (path, disk) = (path.to_owned(), self.clone());
+        Ok(Box::new(FaultyFile { inner, path, disk }))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.living()?;
+        let inner = RealDisk.open(path)?;
+        let length = std::fs::metadata(path)?.len();
+        self.0.lock().extents.insert(path.to_owned(), (length, length));
+        let (path, disk) = (path.to_owned(), self.clone());
+        Ok(Box::new(FaultyFile { inner, path, disk }))
+    }
+
+    fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.living()?;
+        if self.take_space(bytes.len() as u64) < bytes.len() as u64 {
+            return Err(io::Error::from_raw_os_error(NO_SPACE));
+        }
+        RealDisk.replace(path, bytes)
+    }
+
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        self.living()?;
+        RealDisk.sync_folder(folder)
+    }
+}
+
+impl DiskFile for FaultyFile {
+    fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.disk.living()?;
+        let room = self.disk.take_space(bytes.len() as u64);
+        let fitting = &bytes[..usize::try_from(room).unwrap()];
+        self.inner.write_at(fitting, offset)?;
+        let mut faults = self.disk.0.lock();
+        let extent = faults.extents.entry(self.path.clone()).or_default();
+        extent.1 = extent.1.max(offset + room);
+        if fitting.len() < bytes.len() {
+            return Err(io::Error::from_raw_os_error(NO_SPACE));
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.disk.living()?;
+        let mut faults = self.disk.0.lock();
+        if faults.syncs_fail {
+            return Err(io::Error::from_raw_os_error(IO_ERROR));
+        }
+        let extent = faults.extents.entry(self.path.clone()).or_default();
+        extent.0 = extent.1;
+        Ok(())
+    }
+
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
+        self.disk.living()?;
+        self.inner.truncate(length)
+    }
+}

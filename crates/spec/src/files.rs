@@ -1,0 +1,280 @@
+//! The files of a workspace: found within its folder and nowhere else, read with a bound.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::{Component, Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::forms::TableForm;
+use crate::forms::check::Checker;
+use crate::forms::view::{Found, View};
+use crate::source::{Report, Source, Span, nearest};
+
+/// The largest text file of a workspace, in bytes.
+pub(crate) const TEXT_BYTES_MAX: u64 = 16 << 20;
+
+/// The largest model file, in bytes: the most that an ONNX file (a protocol buffer) can be.
+pub(crate) const MODEL_BYTES_MAX: u64 = 2 << 30;
+
+/// The workspace's folder.
+#[derive(Debug)]
+pub(crate) struct Files {
+    /// Absolute, without symbolic links.
+    pub(crate) root: PathBuf,
+}
+
+/// A file that was found: where it is, and how people call it.
+#[derive(Clone, Debug)]
+pub(crate) struct Located {
+    pub(crate) path: PathBuf,
+    /// Relative to the workspace's folder, with `/`.
+    pub(crate) name: String,
+}
+
+impl Files {
+    /// How people call a path within the folder.
+    pub(crate) fn name(&self, path: &Path) -> String {
+        let relative = path.strip_prefix(&self.root).unwrap_or(path);
+        let parts: Vec<_> = relative
+            .components()
+            .map(|part| part.as_os_str().to_string_lossy())
+            .collect();
+        parts.join("/")
+    }
+
+    /// Finds the file that `view` names under `key`, relative to `folder`; what is wrong with it is
+    /// reported where it is named.
+    pub(crate) fn locate(
+        &self,
+        folder: &Path,
+        source: &Source,
+        found: &Found<&str>,
+        report: &mut Report,
+    ) -> Option<Located> {
+        match self.find(folder, found.value) {
+            Ok(located) => Some(located),
+            Err((message, hint)) => {
+                report.error(source, &found.at, message).hint = hint;
+                None
+            }
+        }
+    }
+
+    fn find(&self, folder: &Path, text: &str) -> Result<Located, (String, Option<String>)> {
+        let relative = Path::new(text);
+        let within =
+            Some("name it relative to the folder of this file, within the workspace".to_owned());
+        let plain = |part| {
+            matches!(
+                part,
+                Component::Normal(_) | Component::CurDir | Component::ParentDir
+            )
+        };
+        if !relative.components().all(plain) {
+            return Err((format!("`{text}` is an absolute path"), within));
+        }
+        let path = match folder.join(relative).canonicalize() {
+            Ok(path) => path,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err((
+                    format!("the file `{text}` is not there"),
+                    similar(&folder.join(relative)),
+                ));
+            }
+            Err(error) => {
+                return Err((
+                    format!("the file `{text}` cannot be reached: {error}"),
+                    None,
+                ));
+            }
+        };
+        if !path.starts_with(&self.root) {
+            return Err((format!("`{text}` is outside the workspace"), within));
+        }
+        if !path.is_file() {
+            return Err((format!("`{text}` is not a file"), None));
+        }
+        let name = self.name(&path);
+        Ok(Located { path, name })
+    }
+
+    /// Reads a whole file of at most `bytes_max` bytes.
+    pub(crate) fn read(&self, path: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
+        let unreadable = |error: std::io::Error| format!("the file cannot be read: {error}");
+        let file = fs::File::open(path).map_err(unreadable)?;
+        let mut bytes = Vec::new();
+        file.take(bytes_max + 1)
+            .read_to_end(&mut bytes)
+            .map_err(unreadable)?;
+        if bytes.len() as u64 > bytes_max {
+            return Err(format!("the file is larger than {bytes_max} bytes"));
+        }
+        Ok(bytes)
+    }
+
+    /// Reads a whole text file; what is wrong with it is reported of the file.
+    pub(crate) fn text(&self, path: &Path, report: &mut Report) -> Option<Source> {
+        let name = self.name(path);
+        let text = self.read(path, TEXT_BYTES_MAX).and_then(|bytes| {
+            String::from_utf8(bytes).map_err(|error| {
+                format!(
+                    "the file is not UTF-8 from byte {} on",
+                    error.utf8_error().valid_up_to()
+                )
+            })
+        });
+        match text {
+            Ok(text) => Some(Source::new(name, text)),
+            Err(message) => {
+                report.file_error(&name, message);
+                None
+            }
+        }
+    }
+}
+
+/// A file beside the missing one whose name is like it.
+fn similar(path: &Path) -> Option<String> {
+    let wanted = path.file_name()?.to_str()?;
+    let names: Vec<String> = fs::read_dir(path.parent()?)
+        .ok()?
+        .take(1000)
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .collect();
+    let found = nearest(wanted, names.iter().map(String::as_str))?;
+    Some(format!("did you mean `{found}`?"))
+}
+
+/// A TOML file that was parsed and held against its form.
+#[derive(Debug)]
+pub(crate) struct Document<'a> {
+    source: &'a Source,
+    table: DeTable<'a>,
+}
+
+impl<'a> Document<'a> {
+    /// Parses `source`; with errors of syntax, these are all that is said of it. A file with problems
+    /// of form is still given, so that other problems are found too.
+    pub(crate) fn parse(
+        source: &'a Source,
+        form: &'static TableForm,
+        currency: &str,
+        report: &mut Report,
+    ) -> Option<Self> {
+        let (table, errors) = DeTable::parse_recoverable(&source.text);
+        for error in &errors {
+            let span = error.span().unwrap_or(0..0);
+            if let Some(secret) = secret_on_line(&source.text, &span) {
+                source.blot(vec![secret]);
+            }
+            let span = span.start..span.end.max(span.start + 1);
+            let message = format!("this is not TOML: {}", error.message());
+            report.error(source, &span, message);
+        }
+        if !errors.is_empty() {
+            return None;
+        }
+        let table = table.into_inner();
+        let mut secrets = Vec::new();
+        find_secrets(&table, false, &mut secrets);
+        source.blot(secrets);
+        let mut checker = Checker {
+            source,
+            currency,
+            root: form,
+            report,
+        };
+        checker.table(form, &table, &(0..0), "");
+        Some(Self { source, table })
+    }
+
+    /// The file's top level.
+    pub(crate) fn view(&'a self, currency: &'a str) -> View<'a> {
+        View::of(self.source, &self.table, currency)
+    }
+}
+
+/// Keys under which a secret may stand, rightly or by mistake.
+fn is_secretive(key: &str) -> bool {
+    let key = key.to_lowercase();
+    let telling = [
+        "secret",
+        "password",
+        "passwd",
+        "credential",
+        "authorization",
+        "apikey",
+        "api_key",
+    ];
+    let ending = ["key", "token", "keys"];
+    key != "first_token"
+        && (telling.iter().any(|word| key.contains(word))
+            || ending.iter().any(|word| key.ends_with(word)))
+}
+
+/// Keys within a provider or a key of the workspace whose values are no secrets.
+const PUBLIC: [&str; 7] = [
+    "protocol",
+    "base_url",
+    "systems",
+    "tenant",
+    "criticality",
+    "env",
+    "file",
+];
+
+/// Finds the texts that must never be shown: all below a telling key but for what is known to be
+/// public, and whatever looks like a key or a password by itself.
+fn find_secrets(table: &DeTable<'_>, within: bool, secrets: &mut Vec<Span>) {
+    for (key, value) in table {
+        let key = key.get_ref().as_ref();
+        let secretive =
+            !PUBLIC.contains(&key) && (within || is_secretive(key) || key == "providers");
+        find_in_value(value, secretive, secrets);
+    }
+}
+
+fn find_in_value(value: &Spanned<DeValue<'_>>, secretive: bool, secrets: &mut Vec<Span>) {
+    match value.get_ref() {
+        DeValue::String(text) => {
+            if secretive || looks_secret(text) {
+                secrets.push(value.span());
+            }
+        }
+        DeValue::Array(items) => items
+            .iter()
+            .for_each(|item| find_in_value(item, secretive, secrets)),
+        DeValue::Table(table) => find_secrets(table, secretive, secrets),
+        _ => {}
+    }
+}
+
+fn looks_secret(text: &str) -> bool {
+    let userinfo = text.split_once("://").is_some_and(|(_, rest)| {
+        rest.split('/')
+            .next()
+            .is_some_and(|host| host.contains('@'))
+    });
+    userinfo || text.starts_with("sk-") || text.starts_with("Bearer ")
+}
+
+/// On a line that is no TOML: what stands behind the first quote or `=`, if a secret may be there.
+fn secret_on_line(text: &str, span: &Span) -> Option<Span> {
+    let at = span.start.min(text.len());
+    let start = text.get(..at)?.rfind('\n').map_or(0, |at| at + 1);
+    let end = text
+        .get(at..)?
+        .find('\n')
+        .map_or(text.len(), |end| at + end);
+    let line = text.get(start..end)?;
+    let value = line.find(['=', '"', '\''])?;
+    let words = line
+        .get(..value)?
+        .split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-')));
+    let telling = words
+        .into_iter()
+        .any(|word| !word.is_empty() && is_secretive(word));
+    (telling || line.contains("sk-") || line.contains("://")).then_some(start + value + 1..end)
+}

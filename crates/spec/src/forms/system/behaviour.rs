@@ -1,0 +1,207 @@
+//! The forms of prompt, contracts and guards.
+
+use super::super::Absent::{Default, Means, Required};
+use super::super::{Form, Others, TableForm, field};
+use super::table;
+
+pub(super) static PROMPT: TableForm = table(
+    "The prompt that makes a language model a typed function: callers send its variables.",
+    &[
+        field(
+            "template",
+            Form::File,
+            Required("name the file, as in template = \"prompt.md\""),
+            "A MiniJinja template; its variables are properties of the input schema.",
+        ),
+        field(
+            "role",
+            Form::Choice(&[("user", "a user's message"), ("system", "a system message")]),
+            Default("\"user\""),
+            "The role of the message that it becomes.",
+        ),
+    ],
+);
+
+const MISSING: Form = Form::Choice(&[
+    ("refuse", "malformed"),
+    ("impute", "fill in the column's `impute`"),
+    ("unsure", "the answer is unsure"),
+    ("allow", "hand the model a missing value"),
+]);
+
+const DOUBTFUL: Form = Form::Choice(&[
+    ("refuse", "malformed"),
+    ("unsure", "the answer is unsure"),
+    ("allow", "hand it to the model as it is"),
+]);
+
+pub(super) static INPUT: TableForm = table(
+    "What inputs must look like.",
+    &[
+        field(
+            "schema",
+            Form::File,
+            Means("anything that is JSON"),
+            "JSON Schema 2020-12 of a row, of the prompt's variables, or of a chat request's body.",
+        ),
+        field(
+            "missing",
+            MISSING,
+            Default("\"refuse\""),
+            "What to do when a value is missing that the schema asks for.",
+        ),
+        field(
+            "unknown_category",
+            DOUBTFUL,
+            Default("\"refuse\""),
+            "What to do with a category that the schema's `enum` does not have.",
+        ),
+        field(
+            "unknown_field",
+            Form::Choice(&[("refuse", "malformed"), ("drop", "leave it out")]),
+            Default("\"refuse\""),
+            "What to do with a field that the schema does not have.",
+        ),
+        field(
+            "out_of_range",
+            DOUBTFUL,
+            Default("\"refuse\""),
+            "What to do with a number outside its range.",
+        ),
+        field(
+            "columns",
+            Form::Map("column", &Form::Table(&COLUMN)),
+            Means("the policies above"),
+            "Policies for single columns.",
+        ),
+        field(
+            "rules",
+            Form::Map("name", &Form::Cel),
+            Means("none"),
+            "Rules across fields: CEL over `inputs` that must hold, each with a name.",
+        ),
+        field(
+            "rows_max",
+            Form::Whole {
+                min: 1,
+                max: 1_000_000,
+            },
+            Means("as `server.rows_max`"),
+            "The most rows in one call.",
+        ),
+    ],
+);
+
+static COLUMN: TableForm = table(
+    "Policies for one column, over those of `[input]`.",
+    &[
+        field(
+            "missing",
+            MISSING,
+            Means("as `input.missing`"),
+            "What to do when its value is missing.",
+        ),
+        field(
+            "impute",
+            Form::Any,
+            Means("none"),
+            "The value that stands in for a missing one.",
+        ),
+        field(
+            "unknown_category",
+            DOUBTFUL,
+            Means("as `input.unknown_category`"),
+            "What to do with an unknown category.",
+        ),
+        field(
+            "out_of_range",
+            DOUBTFUL,
+            Means("as `input.out_of_range`"),
+            "What to do with a number outside its range.",
+        ),
+    ],
+);
+
+pub(super) static OUTPUT: TableForm = table(
+    "What outputs must look like.",
+    &[
+        field(
+            "schema",
+            Form::File,
+            Means("anything"),
+            "JSON Schema 2020-12 of the answer.",
+        ),
+        field(
+            "unsure",
+            Form::Cel,
+            Means("never"),
+            "CEL over `answer`, `confidence` and `inputs`: when it holds, the answer is unsure.",
+        ),
+        field(
+            "stream",
+            Form::Choice(&[
+                (
+                    "buffer",
+                    "the whole answer is cleared before its first byte",
+                ),
+                ("window", "only what a rule could still extend is held back"),
+                ("refuse", "no streams"),
+            ]),
+            Default("\"buffer\""),
+            "How streams are treated. Without output controls nothing is held back.",
+        ),
+    ],
+);
+
+pub(super) static GUARDS: TableForm = table(
+    "Detectors, each with an action.",
+    &[
+        field(
+            "input",
+            Form::Table(&DETECTORS),
+            Means("none"),
+            "On what comes in: a block is `adversarial`.",
+        ),
+        field(
+            "output",
+            Form::Table(&DETECTORS),
+            Means("none"),
+            "On what goes out: a block is `wrong`.",
+        ),
+    ],
+);
+
+static DETECTORS: TableForm = TableForm {
+    about: "The detectors, by name.",
+    others: Others::NoDetector,
+    fields: &[field(
+        "phrases",
+        Form::Table(&PHRASES),
+        Means("off"),
+        "Finds phrases, without regard to the case of ASCII letters.",
+    )],
+};
+
+static PHRASES: TableForm = table(
+    "The `phrases` detector.",
+    &[
+        field(
+            "action",
+            Form::Choice(&[("flag", "record the finding only"), ("block", "stop")]),
+            Required("say what happens on a finding: \"flag\" or \"block\""),
+            "What happens on a finding.",
+        ),
+        field(
+            "list",
+            Form::List(&Form::Text),
+            Means("see `file`"),
+            "The phrases.",
+        ),
+        field(
+            "file",
+            Form::File,
+            Means("see `list`"),
+            "A text file with a phrase per line; lines that begin with `#` are comments.",
+        ),
+    ],
+);

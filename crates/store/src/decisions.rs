@@ -1,0 +1,173 @@
+//! Decisions, as the projection has them: one by id, a page by filter.
+
+mod filter;
+
+use std::sync::Arc;
+
+use plimsoll_core::decision::{Payload, PayloadRef};
+use plimsoll_core::ports::{Boxed, Decisions, PortError};
+use plimsoll_core::{Decision, DecisionId, TenantName};
+use plimsoll_journal::Payloads;
+use sqlx::{QueryBuilder, Sqlite};
+
+use crate::error::{Cause, Doing as _, StoreError, port_error};
+use crate::prefix::{IdForm, Lookup};
+use crate::sql::{column, read_json};
+use crate::store::Store;
+
+pub use filter::{DecisionFilter, LIST_MAX};
+pub(crate) use filter::{Order, Page, push_order};
+
+const DECISION: Lookup = Lookup {
+    what: "decision",
+    form: IdForm::Ulid,
+    sql: "SELECT id FROM decisions
+          WHERE id >= ?1 AND id < ?2 AND (?4 IS NULL OR tenant = ?4) ORDER BY id LIMIT ?3",
+};
+
+impl Store {
+    /// The decision with this id; none if the projection does not have it.
+    ///
+    /// # Errors
+    /// If the database is away or holds what cannot be read.
+    pub async fn decision(&self, id: DecisionId) -> Result<Option<Decision>, StoreError> {
+        let text: Option<String> = sqlx::query_scalar(
+            "SELECT record FROM decision_records JOIN decisions USING (number) WHERE id = ?1",
+        )
+        .bind(id.to_string())
+        .fetch_optional(&self.readers)
+        .await
+        .doing("read a decision")?;
+        text.map(|text| read_json("decision", &text)).transpose()
+    }
+
+    /// The one decision whose id begins with `prefix` (in any case, an ellipsis at the end allowed);
+    /// of `tenant`, if one is given.
+    ///
+    /// # Errors
+    /// If there is none or there are several, or the database is away.
+    pub async fn decision_by_prefix(
+        &self,
+        tenant: Option<&TenantName>,
+        prefix: &str,
+    ) -> Result<Decision, StoreError> {
+        let id = DECISION.resolve(self, tenant.map(TenantName::as_str), prefix).await?;
+        let decision = self.decision(crate::sql::parse("decision", &id)?).await?;
+        decision.ok_or_else(|| StoreError::NotFound { what: "decision", prefix: prefix.to_owned() })
+    }
+
+    /// The decisions that `filter` lets through, the latest first, at most [`LIST_MAX`].
+    ///
+    /// # Errors
+    /// If the database is away or holds what cannot be read.
+    pub async fn decisions(&self, filter: &DecisionFilter) -> Result<Vec<Decision>, StoreError> {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "SELECT record FROM decisions JOIN decision_records USING (number)",
+        );
+        filter.push_where(&mut query, self.cursor(filter).await?);
+        push_order(&mut query, Order::LatestFirst, filter.limit_clamped());
+        let rows = query.build().fetch_all(&self.readers).await.doing("list decisions")?;
+        rows.iter().map(|row| read_json("decision", column(row, 0)?)).collect()
+    }
+
+    /// How many decisions `filter` lets through; its limit and cursor count for nothing.
+    ///
+    /// # Errors
+    /// If the database is away.
+    pub async fn count_decisions(&self, filter: &DecisionFilter) -> Result<u64, StoreError> {
+        let mut query = QueryBuilder::<Sqlite>::new("SELECT COUNT(*) FROM decisions");
+        filter.push_where(&mut query, Page::All);
+        let row = query.build().fetch_one(&self.readers).await.doing("count decisions")?;
+        crate::sql::count(&row, 0)
+    }
+
+    /// Where the page before `filter.before` begins; a decision that is gone by now is placed by the
+    /// time in its id.
+    async fn cursor(&self, filter: &DecisionFilter) -> Result<Page, StoreError> {
+        let Some(id) = filter.before else { return Ok(Page::All) };
+        let opened_at: Option<i64> =
+            sqlx::query_scalar("SELECT opened_at FROM decisions WHERE id = ?1")
+                .bind(id.to_string())
+                .fetch_optional(&self.readers)
+                .await
+                .doing("find where a page begins")?;
+        let opened_at = opened_at.unwrap_or_else(|| id.made_at().as_micros());
+        Ok(Page::Before { opened_at, id: id.to_string() })
+    }
+}
+
+/// Where the inputs and outputs of decisions are kept.
+pub trait PayloadSource: Send + Sync {
+    /// The bytes that were sealed for a decision, checked against their commitment; none if they were
+    /// erased. Blocks on the disk.
+    ///
+    /// # Errors
+    /// If they cannot be read or are not what was sealed.
+    fn read(&self, id: DecisionId, reference: &PayloadRef) -> Result<Option<Vec<u8>>, Cause>;
+}
+
+impl PayloadSource for Payloads {
+    fn read(&self, id: DecisionId, reference: &PayloadRef) -> Result<Option<Vec<u8>>, Cause> {
+        self.read(id, reference).map_err(Into::into)
+    }
+}
+
+/// [`Decisions`] over the projection, and over the payloads that lie apart from it.
+#[derive(Clone)]
+pub struct ProjectedDecisions {
+    store: Store,
+    payloads: Option<Arc<dyn PayloadSource>>,
+}
+
+impl ProjectedDecisions {
+    /// Decisions of `store`; without `payloads` none has a payload.
+    pub fn new(store: &Store, payloads: Option<Arc<dyn PayloadSource>>) -> Self {
+        Self { store: store.clone(), payloads }
+    }
+
+    async fn of_tenant(
+        &self,
+        tenant: &TenantName,
+        id: DecisionId,
+    ) -> Result<Option<Decision>, PortError> {
+        let doing = "read a decision";
+        let decision = self.store.decision(id).await.map_err(|error| port_error(doing, error))?;
+        Ok(decision.filter(|decision| decision.tenant == *tenant))
+    }
+
+    async fn payload_of(
+        &self,
+        tenant: &TenantName,
+        id: DecisionId,
+    ) -> Result<Option<Payload>, PortError> {
+        let doing = "read a payload";
+        let reference = self.of_tenant(tenant, id).await?.and_then(|decision| decision.payload);
+        let (Some(reference), Some(payloads)) = (reference, self.payloads.clone()) else {
+            return Ok(None);
+        };
+        let reading = tokio::task::spawn_blocking(move || payloads.read(id, &reference));
+        let unavailable = |source: Cause| PortError::Unavailable { doing, source };
+        let bytes = reading.await.map_err(|error| unavailable(Box::new(error)))?;
+        let Some(bytes) = bytes.map_err(unavailable)? else { return Ok(None) };
+        let payload = serde_json::from_slice(&bytes).map_err(|error| unavailable(Box::new(error)))?;
+        Ok(Some(payload))
+    }
+}
+
+impl Decisions for ProjectedDecisions {
+    fn get<'a>(
+        &'a self,
+        tenant: &'a TenantName,
+        id: DecisionId,
+    ) -> Boxed<'a, Result<Option<Decision>, PortError>> {
+        Box::pin(self.of_tenant(tenant, id))
+    }
+
+    fn payload<'a>(
+        &'a self,
+        tenant: &'a TenantName,
+        id: DecisionId,
+    ) -> Boxed<'a, Result<Option<Payload>, PortError>> {
+        Box::pin(self.payload_of(tenant, id))
+    }
+}

@@ -1,0 +1,107 @@
+//! The schema's history: numbered, forward only, each step in a transaction of its own.
+//!
+//! A step that was released is never changed; a later one mends it. A database with a step that this
+//! version does not know is refused, since an older binary would write rows that the newer one misreads.
+
+use plimsoll_core::Timestamp;
+use sqlx::{Connection as _, SqliteConnection};
+
+use crate::error::{Doing as _, StoreError};
+
+struct Migration {
+    number: u32,
+    name: &'static str,
+    sql: &'static str,
+}
+
+const MIGRATIONS: [Migration; 2] = [
+    Migration {
+        number: 1,
+        name: "projection",
+        sql: include_str!("../migrations/0001_projection.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "reviews",
+        sql: include_str!("../migrations/0002_reviews.sql"),
+    },
+];
+
+/// The schema that this version reads and writes.
+pub const SCHEMA: u32 = MIGRATIONS[MIGRATIONS.len() - 1].number;
+
+const CREATE: &str = "CREATE TABLE IF NOT EXISTS migrations (
+    number INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT";
+
+/// Brings the database up to schema `target` (for everybody but tests: [`SCHEMA`]).
+pub(crate) async fn migrate(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+    target: u32,
+) -> Result<(), StoreError> {
+    sqlx::raw_sql(CREATE).execute(&mut *connection).await.doing("make its schema")?;
+    for migration in MIGRATIONS.iter().filter(|migration| migration.number <= target) {
+        // The version is read inside the write transaction: of two that start at once, one waits.
+        let mut transaction =
+            connection.begin_with("BEGIN IMMEDIATE").await.doing("begin a change of its schema")?;
+        let found = version(&mut transaction).await?;
+        if found > SCHEMA {
+            return Err(StoreError::NewerSchema { found, known: SCHEMA });
+        }
+        if found >= migration.number {
+            continue;
+        }
+        sqlx::raw_sql(migration.sql)
+            .execute(&mut *transaction)
+            .await
+            .doing("change its schema")?;
+        sqlx::query("INSERT INTO migrations (number, name, applied_at) VALUES (?1, ?2, ?3)")
+            .bind(migration.number)
+            .bind(migration.name)
+            .bind(now.as_micros())
+            .execute(&mut *transaction)
+            .await
+            .doing("note a change of its schema")?;
+        transaction.commit().await.doing("change its schema")?;
+        tracing::info!(schema = migration.number, name = migration.name, "database schema changed");
+    }
+    Ok(())
+}
+
+/// Refuses a database that this version cannot read as it stands.
+pub(crate) async fn check(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let found = version(connection).await?;
+    match found {
+        _ if found > SCHEMA => Err(StoreError::NewerSchema { found, known: SCHEMA }),
+        _ if found < SCHEMA => Err(StoreError::OlderSchema { found, known: SCHEMA }),
+        _ => Ok(()),
+    }
+}
+
+async fn version(connection: &mut SqliteConnection) -> Result<u32, StoreError> {
+    let tables: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = 'migrations'",
+    )
+    .fetch_one(&mut *connection)
+    .await
+    .doing("read its schema")?;
+    if tables == 0 {
+        return Ok(0);
+    }
+    sqlx::query_scalar("SELECT COALESCE(MAX(number), 0) FROM migrations")
+        .fetch_one(&mut *connection)
+        .await
+        .doing("read its schema")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn migrations_are_numbered_without_gaps() {
+        for (index, migration) in MIGRATIONS.iter().enumerate() {
+            assert_eq!(usize::try_from(migration.number).unwrap(), index + 1, "{}", migration.name);
+        }
+    }
+}

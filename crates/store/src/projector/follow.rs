@@ -1,0 +1,209 @@
+//! The projector's life beside a serving node: read what was committed, apply it, rest, again.
+//!
+//! It shares the cores with requests, so it takes its records in batches, lets them gather for a moment,
+//! and rests in proportion to its work. When the database is away the batch is kept and tried again with
+//! growing pauses; the journal holds what is behind it, so nothing else grows.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use plimsoll_core::Record;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::StoreError;
+use crate::projector::feed::{Feed, RecordSource};
+use crate::projector::{BATCH_MAX, Projector};
+
+/// How long records gather after the first before they are read.
+const GATHER: Duration = Duration::from_millis(50);
+
+/// How long to sleep at the most when nobody says that there is more.
+const IDLE_MAX: Duration = Duration::from_secs(1);
+
+/// Pauses between tries against a database that is away.
+const RETRY_MIN: Duration = Duration::from_millis(50);
+const RETRY_MAX: Duration = Duration::from_secs(5);
+
+/// How many batches are still applied after the order to stop.
+const BATCHES_AT_STOP: usize = 20;
+
+/// How much of a core the projection may take.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Pace {
+    /// The share of its time that the projector works, above 0 and up to 1. With more records than it
+    /// can apply in that share it falls behind, and catches up when there are fewer.
+    pub busy_share: f64,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { busy_share: 0.5 }
+    }
+}
+
+impl Pace {
+    /// How long to rest after `worked`.
+    fn rest(self, worked: Duration) -> Duration {
+        let share = self.busy_share.clamp(0.01, 1.0);
+        worked.mul_f64(1.0 / share - 1.0).min(RETRY_MAX)
+    }
+}
+
+/// What one look at the journal gave.
+enum Look {
+    Records(Vec<(u64, Record)>),
+    Nothing,
+    /// Reading ended in a way that was not foreseen; the source is gone.
+    Broken,
+}
+
+impl Projector {
+    /// Follows `feed` (the [`plimsoll_journal::Journal`]) until `cancel`: whenever more is committed, or
+    /// a second has passed, it applies all that there is, and forgets what is no longer retained. After
+    /// `cancel` it applies what was committed before, up to a bound, and returns. It never gives up:
+    /// errors are logged and the same is tried again.
+    pub async fn run(self, feed: Arc<dyn Feed>, pace: Pace, cancel: CancellationToken) {
+        let mut source = self.begin(&*feed, &cancel).await;
+        let mut batches_left = BATCHES_AT_STOP;
+        let mut minimum = 0;
+        while batches_left > 0 {
+            if cancel.is_cancelled() {
+                batches_left -= 1;
+            }
+            let started = self.store.clock.elapsed();
+            match look(&mut source).await {
+                Look::Records(batch) => {
+                    if !self.apply_until_done(&batch, &cancel).await {
+                        return;
+                    }
+                    let worked = self.store.clock.elapsed().saturating_sub(started);
+                    pause(pace.rest(worked), &cancel).await;
+                }
+                Look::Nothing if cancel.is_cancelled() => return,
+                Look::Nothing => {
+                    self.forget(&*feed, &mut minimum).await;
+                    let position = source.as_ref().map_or(0, |source| source.position());
+                    gather(&*feed, position, &cancel).await;
+                }
+                Look::Broken => {
+                    pause(RETRY_MAX, &cancel).await;
+                    source = self.begin(&*feed, &cancel).await;
+                }
+            }
+        }
+    }
+
+    /// A source that gives what is not in the tables yet; none if it was time to stop.
+    async fn begin(
+        &self,
+        feed: &dyn Feed,
+        cancel: &CancellationToken,
+    ) -> Option<Box<dyn RecordSource>> {
+        let mut wait = RETRY_MIN;
+        loop {
+            match self.source(feed).await {
+                Ok(source) => return Some(source),
+                Err(error) => log(&error, wait),
+            }
+            if cancel.is_cancelled() {
+                return None;
+            }
+            pause(wait, cancel).await;
+            wait = (wait * 2).min(RETRY_MAX);
+        }
+    }
+
+    /// Whether the batch is in the tables; if not, it was time to stop.
+    async fn apply_until_done(&self, batch: &[(u64, Record)], cancel: &CancellationToken) -> bool {
+        let mut wait = RETRY_MIN;
+        while let Err(error) = self.apply(batch).await {
+            log(&error, wait);
+            if cancel.is_cancelled() {
+                return false;
+            }
+            pause(wait, cancel).await;
+            wait = (wait * 2).min(RETRY_MAX);
+        }
+        true
+    }
+
+    /// Forgets what went from the journal since the last time.
+    async fn forget(&self, feed: &dyn Feed, minimum: &mut u64) {
+        let retained = feed.minimum();
+        if retained <= *minimum {
+            return;
+        }
+        match self.forget_before(retained).await {
+            Ok(forgotten) => {
+                *minimum = retained;
+                tracing::debug!(forgotten, retained, "decisions forgotten");
+            }
+            Err(error) => log(&error, IDLE_MAX),
+        }
+    }
+}
+
+/// Reads a batch on a thread that may block.
+async fn look(slot: &mut Option<Box<dyn RecordSource>>) -> Look {
+    let Some(mut source) = slot.take() else { return Look::Broken };
+    let reading = tokio::task::spawn_blocking(move || {
+        let batch = source.next_batch(BATCH_MAX);
+        (source, batch)
+    });
+    match reading.await {
+        Ok((source, batch)) => {
+            *slot = Some(source);
+            match batch {
+                Ok(batch) if batch.is_empty() => Look::Nothing,
+                Ok(batch) => Look::Records(batch),
+                Err(cause) => {
+                    log(&StoreError::Journal(cause), IDLE_MAX);
+                    Look::Nothing
+                }
+            }
+        }
+        Err(error) => {
+            tracing::error!(error = %error, "reading the journal for the projection broke off");
+            Look::Broken
+        }
+    }
+}
+
+/// Waits until there is more to read, then a moment so that it is worth it.
+async fn gather(feed: &dyn Feed, position: u64, cancel: &CancellationToken) {
+    let more = async {
+        feed.committed_past(position).await;
+        tokio::time::sleep(GATHER).await;
+    };
+    tokio::select! {
+        () = cancel.cancelled() => {}
+        _ = tokio::time::timeout(IDLE_MAX, more) => {}
+    }
+}
+
+async fn pause(duration: Duration, cancel: &CancellationToken) {
+    tokio::select! {
+        () = cancel.cancelled() => {}
+        () = tokio::time::sleep(duration) => {}
+    }
+}
+
+fn log(error: &StoreError, wait: Duration) {
+    let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+    tracing::warn!(error = %error, cause, wait_ms, "projection waits");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rest_is_in_proportion_to_work_and_bounded() {
+        let worked = Duration::from_millis(10);
+        assert_eq!(Pace { busy_share: 1.0 }.rest(worked), Duration::ZERO);
+        assert_eq!(Pace { busy_share: 0.5 }.rest(worked), worked);
+        assert_eq!(Pace { busy_share: 0.25 }.rest(worked), worked * 3);
+        assert_eq!(Pace { busy_share: 0.0 }.rest(Duration::from_secs(60)), RETRY_MAX);
+    }
+}
