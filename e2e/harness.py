@@ -140,7 +140,7 @@ class Simulator:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         log = folder / "simulator.log"
-        self.process = Process(["simulate", "--listen", f"127.0.0.1:{self.port}"], log)
+        self.process = Process(["simulate", "--address", f"127.0.0.1:{self.port}"], log)
         self.process.wait_for(f"{self.url}/v1/models")
 
     def script(self, *rules: dict) -> None:

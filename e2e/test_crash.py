@@ -51,7 +51,7 @@ def test_what_a_caller_was_told_is_in_the_journal_after_sigkill(own_server):
     server.stop()
     export = server.workspace.folder / "decisions.csv"
     assert server.workspace.cli("store", "rebuild").returncode == 0
-    exported = server.workspace.cli("decisions", "--export", str(export))
+    exported = server.workspace.cli("decisions", "export", "--out", str(export))
     assert exported.returncode == 0, exported.stderr
     kept = export.read_text()
     missing = [id for id in told if id not in kept]

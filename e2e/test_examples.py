@@ -102,4 +102,4 @@ def test_simulate_says_that_it_is_one(simulator):
 
     answer = request("GET", f"{simulator.url}/v1/models")
     assert answer.headers["x-plimsoll-simulator"] == "1"
-    assert cli("simulate", "--listen", "nowhere").returncode != 0
+    assert cli("simulate", "--address", "nowhere").returncode != 0

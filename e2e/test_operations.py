@@ -117,10 +117,10 @@ def test_decisions_are_found_explained_and_exported(own_server, simulator, tmp_p
     assert json.loads(cli("explain", refused, "--json").stdout)
     assert cli("explain", "01ARZ3NDEKTSV4RRFFQ69G5FAV").returncode != 0
 
-    assert cli("decisions", "--export", str(tmp_path / "d.csv")).returncode == 0
+    assert cli("decisions", "export", "--out", str(tmp_path / "d.csv")).returncode == 0
     with (tmp_path / "d.csv").open(newline="") as file:
         assert {row["id"] for row in csv.DictReader(file)} >= {refused, fallen}
-    assert cli("decisions", "--export", str(tmp_path / "d.parquet")).returncode == 0
+    assert cli("decisions", "export", "--out", str(tmp_path / "d.parquet")).returncode == 0
     table = parquet.read_table(tmp_path / "d.parquet")
     assert table.num_rows == 3 and refused in table.column("id").to_pylist()
 
@@ -229,7 +229,7 @@ def test_the_bar_names_what_is_missing_and_its_exit_code_is_the_answer(own_serve
     machine = json.loads(server.workspace.cli("bar", "score", "--json").stdout)
     assert "failure" in json.dumps(machine)
     assert server.workspace.cli("drill", "run", "score").returncode == 0
-    assert server.workspace.cli("runbook", "run", "score", "--yes", "--actor", "ada@example.com").returncode == 0
+    assert server.workspace.cli("runbook", "run", "score", "--actor", "ada@example.com", stdin="y\ny\n").returncode == 0
 
     def drills_count():
         """the drills are counted"""

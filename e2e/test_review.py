@@ -16,8 +16,9 @@ def open_review(server, system="score", **headers):
 
 
 def answer_review(server, review, decision="decline"):
+    answer = json.dumps({"decision": decision})
     return server.workspace.cli(
-        "review", "answer", review, "--answer", json.dumps({"decision": decision}), "--actor", "clerk@example.com", "--note", "looked at it"
+        "review", "answer", review, answer, "--actor", "clerk@example.com", "--note", "looked at it"
     )
 
 
@@ -98,9 +99,12 @@ def test_an_open_review_survives_a_restart(own_server):
 
 def test_reviews_have_an_api(server):
     decision, review = open_review(server)
-    listed = request("GET", f"{server.control}/api/v1/reviews")
+    token = (server.workspace.folder / "data" / "operator.token").read_text().strip()
+    bearer = {"authorization": f"Bearer {token}"}
+    assert request("GET", f"{server.control}/api/v1/reviews").status in (401, 403)
+    listed = request("GET", f"{server.control}/api/v1/reviews", headers=bearer)
     assert listed.status == 200 and review in listed.body.decode()
-    shown = request("GET", f"{server.control}/api/v1/reviews/{review}")
+    shown = request("GET", f"{server.control}/api/v1/reviews/{review}", headers=bearer)
     assert shown.status == 200 and decision in shown.body.decode()
-    missing = request("GET", f"{server.control}/api/v1/reviews/01ARZ3NDEKTSV4RRFFQ69G5FAV")
+    missing = request("GET", f"{server.control}/api/v1/reviews/01ARZ3NDEKTSV4RRFFQ69G5FAV", headers=bearer)
     assert missing.status == 404

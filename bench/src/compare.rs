@@ -240,7 +240,7 @@ fn keeps_promises(rows: &[Row]) -> bool {
         }
     }
     for line in &broken {
-        table::say(line);
+        table::note(line);
     }
     broken.is_empty()
 }

@@ -302,3 +302,47 @@ confidence = 0.95
 [default]
 answer = { decision = "refer" }
 "#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Secrets;
+
+    impl plimsoll_spec::Environment for Secrets {
+        fn var(&self, name: &str) -> Option<String> {
+            let found = SECRETS.iter().find(|(secret, _)| *secret == name);
+            found.map(|(_, value)| (*value).to_owned())
+        }
+    }
+
+    #[test]
+    fn every_workspace_passes_check_without_a_warning() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let addresses = Addresses {
+            data: address,
+            control: address,
+            upstream: address,
+        };
+        let llm = |durable, output_controls| Kind::Llm {
+            durable,
+            output_controls,
+        };
+        for kind in [
+            Kind::Rules,
+            llm(false, true),
+            llm(true, true),
+            llm(true, false),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let workspace = Workspace::write(folder.path(), kind, addresses).unwrap();
+            let loaded = plimsoll_spec::load(&workspace.folder, &Secrets);
+            let loaded = loaded.unwrap_or_else(|problems| panic!("{kind:?}\n{problems}"));
+            assert!(
+                loaded.warnings.is_empty(),
+                "{kind:?}: {:?}",
+                loaded.warnings
+            );
+        }
+    }
+}

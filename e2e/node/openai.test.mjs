@@ -61,7 +61,7 @@ before(async () => {
     const text = readFileSync(join(folder, file), "utf8");
     writeFileSync(join(folder, file), text.replaceAll("{{addresses}}", addresses).replaceAll("{{provider}}", simulator));
   }
-  await start(["simulate", "--listen", `127.0.0.1:${sim}`], `${simulator}/v1/models`);
+  await start(["simulate", "--address", `127.0.0.1:${sim}`], `${simulator}/v1/models`);
   await start(["serve", "--workspace", folder], `http://127.0.0.1:${control}/readyz`);
   client = new OpenAI({ baseURL: `http://127.0.0.1:${data}/v1`, apiKey: "none", maxRetries: 0 });
 });

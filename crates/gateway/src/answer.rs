@@ -69,7 +69,6 @@ pub(crate) enum Answer {
     Value {
         value: Value,
         confidence: Option<f64>,
-        note: Option<String>,
     },
     /// A chat completion in the provider's own bytes.
     Chat {
@@ -79,7 +78,7 @@ pub(crate) enum Answer {
     /// A stream that was read to its end before anything of it was given.
     Buffered { events: Vec<Bytes>, content: String },
     /// A stream that has begun.
-    Stream(OpenStream),
+    Stream(Box<OpenStream>),
 }
 
 /// A stream whose first content has arrived, with everything that came before it.
@@ -104,7 +103,6 @@ impl Answer {
         Self::Value {
             value,
             confidence: None,
-            note: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Who may ask: the workspace's keys, held as digests under a pepper that lives as long as the process.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use plimsoll_core::{KeyName, SystemName, TenantName};
 use plimsoll_spec::{Criticality, Key, KeyScope};
@@ -47,7 +48,8 @@ impl Caller {
 /// The keys that are known.
 pub(crate) struct Keys {
     pepper: [u8; 32],
-    by_digest: HashMap<[u8; 32], Caller>,
+    by_digest: HashMap<[u8; 32], Arc<Caller>>,
+    anonymous: Arc<Caller>,
 }
 
 impl Keys {
@@ -55,17 +57,26 @@ impl Keys {
     pub(crate) fn new(keys: &[Key]) -> Self {
         let mut pepper = [0; 32];
         getrandom::fill(&mut pepper).expect("the operating system always has random bytes");
-        let caller = |key: &Key| Caller {
-            key: Some(key.name.clone()),
-            tenant: key.tenant.clone(),
-            scope: key.scope.clone(),
-            criticality: key.criticality,
+        let caller = |key: &Key| {
+            Arc::new(Caller {
+                key: Some(key.name.clone()),
+                tenant: key.tenant.clone(),
+                scope: key.scope.clone(),
+                criticality: key.criticality,
+            })
         };
         let digested = |key: &Key| (digest(&pepper, key.secret.expose().as_bytes()), caller(key));
+        let by_digest = keys.iter().map(digested).collect();
         Self {
             pepper,
-            by_digest: keys.iter().map(digested).collect(),
+            by_digest,
+            anonymous: Arc::new(Caller::anonymous()),
         }
+    }
+
+    /// Whoever asks when there are no keys.
+    pub(crate) const fn anonymous(&self) -> &Arc<Caller> {
+        &self.anonymous
     }
 
     /// Whether there are none, so that a loopback listener is open.
@@ -75,7 +86,7 @@ impl Keys {
 
     /// Who shows `presented`. Only digests under a secret pepper are looked up and compared, so
     /// that time tells nothing about the keys.
-    pub(crate) fn find(&self, presented: &[u8]) -> Option<&Caller> {
+    pub(crate) fn find(&self, presented: &[u8]) -> Option<&Arc<Caller>> {
         let digest = digest(&self.pepper, presented);
         let (known, caller) = self.by_digest.get_key_value(&digest)?;
         bool::from(known.ct_eq(&digest)).then_some(caller)

@@ -139,7 +139,11 @@ impl Deployed {
 impl Guard {
     fn new(spec: &GuardSpec) -> Result<Self, String> {
         let detector = Phrases::new(&spec.phrases).map_err(|error| error.to_string())?;
-        Ok(Self { detector, control: format!("guard:{}", spec.detector), spec: spec.clone() })
+        Ok(Self {
+            detector,
+            control: format!("guard:{}", spec.detector),
+            spec: spec.clone(),
+        })
     }
 }
 

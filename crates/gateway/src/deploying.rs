@@ -403,7 +403,7 @@ impl Builder<'_> {
                 let reason = error.to_string();
                 Slot::Broken {
                     system: Arc::new(served),
-                    deployment: *deployment,
+                    deployment,
                     reason,
                 }
             }

@@ -28,8 +28,8 @@ pub(crate) struct Open {
     pub(crate) node: Arc<Node>,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) system: Arc<Deployed>,
-    pub(crate) envelope: Envelope,
-    pub(crate) caller: Caller,
+    pub(crate) envelope: Arc<Envelope>,
+    pub(crate) caller: Arc<Caller>,
     /// The record as far as it goes.
     pub(crate) decision: Decision,
     /// On the node's monotonic clock.
@@ -67,9 +67,10 @@ pub(crate) struct Beginning<'a> {
     pub(crate) node: &'a Arc<Node>,
     pub(crate) snapshot: &'a Arc<Snapshot>,
     pub(crate) system: &'a Arc<Deployed>,
-    pub(crate) caller: &'a Caller,
-    pub(crate) envelope: &'a Envelope,
+    pub(crate) caller: &'a Arc<Caller>,
+    pub(crate) envelope: &'a Arc<Envelope>,
     pub(crate) request: RequestId,
+    pub(crate) idempotency: Option<Digest>,
     pub(crate) row: u32,
     pub(crate) protocol: Protocol,
     /// When the call was begun, on the node's monotonic clock.
@@ -107,7 +108,7 @@ impl Exchange {
                 .subject
                 .as_deref()
                 .map(|s| node.pseudonym("subject", s)),
-            idempotency: None,
+            idempotency: beginning.idempotency,
             release: system.deployment.release,
             deployment: system.deployment.id,
             protocol: beginning.protocol,
@@ -135,8 +136,8 @@ impl Exchange {
             node: Arc::clone(node),
             snapshot: Arc::clone(snapshot),
             system: Arc::clone(system),
-            envelope: envelope.clone(),
-            caller: caller.clone(),
+            envelope: Arc::clone(envelope),
+            caller: Arc::clone(caller),
             decision,
             started,
             deadline: beginning.called + total,
@@ -218,11 +219,6 @@ impl Open {
             step: step.clone(),
             detail: failure.finding.clone(),
         });
-    }
-
-    /// The commitment of an idempotency key to this caller.
-    pub(crate) fn idempotency(&self, key: &str) -> Digest {
-        self.node.pseudonym("idempotency", key)
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) struct Failure {
     /// Field and rule for the record, never a value.
     pub(crate) finding: Option<String>,
     /// The answer that was not cleared, and the model that gave it.
-    pub(crate) uncleared: Option<(ModelName, Answer)>,
+    pub(crate) uncleared: Option<Box<(ModelName, Answer)>>,
 }
 
 impl Failure {
@@ -39,7 +39,7 @@ impl Failure {
 
     /// The same, keeping the answer that was not cleared.
     pub(crate) fn of(mut self, model: &ModelName, answer: Answer) -> Self {
-        self.uncleared = Some((model.clone(), answer));
+        self.uncleared = Some(Box::new((model.clone(), answer)));
         self
     }
 

@@ -66,11 +66,11 @@ impl Node {
     /// # Errors
     /// If there is no such system.
     pub async fn ask(self: &Arc<Self>, question: Question) -> Result<Asked, AskError> {
-        let caller = Caller::operator(question.tenant);
-        let envelope = Envelope {
+        let caller = Arc::new(Caller::operator(question.tenant));
+        let envelope = Arc::new(Envelope {
             unit: question.unit,
             ..Envelope::default()
-        };
+        });
         let snapshot = self.snapshot.load_full();
         let system = find(&snapshot, &caller, &question.system)?;
         let item = item(&system, question.input);
@@ -91,12 +91,12 @@ impl Node {
         input: Value,
         actor: &str,
     ) -> Result<Drill, AskError> {
-        let caller = Caller::operator(TenantName::default_tenant());
+        let caller = Arc::new(Caller::operator(TenantName::default_tenant()));
         let snapshot = self.snapshot.load_full();
         let system = find(&snapshot, &caller, system)?;
         let item = item(&system, input);
         let id = EventId::new(self.clock.now());
-        let mut exchange = self.begin(&snapshot, &system, &caller, &Envelope::default());
+        let mut exchange = self.begin(&snapshot, &system, &caller, &Arc::default());
         exchange.force(kind, id);
         let Told { decision, .. } = decide(exchange, item).await;
         let drill = judge(&system, kind, id, actor, decision);
@@ -108,8 +108,8 @@ impl Node {
         self: &Arc<Self>,
         snapshot: &Arc<Snapshot>,
         system: &Arc<Deployed>,
-        caller: &Caller,
-        envelope: &Envelope,
+        caller: &Arc<Caller>,
+        envelope: &Arc<Envelope>,
     ) -> Exchange {
         Exchange::begin(&Beginning {
             node: self,
@@ -118,6 +118,7 @@ impl Node {
             caller,
             envelope,
             request: RequestId::new(self.clock.now()),
+            idempotency: None,
             row: 0,
             protocol: Protocol::File,
             called: self.clock.elapsed(),

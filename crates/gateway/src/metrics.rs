@@ -221,9 +221,15 @@ impl Metrics {
         self.add("plimsoll_cost_unknown_total", self.cost_unknown.clone());
         self.add("plimsoll_reloads_total", self.reloads.clone());
         self.add("plimsoll_in_flight", self.in_flight.clone());
-        self.add("plimsoll_workspace_rejected", self.workspace_rejected.clone());
+        self.add(
+            "plimsoll_workspace_rejected",
+            self.workspace_rejected.clone(),
+        );
         self.add("plimsoll_systems_broken", self.systems_broken.clone());
-        self.add("plimsoll_journal_committed_sequence", self.committed.clone());
+        self.add(
+            "plimsoll_journal_committed_sequence",
+            self.committed.clone(),
+        );
         self.add("plimsoll_journal_queue_bytes", self.queue_bytes.clone());
         self.add("plimsoll_journal_failing", self.journal_failing.clone());
     }
@@ -232,7 +238,8 @@ impl Metrics {
         let row = METRICS.iter().find(|(known, _, _)| *known == name);
         let (_, _, help) = row.expect("every metric has a row in METRICS");
         let name = name.trim_end_matches("_total");
-        self.registry.register(name, help.trim_end_matches('.'), metric);
+        self.registry
+            .register(name, help.trim_end_matches('.'), metric);
     }
 
     /// The page in Prometheus' text format.

@@ -223,7 +223,7 @@ impl Node {
                 Slot::Running(deployed) => (&deployed.system, &deployed.deployment),
                 Slot::Broken {
                     system, deployment, ..
-                } => (system, deployment),
+                } => (system, &**deployment),
             };
             SystemStatus {
                 system: Arc::clone(system),
@@ -279,7 +279,9 @@ impl Node {
             .systems_broken
             .set(count(self.snapshot.load().defects() as u64));
         self.metrics.committed.set(count(self.journal.committed()));
-        self.metrics.queue_bytes.set(count(figures.queued_bytes as u64));
+        self.metrics
+            .queue_bytes
+            .set(count(figures.queued_bytes as u64));
         self.metrics
             .journal_failing
             .set(i64::from(self.journal_failure().is_some()));

@@ -14,7 +14,6 @@ pub(crate) mod respond;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::HeaderMap;
 use plimsoll_core::RequestId;
 use plimsoll_core::decision::{Protocol, StageTimes};
@@ -35,9 +34,11 @@ pub(crate) struct Call {
     pub(crate) node: Arc<Node>,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) headers: HeaderMap,
-    pub(crate) caller: Caller,
-    pub(crate) envelope: Envelope,
+    pub(crate) caller: Arc<Caller>,
+    pub(crate) envelope: Arc<Envelope>,
     pub(crate) request: RequestId,
+    /// The pseudonym of its idempotency key, once it was claimed.
+    pub(crate) idempotency: Option<plimsoll_core::Digest>,
     pub(crate) protocol: Protocol,
     /// When it came, on the node's monotonic clock.
     pub(crate) called: Duration,
@@ -54,10 +55,13 @@ impl Call {
         let called = node.clock.elapsed();
         let snapshot = node.snapshot.load_full();
         let caller = identify(&snapshot, &headers)?;
-        let envelope = Envelope::read(&headers)?;
+        let envelope = Arc::new(Envelope::read(&headers)?);
         let request = RequestId::new(node.clock.now());
-        let mut stages = StageTimes::default();
-        stages.identify = micros(node.clock.elapsed().saturating_sub(called));
+        let identify = micros(node.clock.elapsed().saturating_sub(called));
+        let stages = StageTimes {
+            identify,
+            ..StageTimes::default()
+        };
         let node = Arc::clone(node);
         Ok(Self {
             node,
@@ -66,6 +70,7 @@ impl Call {
             caller,
             envelope,
             request,
+            idempotency: None,
             protocol,
             called,
             stages,
@@ -90,6 +95,7 @@ impl Call {
             caller: &self.caller,
             envelope: &self.envelope,
             request: self.request,
+            idempotency: self.idempotency,
             row,
             protocol: self.protocol,
             called: self.called,
@@ -106,9 +112,4 @@ impl Call {
             _ => told,
         }
     }
-}
-
-/// A call's body and what it says it is.
-pub(crate) struct Received {
-    pub(crate) bytes: Result<Bytes, Refusal>,
 }

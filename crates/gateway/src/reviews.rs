@@ -91,7 +91,10 @@ pub(crate) async fn open(
         queue: policy.queue.clone(),
         decision: ex.decision.clone(),
         input: crate::payload::item_value(item),
-        proposal: failure.uncleared.as_ref().map(|(_, answer)| answer.value()),
+        proposal: failure
+            .uncleared
+            .as_ref()
+            .map(|uncleared| uncleared.1.value()),
         fallback: meanwhile(system.manifest().abstain.as_ref()),
         on_expiry: policy.on_expiry,
         opened_at: now,
@@ -115,7 +118,25 @@ pub(crate) async fn open(
         .durable()
         .await
         .map_err(|_| Failure::plain(Code::RecordUnavailable))?;
+    if ex.decision.drill.is_some() {
+        end_drill(ex, id).await;
+    }
     Ok(waiting)
+}
+
+/// A drill's review bothers nobody: it is closed as soon as it was opened.
+async fn end_drill(ex: &Exchange, id: ReviewId) {
+    let state = ReviewState::Expired {
+        at: ex.node.clock.now(),
+    };
+    match ex.node.reviews.close(&ex.decision.tenant, id, state).await {
+        Ok(review) => {
+            if let Err(error) = ex.node.close_reviewed(review).await {
+                tracing::warn!(%error, "a drill's decision was not recorded");
+            }
+        }
+        Err(error) => tracing::warn!(%error, "a drill's review was not closed"),
+    }
 }
 
 fn meanwhile(abstain: Option<&AbstainSpec>) -> Option<Value> {
@@ -211,10 +232,12 @@ impl Node {
         let Some(contract) = deployed.and_then(|deployed| deployed.output.as_ref()) else {
             return Ok(());
         };
-        contract.check(answer, Code::OutputSchema).map_err(|violations| {
-            let messages: Vec<String> = violations.into_iter().map(|v| v.message).collect();
-            ReviewError::Unfit(messages.join("; "))
-        })
+        contract
+            .check(answer, Code::OutputSchema)
+            .map_err(|violations| {
+                let messages: Vec<String> = violations.into_iter().map(|v| v.message).collect();
+                ReviewError::Unfit(messages.join("; "))
+            })
     }
 
     /// Writes the `closed` record of a decision whose review is closed. Also used at start for

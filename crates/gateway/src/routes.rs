@@ -129,7 +129,7 @@ async fn answer(
     headers: HeaderMap,
     incoming: Incoming,
 ) -> Result<respond::Reply, Refusal> {
-    let call = Call::identify(node, headers, protocol)?;
+    let mut call = Call::identify(node, headers, protocol)?;
     match route {
         Route::Models => return Ok(models::list(&call)),
         Route::Model(name) => return Ok(models::one(&call, name)),
@@ -140,7 +140,7 @@ async fn answer(
     }
     let (limits, timeout) = (call.snapshot.frame, call.snapshot.body_timeout);
     let body = body::read(incoming, limits.bytes_max, timeout).await;
-    let claimed = match claim(&call, route, &body)? {
+    let claimed = match claim(&mut call, route, &body)? {
         Some(Claim::Again(stored)) => return Ok(again(stored)),
         Some(Claim::New(claimed)) => Some(claimed),
         None => None,
@@ -159,7 +159,7 @@ async fn answer(
 
 /// Claims the caller's idempotency key for this call, if it sent one.
 fn claim(
-    call: &Call,
+    call: &mut Call,
     route: Route<'_>,
     body: &Result<Bytes, Refusal>,
 ) -> Result<Option<Claim>, Refusal> {
@@ -168,6 +168,7 @@ fn claim(
     };
     let scoped = format!("{}\0{route:?}\0{key}", call.caller.tenant);
     let key = call.node.pseudonym("idempotency", &scoped);
+    call.idempotency = Some(key);
     call.node.idempotency.claim(key, bytes).map(Some)
 }
 

@@ -35,7 +35,7 @@ pub(crate) enum Slot {
     /// It could not be built; the others serve.
     Broken {
         system: Arc<System>,
-        deployment: Deployment,
+        deployment: Box<Deployment>,
         reason: String,
     },
 }

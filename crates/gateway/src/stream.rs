@@ -427,7 +427,11 @@ impl Windows {
 impl WindowGuard {
     /// Reads a piece of a channel's text; gives how long the text is now.
     fn push(&mut self, channel: Channel, text: &str) -> Result<usize, String> {
-        let fresh = || ChannelWindow { window: self.fresh.clone(), bytes: 0, clear: 0 };
+        let fresh = || ChannelWindow {
+            window: self.fresh.clone(),
+            bytes: 0,
+            clear: 0,
+        };
         let read = self.channels.entry(channel).or_insert_with(fresh);
         let release = read.window.push(text);
         read.bytes += text.len();
@@ -437,7 +441,11 @@ impl WindowGuard {
             return Ok(bytes);
         }
         self.found = true;
-        if self.blocks { Err(self.control.clone()) } else { Ok(bytes) }
+        if self.blocks {
+            Err(self.control.clone())
+        } else {
+            Ok(bytes)
+        }
     }
 
     fn clear_up_to(&self, channel: Channel) -> usize {

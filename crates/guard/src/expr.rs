@@ -9,6 +9,7 @@
 //! loops. No error quotes a caller's value.
 
 mod check;
+mod tree;
 mod view;
 
 use std::fmt;
@@ -166,11 +167,11 @@ impl Expr {
             let length = text.len();
             return Err(ExprError::TooLong { length });
         }
-        if check::nesting(text) > Self::NESTING_MAX {
+        if tree::nesting(text) > Self::NESTING_MAX {
             return Err(ExprError::Unbounded("it is nested too deeply"));
         }
         let tree = parse(text)?;
-        if check::depth(&tree) > Self::DEPTH_MAX {
+        if tree::depth(&tree) > Self::DEPTH_MAX {
             return Err(ExprError::Unbounded(
                 "it is one very long chain: use brackets, or rules",
             ));
@@ -190,7 +191,7 @@ impl Expr {
 
     /// The members of `variable` that it names, as `x` in `inputs.x` and `inputs["x"]`, sorted.
     pub fn members_of(&self, variable: &str) -> Vec<String> {
-        check::members_of(&self.tree, variable)
+        tree::members_of(&self.tree, variable)
     }
 
     /// Whether it holds.

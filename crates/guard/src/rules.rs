@@ -84,14 +84,14 @@ struct File {
 struct RuleEntry {
     name: String,
     when: String,
-    answer: Value,
+    answer: toml::Value,
     confidence: Option<f64>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DefaultEntry {
-    answer: Value,
+    answer: toml::Value,
     confidence: Option<f64>,
 }
 
@@ -119,21 +119,19 @@ impl RuleTable {
             }
             let at = format!("rule `{}`", entry.name);
             let confidence = checked_confidence(&at, entry.confidence, &mut problems);
+            let value = checked_answer(&at, entry.answer, &mut problems);
             match Expr::compile(&entry.when, &["inputs"]) {
                 Ok(when) => rules.push(Rule {
                     name: entry.name,
                     when,
-                    answer: Answer {
-                        value: entry.answer,
-                        confidence,
-                    },
+                    answer: Answer { value, confidence },
                 }),
                 Err(error) => problems.push(format!("{at}, when: {error}")),
             }
         }
         let default = file.default.map(|entry| Answer {
             confidence: checked_confidence(DEFAULT, entry.confidence, &mut problems),
-            value: entry.answer,
+            value: checked_answer(DEFAULT, entry.answer, &mut problems),
         });
         if problems.is_empty() {
             Ok(Self { rules, default })
@@ -202,6 +200,30 @@ fn checked_confidence(at: &str, confidence: Option<f64>, problems: &mut Vec<Stri
     confidence
 }
 
+/// The answer as JSON; a date becomes a text.
+fn checked_answer(at: &str, answer: toml::Value, problems: &mut Vec<String>) -> Value {
+    match answer {
+        toml::Value::String(text) => Value::String(text),
+        toml::Value::Integer(number) => Value::from(number),
+        toml::Value::Boolean(truth) => Value::Bool(truth),
+        toml::Value::Datetime(time) => Value::String(time.to_string()),
+        toml::Value::Float(number) => {
+            if !number.is_finite() {
+                problems.push(format!("{at}, answer: JSON has no `{number}`"));
+            }
+            Value::from(number)
+        }
+        toml::Value::Array(items) => items
+            .into_iter()
+            .map(|item| checked_answer(at, item, problems))
+            .collect(),
+        toml::Value::Table(members) => {
+            let member = |(key, value)| (key, checked_answer(at, value, problems));
+            Value::Object(members.into_iter().map(member).collect())
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -262,6 +284,16 @@ mod tests {
         let table = RuleTable::parse(TABLE).unwrap();
         let error = table.answer(&json!({})).unwrap_err();
         assert!(matches!(error, RuleError::Unfit { rule, .. } if rule == "small"));
+    }
+
+    #[test]
+    fn an_answer_is_what_json_can_say() {
+        let table =
+            RuleTable::parse("[default]\nanswer={ on = 2026-03-01, p = [0.5, 1] }").unwrap();
+        let answer = table.answer(&json!({})).unwrap().answer;
+        assert_eq!(answer, json!({"on": "2026-03-01", "p": [0.5, 1]}));
+        assert!(RuleTable::parse("[default]\nanswer=nan").is_err());
+        assert!(RuleTable::parse("").is_err());
     }
 
     #[test]

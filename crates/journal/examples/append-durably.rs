@@ -8,13 +8,16 @@ use std::sync::Arc;
 use plimsoll_core::{Clock as _, NodeName, SystemClock};
 use plimsoll_journal::{Journal, JournalConfig};
 
-#[expect(dead_code, unreachable_pub, reason = "shared with the tests")]
+#[expect(dead_code, clippy::unwrap_used, reason = "shared with the tests")]
 #[path = "../tests/it/sample.rs"]
 mod sample;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let root = std::env::args_os().nth(1).map(PathBuf::from).ok_or("a data folder is missing")?;
+    let root = std::env::args_os()
+        .nth(1)
+        .map(PathBuf::from)
+        .ok_or("a data folder is missing")?;
     let config = JournalConfig {
         segment_bytes: 256 << 10,
         ..JournalConfig::new(root)

@@ -135,7 +135,9 @@ impl Cursor {
 
     /// The bytes from `at` on: at least `least`, unless the file ends before.
     fn bytes(&mut self, at: u64, least: usize) -> io::Result<&[u8]> {
-        let skip = at.checked_sub(self.window_at).and_then(|skip| usize::try_from(skip).ok());
+        let skip = at
+            .checked_sub(self.window_at)
+            .and_then(|skip| usize::try_from(skip).ok());
         if let Some(skip) = skip.filter(|skip| skip + least <= self.window.len()) {
             return Ok(&self.window[skip..]);
         }
@@ -144,7 +146,10 @@ impl Cursor {
         self.window_at = at;
         let mut filled = 0;
         while filled < wanted {
-            match self.file.read_at(&mut self.window[filled..], at + filled as u64) {
+            match self
+                .file
+                .read_at(&mut self.window[filled..], at + filled as u64)
+            {
                 Ok(0) => break,
                 Ok(count) => filled += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

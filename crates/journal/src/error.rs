@@ -139,7 +139,10 @@ impl fmt::Display for Damage {
             sequence,
             records,
         } = self;
-        write!(f, "journal segment {segment:020} is damaged: {bytes} bytes from offset {offset} on")?;
+        write!(
+            f,
+            "journal segment {segment:020} is damaged: {bytes} bytes from offset {offset} on"
+        )?;
         match records {
             Some(records) => write!(f, ", {records} records from {sequence} on are lost"),
             None => write!(f, ", records from {sequence} on are lost"),

@@ -154,14 +154,13 @@ pub(crate) fn mark(sequence: u64, at: Timestamp) -> [u8; HEADER_BYTES] {
 
 #[cfg(test)]
 mod tests {
-    use plimsoll_core::record::Recovery;
     use proptest::prelude::*;
 
     use super::*;
 
     fn framed() -> Vec<u8> {
         let mut buffer = vec![1, 2, 3];
-        encode(&mut buffer, &Record::Recovery(Box::new(Recovery::default()))).unwrap();
+        encode(&mut buffer, &Record::Recovery(Box::default())).unwrap();
         buffer
     }
 

@@ -55,7 +55,8 @@ impl OpenDecisions {
 
     /// Forgets what was opened in segments that are no longer kept.
     pub(crate) fn forget_before(&mut self, segment: u64) {
-        self.0.retain(|_, open| open.place.is_none_or(|place| place.segment >= segment));
+        self.0
+            .retain(|_, open| open.place.is_none_or(|place| place.segment >= segment));
     }
 
     /// Where the `opened` records lie of decisions that wait for nobody, in the order of the journal.

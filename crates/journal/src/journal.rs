@@ -114,7 +114,9 @@ impl Journal {
 
         let queue = Arc::new(Queue::new(found.tail.next, config.queue_bytes));
         let shared = Arc::new(Shared::default());
-        shared.payloads.extend(found.tail.first, found.payloads.drain(..));
+        shared
+            .payloads
+            .extend(found.tail.first, found.payloads.drain(..));
         let setup = Setup {
             disk: Arc::clone(&disk),
             layout: layout.clone(),
@@ -127,11 +129,7 @@ impl Journal {
         let writer = Writer::start(setup, found.tail)
             .map_err(|(doing, error)| JournalError::io(doing, &layout.journal)(error))?;
         let minimum = layout.segments()?.first().copied().unwrap_or(0);
-        let timing = Timing {
-            linger: config.linger,
-            buffered_window: config.buffered_window,
-            waiters_before: 0,
-        };
+        let timing = Timing::new(config.linger, config.buffered_window);
         let thread = std::thread::Builder::new()
             .name("journal".into())
             .spawn(move || writer.run(timing))

@@ -45,7 +45,9 @@ pub(crate) struct KeyRing {
 
 impl std::fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KeyRing").field("folder", &self.folder).finish_non_exhaustive()
+        f.debug_struct("KeyRing")
+            .field("folder", &self.folder)
+            .finish_non_exhaustive()
     }
 }
 
@@ -108,7 +110,9 @@ impl KeyRing {
     /// `keys/<tenant>/<month>.key`; a tenant's name is a safe path segment by its type.
     fn path(&self, tenant: &TenantName, month: Month) -> PathBuf {
         let month = String::from_utf8_lossy(&month);
-        self.folder.join(tenant.as_str()).join(format!("{month}.key"))
+        self.folder
+            .join(tenant.as_str())
+            .join(format!("{month}.key"))
     }
 }
 
@@ -136,11 +140,14 @@ fn read(path: &Path) -> Result<Option<TenantKey>, JournalError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(JournalError::io("read", path)(error)),
     };
-    let key = text.strip_prefix(TITLE).and_then(|hex| from_hex(hex.trim_end()));
-    key.map(|key| Some(TenantKey(key))).ok_or_else(|| JournalError::Key {
-        path: path.to_owned(),
-        what: "is not a payload key of this version",
-    })
+    let key = text
+        .strip_prefix(TITLE)
+        .and_then(|hex| from_hex(hex.trim_end()));
+    key.map(|key| Some(TenantKey(key)))
+        .ok_or_else(|| JournalError::Key {
+            path: path.to_owned(),
+            what: "is not a payload key of this version",
+        })
 }
 
 fn make(path: &Path) -> Result<TenantKey, JournalError> {
@@ -182,7 +189,9 @@ mod tests {
         assert_ne!(ring.current(&tenant, april).unwrap().1.0, key.0);
         let other = KeyRing::new(folder.path().to_owned());
         assert_eq!(other.get(&tenant, month).unwrap().0, key.0);
-        let mode = fs::metadata(folder.path().join("acme/2026-03.key")).unwrap().permissions();
+        let mode = fs::metadata(folder.path().join("acme/2026-03.key"))
+            .unwrap()
+            .permissions();
         assert_eq!(mode.mode() & 0o777, 0o600);
     }
 

@@ -29,8 +29,8 @@ mod index;
 mod writer;
 
 mod cursor;
-mod scan;
 mod reader;
+mod scan;
 
 mod keys;
 mod payload_frame;

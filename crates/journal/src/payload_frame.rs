@@ -54,7 +54,10 @@ impl SealedPayload {
 
 /// The commitment to a payload under `salt`.
 fn commitment(salt: &[u8], payload: &[u8]) -> Digest {
-    let hash = Sha256::new().chain_update([2]).chain_update(salt).chain_update(payload);
+    let hash = Sha256::new()
+        .chain_update([2])
+        .chain_update(salt)
+        .chain_update(payload);
     Digest::from_bytes(hash.finalize().into())
 }
 
@@ -149,8 +152,12 @@ pub(crate) fn open(
     let rest = body.get(MONTH_AT - HEADER_BYTES..).ok_or_else(unreadable)?;
     let (month, rest) = rest.split_first_chunk::<7>().ok_or_else(unreadable)?;
     let (length, rest) = rest.split_first().ok_or_else(unreadable)?;
-    let (name, rest) = rest.split_at_checked(usize::from(*length)).ok_or_else(unreadable)?;
-    let name = std::str::from_utf8(name).ok().and_then(|name| TenantName::new(name).ok());
+    let (name, rest) = rest
+        .split_at_checked(usize::from(*length))
+        .ok_or_else(unreadable)?;
+    let name = std::str::from_utf8(name)
+        .ok()
+        .and_then(|name| TenantName::new(name).ok());
     let tenant = name.ok_or_else(unreadable)?;
     let (nonce, rest) = rest.split_at_checked(NONCE).ok_or_else(unreadable)?;
     let (wrapped, content) = rest.split_at_checked(KEY + TAG).ok_or_else(unreadable)?;
@@ -162,8 +169,7 @@ pub(crate) fn open(
     let associated = associated(id, &reference.commitment);
     let closed = || wrong("does not open with its tenant's key: it or the key was changed on disk");
     let data_key = decrypt(&key.0, nonce, &associated, wrapped).ok_or_else(closed)?;
-    let mut content =
-        decrypt(&data_key, &[0; NONCE], &associated, content).ok_or_else(closed)?;
+    let mut content = decrypt(&data_key, &[0; NONCE], &associated, content).ok_or_else(closed)?;
     if content.len() < SALT {
         return Err(unreadable());
     }

@@ -85,7 +85,9 @@ pub(crate) fn offsets(bytes: &[u8], id: [u8; 16]) -> Option<Vec<u64>> {
     }
     let (entries, _) = entries.as_chunks::<ENTRY_BYTES>();
     let begin = entries.partition_point(|entry| entry[..16] < id[..]);
-    let own = entries[begin..].iter().take_while(|entry| entry[..16] == id);
+    let own = entries[begin..]
+        .iter()
+        .take_while(|entry| entry[..16] == id);
     Some(own.map(|entry| le_u64(&entry[16..])).collect())
 }
 
@@ -97,10 +99,20 @@ mod tests {
     fn an_index_finds_all_payloads_of_a_decision_and_no_others() {
         let active = ActivePayloads::default();
         active.begin(7);
-        let entries = [([2; 16], 300), ([1; 16], 100), ([2; 16], 200), ([9; 16], 400)];
+        let entries = [
+            ([2; 16], 300),
+            ([1; 16], 100),
+            ([2; 16], 200),
+            ([9; 16], 400),
+        ];
         active.extend(7, entries.into_iter());
         let bytes = to_bytes(&active.entries(7).unwrap());
-        for (id, expected) in [(1, vec![100]), (2, vec![200, 300]), (3, vec![]), (9, vec![400])] {
+        for (id, expected) in [
+            (1, vec![100]),
+            (2, vec![200, 300]),
+            (3, vec![]),
+            (9, vec![400]),
+        ] {
             assert_eq!(offsets(&bytes, [id; 16]).unwrap(), expected);
             assert_eq!(active.offsets(7, [id; 16]).unwrap(), expected);
         }

@@ -130,7 +130,10 @@ impl Payloads {
 
     fn offsets(&self, first: u64, path: &Path, id: DecisionId) -> Result<Vec<u64>, JournalError> {
         let id = id.to_bytes();
-        let active = self.shared.as_ref().and_then(|shared| shared.payloads.offsets(first, id));
+        let active = self
+            .shared
+            .as_ref()
+            .and_then(|shared| shared.payloads.offsets(first, id));
         if let Some(offsets) = active {
             return Ok(offsets);
         }

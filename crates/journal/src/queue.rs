@@ -79,6 +79,8 @@ enum Sleep {
     Idle,
     /// Until its timer, a waiter, or many bytes.
     Timer,
+    /// Until its timer, this many waiters, or many bytes.
+    Linger(usize),
 }
 
 /// Why the disk refuses.
@@ -172,7 +174,12 @@ impl Queue {
         state.pending.frames.extend_from_slice(frame);
         state.pending.payloads.extend_from_slice(payload);
         let gathered = state.pending.bytes() >= self.flush_bytes;
-        if state.sleep == Sleep::Idle || (gathered && state.sleep == Sleep::Timer) {
+        let wake = match state.sleep {
+            Sleep::Awake => false,
+            Sleep::Idle => true,
+            Sleep::Timer | Sleep::Linger(_) => gathered,
+        };
+        if wake {
             self.wake_writer(state);
         }
         Ok(sequence)
@@ -227,7 +234,12 @@ impl Queue {
             return Poll::Ready(Err(AppendError::Closed));
         }
         state.waiters.insert(sequence, ctx.waker().clone());
-        if state.sleep != Sleep::Awake {
+        let wake = match state.sleep {
+            Sleep::Awake => false,
+            Sleep::Idle | Sleep::Timer => true,
+            Sleep::Linger(enough) => state.waiters.len() >= enough,
+        };
+        if wake {
             self.wake_writer(state);
         }
         Poll::Pending
@@ -271,11 +283,15 @@ impl Queue {
                 break;
             }
         }
-        let company = state.waiters.len().max(timing.waiters_before) > 1;
-        if company && !state.closing && state.pending.bytes() < self.flush_bytes {
-            MutexGuard::unlocked(&mut state, || std::thread::sleep(timing.linger));
+        let enough = timing.enough();
+        let waiters = state.waiters.len();
+        let linger = waiters > 0 && enough > 1 && waiters < enough;
+        if linger && !state.closing && state.pending.bytes() < self.flush_bytes {
+            state.sleep = Sleep::Linger(enough);
+            self.work.wait_for(&mut state, timing.linger);
+            state.sleep = Sleep::Awake;
         }
-        timing.waiters_before = state.waiters.len();
+        timing.committed_for(state.waiters.len());
         let batch = std::mem::replace(&mut state.pending, spare);
         state.in_flight = batch.bytes();
         Some(batch)
@@ -325,7 +341,10 @@ impl Queue {
         let (woken, lost) = {
             let mut state = self.state.lock();
             state.closed = true;
-            (std::mem::take(&mut state.waiters), state.next - self.committed())
+            (
+                std::mem::take(&mut state.waiters),
+                state.next - self.committed(),
+            )
         };
         for waker in woken.into_values() {
             waker.wake();
@@ -336,14 +355,45 @@ impl Queue {
 }
 
 /// When the writer commits.
+///
+/// Callers that wait for a commit come back together after it. Lingering until as many wait as lately
+/// waited together gathers them all in one commit, and ends as soon as they are there. Now and then it
+/// lingers for its whole time, to see whether there are more.
 #[derive(Debug)]
 pub(crate) struct Timing {
-    /// See [`crate::JournalConfig::linger`].
-    pub linger: Duration,
-    /// See [`crate::JournalConfig::buffered_window`].
-    pub buffered_window: Duration,
-    /// How many waited for the last commit: a lone caller gains nothing from lingering.
-    pub waiters_before: usize,
+    linger: Duration,
+    buffered_window: Duration,
+    expected: usize,
+    commits: usize,
+}
+
+/// One commit in so many lingers for its whole time.
+const PROBE_EVERY: usize = 8;
+
+impl Timing {
+    pub(crate) const fn new(linger: Duration, buffered_window: Duration) -> Self {
+        Self {
+            linger,
+            buffered_window,
+            expected: 0,
+            commits: 0,
+        }
+    }
+
+    /// How many waiters are worth no further wait. A lone caller gains nothing from lingering.
+    const fn enough(&self) -> usize {
+        if self.expected > 1 && self.commits.is_multiple_of(PROBE_EVERY) {
+            usize::MAX
+        } else {
+            self.expected
+        }
+    }
+
+    fn committed_for(&mut self, waiters: usize) {
+        self.commits = self.commits.wrapping_add(1);
+        let decayed = self.expected - self.expected.div_ceil(PROBE_EVERY);
+        self.expected = waiters.max(decayed);
+    }
 }
 
 #[cfg(test)]
@@ -351,11 +401,7 @@ mod tests {
     use super::*;
 
     fn timing() -> Timing {
-        Timing {
-            linger: Duration::ZERO,
-            buffered_window: Duration::from_millis(1),
-            waiters_before: 0,
-        }
+        Timing::new(Duration::ZERO, Duration::from_millis(1))
     }
 
     #[test]
@@ -364,7 +410,10 @@ mod tests {
         assert_eq!(queue.push(&[1; 60], None).unwrap(), 5);
         assert!(matches!(
             queue.push(&[1; 30], Some(&[2; 20])),
-            Err(AppendError::QueueFull { queued: 60, max: 100 })
+            Err(AppendError::QueueFull {
+                queued: 60,
+                max: 100
+            })
         ));
         assert!(matches!(
             queue.push(&[1; 101], None),
@@ -376,6 +425,24 @@ mod tests {
         queue.succeeded(batch.end());
         assert_eq!(queue.push(&[1; 50], None).unwrap(), 6);
         assert_eq!(queue.committed(), 6);
+    }
+
+    #[test]
+    fn lingering_ends_when_as_many_wait_as_lately_waited_together() {
+        let mut timing = timing();
+        timing.committed_for(1);
+        assert_eq!(timing.enough(), 1, "a lone caller is not kept waiting");
+        timing.committed_for(32);
+        assert_eq!(timing.enough(), 32);
+        timing.committed_for(16);
+        assert_eq!(timing.enough(), 28, "it forgets slowly");
+        let probes = (0..80).filter(|_| {
+            timing.committed_for(32);
+            timing.enough() == usize::MAX
+        });
+        assert_eq!(probes.count(), 10);
+        (0..80).for_each(|_| timing.committed_for(1));
+        assert_eq!(timing.enough(), 1);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::cursor::Found;
 use crate::error::{Damage, JournalError};
 use crate::queue::Queue;
 use crate::scan::{Event, Scan};
-use crate::segment::{FileHeader, FileKind, FORMAT_VERSION, HeaderFound, Layout};
+use crate::segment::{FORMAT_VERSION, FileHeader, FileKind, HeaderFound, Layout};
 
 /// An iterator over `(sequence, record)`. `None` means that there is nothing more for now: ask again
 /// later, which costs one atomic load while nothing new is committed.
@@ -56,7 +56,11 @@ impl Reader {
 
     fn advance(&mut self) -> Result<Option<(u64, Found)>, JournalError> {
         loop {
-            if self.limit.as_ref().is_some_and(|queue| self.position >= queue.committed()) {
+            if self
+                .limit
+                .as_ref()
+                .is_some_and(|queue| self.position >= queue.committed())
+            {
                 return Ok(None);
             }
             let Some(event) = self.event()? else {
@@ -115,11 +119,17 @@ impl Reader {
             return Ok(None);
         };
         let segments = self.layout.segments()?;
-        let Some(next) = segments.iter().copied().find(|first| *first > scan.segment()) else {
+        let Some(next) = segments
+            .iter()
+            .copied()
+            .find(|first| *first > scan.segment())
+        else {
             return Ok(None);
         };
         let path = self.layout.segment(scan.segment());
-        let lost = scan.lost_at_end(next).map_err(JournalError::io("read", &path))?;
+        let lost = scan
+            .lost_at_end(next)
+            .map_err(JournalError::io("read", &path))?;
         // Retention may have taken segments from under a slow reader: that is no damage.
         let retired = segments.first() == Some(&next);
         let behind = next <= self.position;

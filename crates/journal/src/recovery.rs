@@ -54,7 +54,7 @@ pub(crate) fn recover(
         return Ok(found);
     };
     let mut open = open_before(layout, before, *last, disk, clock, &mut found.damage)?;
-    read_last(layout, *last, disk, &mut open, &mut found)?;
+    read_last(layout, node, *last, disk, &mut open, &mut found)?;
     open.forget_before(segments[0]);
     for place in open.orphans() {
         found.orphans.extend(read_opened(layout, place)?);
@@ -79,7 +79,9 @@ fn usable_segments(
         if header.is_some_and(|header| header.first == first) {
             continue;
         }
-        let length = fs::metadata(&path).map_err(JournalError::io("read", &path))?.len();
+        let length = fs::metadata(&path)
+            .map_err(JournalError::io("read", &path))?
+            .len();
         if Some(first) == last && length <= FILE_HEADER_BYTES {
             half_begun = last;
         } else {
@@ -88,7 +90,9 @@ fn usable_segments(
     }
     if let Some(first) = half_begun {
         let path = layout.segment(first);
-        let length = fs::metadata(&path).map_err(JournalError::io("read", &path))?.len();
+        let length = fs::metadata(&path)
+            .map_err(JournalError::io("read", &path))?
+            .len();
         fs::remove_file(&path).map_err(JournalError::io("remove", &path))?;
         found.recovery.torn_segment = Some(first);
         found.recovery.torn_bytes = length;
@@ -124,7 +128,10 @@ fn open_before(
         let next = before.get(at + 1).copied().unwrap_or(last);
         let scan = read_segment(layout, first, &mut open, damage)?.0;
         let path = layout.segment(first);
-        damage.extend(scan.lost_at_end(next).map_err(JournalError::io("read", &path))?);
+        damage.extend(
+            scan.lost_at_end(next)
+                .map_err(JournalError::io("read", &path))?,
+        );
         let index = SegmentIndex {
             first,
             end: next,
@@ -133,7 +140,8 @@ fn open_before(
         };
         let path = layout.index(first);
         let text = index.to_text();
-        disk.replace(&path, text.as_bytes()).map_err(JournalError::io("write", &path))?;
+        disk.replace(&path, text.as_bytes())
+            .map_err(JournalError::io("write", &path))?;
     }
     Ok(open)
 }
@@ -166,6 +174,7 @@ fn read_segment(
 
 fn read_last(
     layout: &Layout,
+    node: &NodeName,
     last: u64,
     disk: &dyn Disk,
     open: &mut OpenDecisions,
@@ -175,12 +184,14 @@ fn read_last(
     let path = layout.segment(last);
     let end = scan.offset();
     if torn {
-        let length = fs::metadata(&path).map_err(JournalError::io("read", &path))?.len();
+        let length = fs::metadata(&path)
+            .map_err(JournalError::io("read", &path))?
+            .len();
         cut(disk, &path, end)?;
         found.recovery.torn_segment = Some(last);
         found.recovery.torn_bytes = length - end;
     }
-    let payload_end = read_payloads(layout, last, disk, found)?;
+    let payload_end = read_payloads(layout, node, last, disk, found)?;
     let damaged = found.damage.iter().any(|damage| damage.segment == last);
     // A damaged segment is left as it is, for who wants to look into it: the next one begins.
     let unended = damaged && scan.sequence() > last;
@@ -194,6 +205,7 @@ fn read_last(
 
 fn read_payloads(
     layout: &Layout,
+    node: &NodeName,
     last: u64,
     disk: &dyn Disk,
     found: &mut Found,
@@ -204,8 +216,9 @@ fn read_payloads(
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(JournalError::io("read", &path)(error)),
     };
-    // A file without a whole header was begun and never synced: no record refers to it.
-    if length < FILE_HEADER_BYTES {
+    let header = FileHeader::read(FileKind::Payloads, &path)?.of_node(&path, node)?;
+    // A file that ends with its broken header was begun and never synced: no record refers to it.
+    if header.is_none() && length <= FILE_HEADER_BYTES {
         return Ok(None);
     }
     let (entries, end) = payloads::scan(&path)?;
@@ -218,7 +231,8 @@ fn read_payloads(
 
 fn cut(disk: &dyn Disk, path: &std::path::Path, length: u64) -> Result<(), JournalError> {
     let mut file = disk.open(path).map_err(JournalError::io("open", path))?;
-    file.truncate(length).map_err(JournalError::io("truncate", path))?;
+    file.truncate(length)
+        .map_err(JournalError::io("truncate", path))?;
     file.sync().map_err(JournalError::io("sync", path))
 }
 

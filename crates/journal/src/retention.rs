@@ -83,7 +83,8 @@ pub(crate) fn retire(
         remove(layout, first)?;
     }
     for folder in [&layout.journal, &layout.payloads] {
-        disk.sync_folder(folder).map_err(JournalError::io("sync", folder))?;
+        disk.sync_folder(folder)
+            .map_err(JournalError::io("sync", folder))?;
     }
     Ok(retired)
 }
@@ -98,7 +99,8 @@ fn publish(
     let mut json = serde_json::to_vec(&published).expect("two numbers always are JSON");
     json.push(b'\n');
     let path = layout.minimum();
-    disk.replace(&path, &json).map_err(JournalError::io("write", &path))
+    disk.replace(&path, &json)
+        .map_err(JournalError::io("write", &path))
 }
 
 /// When a segment was begun, which is when the one before it was ended. A header that cannot be read

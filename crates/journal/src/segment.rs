@@ -271,6 +271,13 @@ mod tests {
         assert_eq!(found, HeaderFound::OtherVersion(2));
         let node = NodeName::new("node-1").unwrap();
         let error = found.of_node(Path::new("x.seg"), &node).unwrap_err();
-        assert!(matches!(error, JournalError::Version { found: 2, known: 1, .. }));
+        assert!(matches!(
+            error,
+            JournalError::Version {
+                found: 2,
+                known: 1,
+                ..
+            }
+        ));
     }
 }

@@ -126,7 +126,10 @@ impl Writer {
 
     /// Writes until the queue is closed and empty.
     pub(crate) fn run(mut self, mut timing: Timing) {
-        let _guard = EndGuard(Arc::clone(&self.setup.queue), Arc::clone(&self.setup.shared));
+        let _guard = EndGuard(
+            Arc::clone(&self.setup.queue),
+            Arc::clone(&self.setup.shared),
+        );
         let queue = Arc::clone(&self.setup.queue);
         let mut spare = Batch::empty();
         while let Some(mut batch) = queue.take(spare, &mut timing) {
@@ -168,9 +171,15 @@ impl Writer {
         }
         let at = self.setup.clock.now();
         batch.frames[..HEADER_BYTES].copy_from_slice(&frame::mark(batch.first, at));
-        let segment = self.segment.as_mut().expect("there is one after a rotation");
+        let segment = self
+            .segment
+            .as_mut()
+            .expect("there is one after a rotation");
         let begin = segment.end;
-        segment.file.write_at(&batch.frames, begin).map_err(doing("write records"))?;
+        segment
+            .file
+            .write_at(&batch.frames, begin)
+            .map_err(doing("write records"))?;
         segment.file.sync().map_err(doing("sync records"))?;
         segment.end += batch.frames.len() as u64;
         self.next = batch.end();
@@ -204,7 +213,10 @@ impl Writer {
         }
         let payloads = self.payloads.as_mut().expect("made above");
         let begin = payloads.end;
-        payloads.file.write_at(frames_bytes, begin).map_err(doing("write payloads"))?;
+        payloads
+            .file
+            .write_at(frames_bytes, begin)
+            .map_err(doing("write payloads"))?;
         payloads.file.sync().map_err(doing("sync payloads"))?;
         payloads.end += frames_bytes.len() as u64;
         let written = frames(PAYLOAD_MAGIC, frames_bytes);
@@ -221,7 +233,10 @@ impl Writer {
             if let Some(entries) = setup.shared.payloads.entries(self.first) {
                 let path = setup.layout.payload_index(self.first);
                 let bytes = payload_index::to_bytes(&entries);
-                setup.disk.replace(&path, &bytes).map_err(doing("write the payload index"))?;
+                setup
+                    .disk
+                    .replace(&path, &bytes)
+                    .map_err(doing("write the payload index"))?;
             }
             let index = SegmentIndex {
                 first: self.first,
@@ -231,7 +246,10 @@ impl Writer {
             };
             let path = setup.layout.index(self.first);
             let text = index.to_text();
-            setup.disk.replace(&path, text.as_bytes()).map_err(doing("write the index"))?;
+            setup
+                .disk
+                .replace(&path, text.as_bytes())
+                .map_err(doing("write the index"))?;
         }
         let path = setup.layout.segment(self.next);
         let segment = self.begin_file(FileKind::Segment, &path, self.next)?;
@@ -239,17 +257,15 @@ impl Writer {
         self.payloads = None;
         self.first = self.next;
         self.unended = false;
-        self.setup.shared.segment.store(self.first, Ordering::Release);
+        self.setup
+            .shared
+            .segment
+            .store(self.first, Ordering::Release);
         self.setup.shared.payloads.begin(self.first);
         Ok(())
     }
 
-    fn begin_file(
-        &self,
-        kind: FileKind,
-        path: &Path,
-        first: u64,
-    ) -> Result<Output, Refused> {
+    fn begin_file(&self, kind: FileKind, path: &Path, first: u64) -> Result<Output, Refused> {
         let header = FileHeader {
             first,
             created_at: self.setup.clock.now(),
@@ -257,7 +273,8 @@ impl Writer {
         };
         let disk = &self.setup.disk;
         let mut file = disk.create(path).map_err(doing("create a file"))?;
-        file.write_at(&header.to_bytes(kind), 0).map_err(doing("write a file's header"))?;
+        file.write_at(&header.to_bytes(kind), 0)
+            .map_err(doing("write a file's header"))?;
         file.sync().map_err(doing("sync a file's header"))?;
         let folder = path.parent().unwrap_or(path);
         disk.sync_folder(folder).map_err(doing("sync the folder"))?;

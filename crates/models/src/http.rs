@@ -31,7 +31,7 @@ pub struct HttpModel {
     transport: Arc<Transport>,
     endpoint: Endpoint,
     headers: HeaderMap,
-    template: Option<Environment<'static>>,
+    template: Option<Box<Environment<'static>>>,
     reading: Reading,
 }
 
@@ -122,13 +122,13 @@ impl HttpModel {
     }
 }
 
-fn environment(template: String) -> Result<Environment<'static>, BuildError> {
+fn environment(template: String) -> Result<Box<Environment<'static>>, BuildError> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Json);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     let added = environment.add_template_owned(TEMPLATE, template);
     added.map_err(BuildError::Template)?;
-    Ok(environment)
+    Ok(Box::new(environment))
 }
 
 fn pointer(text: Option<&String>) -> Result<Option<String>, BuildError> {
@@ -161,7 +161,9 @@ impl Reading {
         if let Some(pointer) = &self.label {
             let label = at(response, pointer)?;
             if label.is_null() || label.is_array() || label.is_object() {
-                return Err(protocol(format!("the label at `{pointer}` is no single value")));
+                return Err(protocol(format!(
+                    "the label at `{pointer}` is no single value"
+                )));
             }
             said.label = label.clone();
         }
@@ -171,7 +173,8 @@ impl Reading {
         match at(response, pointer)? {
             Value::Object(map) => {
                 for (class, value) in map {
-                    said.probabilities.insert(class.clone(), probability(value)?.into());
+                    said.probabilities
+                        .insert(class.clone(), probability(value)?.into());
                 }
             }
             Value::Array(items) => {
@@ -190,7 +193,10 @@ impl Reading {
                 return Ok(said);
             }
         }
-        let most = said.probabilities.iter().filter_map(|(k, v)| Some((k, v.as_f64()?)));
+        let most = said
+            .probabilities
+            .iter()
+            .filter_map(|(k, v)| Some((k, v.as_f64()?)));
         let (class, highest) = most
             .max_by(|a, b| a.1.total_cmp(&b.1))
             .ok_or_else(|| protocol("the response has no probabilities"))?;

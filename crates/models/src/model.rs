@@ -5,13 +5,15 @@ use std::sync::Arc;
 use plimsoll_core::manifest::ModelSpec;
 use plimsoll_core::{Code, Digest, ProviderName, Secret};
 use plimsoll_guard::contract::Column;
+use serde_json::Value;
 
 use crate::error::ModelError;
 use crate::http::HttpModel;
 use crate::onnx::{OnnxError, OnnxModel, OnnxRuntime, OnnxSearch};
 use crate::openai::OpenaiModel;
-use crate::reply::AnswerError;
+use crate::reply::{AnswerError, Reply};
 use crate::rules::RulesModel;
+use crate::timers::Timers;
 use crate::transport::{EndpointError, Transport};
 
 /// A model of any kind.
@@ -53,7 +55,9 @@ pub enum BuildError {
     #[error("the model's url cannot be used")]
     Endpoint(#[from] EndpointError),
     /// The provider's key has characters that no header can have.
-    #[error("the provider's key cannot be sent: it holds a line break or another control character")]
+    #[error(
+        "the provider's key cannot be sent: it holds a line break or another control character"
+    )]
     Key,
     /// ONNX Runtime or the model's file cannot be loaded.
     #[error("the onnx model cannot be loaded")]
@@ -68,7 +72,9 @@ pub enum BuildError {
     #[error("the request template cannot be used")]
     Template(#[source] minijinja::Error),
     /// A JSON Pointer is none.
-    #[error("`{0}` is not a json pointer: write it as /outer/inner, or as \"\" for the whole response")]
+    #[error(
+        "`{0}` is not a json pointer: write it as /outer/inner, or as \"\" for the whole response"
+    )]
     Pointer(String),
 }
 
@@ -116,6 +122,25 @@ impl Model {
                 let columns = context.columns;
                 OnnxModel::load(&runtime, &bytes, spec, columns, context.workers).map(Self::Onnx)
             }
+        }
+    }
+
+    /// Asks a predictor or a table of rules for one row.
+    ///
+    /// # Errors
+    /// As the model's own call; and for a language model, which is asked with messages instead.
+    pub async fn predict(&self, inputs: &Value, timers: &Timers) -> Result<Reply, ModelError> {
+        let internal = |detail: &str| ModelError::new(Code::Internal, detail);
+        let row = || {
+            inputs
+                .as_object()
+                .ok_or_else(|| internal("the inputs are no row"))
+        };
+        match self {
+            Self::Onnx(model) => model.predict(row()?),
+            Self::Http(model) => model.predict(row()?, timers).await,
+            Self::Rules(model) => model.answer(inputs),
+            Self::Openai(_) => Err(internal("a language model was asked with a row")),
         }
     }
 

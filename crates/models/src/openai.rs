@@ -50,8 +50,7 @@ impl OpenaiModel {
         key: Option<Secret>,
         transport: Arc<Transport>,
     ) -> Result<Self, BuildError> {
-        let base = spec.base_url.trim_end_matches('/');
-        let endpoint = Endpoint::parse(&format!("{base}/chat/completions"))?;
+        let endpoint = Endpoint::parse(&completions_url(&spec.base_url))?;
         let headers = json_headers(&endpoint, key.as_ref())?;
         let mut stream_headers = headers.clone();
         stream_headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
@@ -70,13 +69,9 @@ impl OpenaiModel {
     /// withheld its answer.
     pub async fn complete(&self, body: Bytes, timers: &Timers) -> Result<ChatReply, ModelError> {
         let running = timers.start();
-        let asking = self.transport.post(
-            &self.endpoint,
-            &self.headers,
-            body,
-            &running,
-            running.total,
-        );
+        let asking =
+            self.transport
+                .post(&self.endpoint, &self.headers, body, &running, running.total);
         let mut answer = asking.await?;
         if !answer.is_success() {
             return Err(refused(&mut answer, &running).await);
@@ -114,6 +109,16 @@ impl OpenaiModel {
     }
 }
 
+/// The route under a base URL, which may carry a query (`?api-version=…`).
+fn completions_url(base: &str) -> String {
+    let (path, query) = match base.split_once('?') {
+        Some((path, query)) => (path, format!("?{query}")),
+        None => (base, String::new()),
+    };
+    let path = path.trim_end_matches('/');
+    format!("{path}/chat/completions{query}")
+}
+
 async fn refused(answer: &mut Answer, running: &crate::timers::Running) -> ModelError {
     // A body that does not come whole changes nothing about the status.
     let body = running.total.hold(answer.collect()).await;
@@ -143,4 +148,19 @@ pub(crate) fn json_headers(
         headers.insert(AUTHORIZATION, value);
     }
     Ok(headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_route_stands_before_the_query_of_a_base_url() {
+        let url = completions_url("https://host/v1/?api-version=1");
+        assert_eq!(url, "https://host/v1/chat/completions?api-version=1");
+        assert_eq!(
+            completions_url("http://host"),
+            "http://host/chat/completions"
+        );
+    }
 }

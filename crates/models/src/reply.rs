@@ -166,12 +166,22 @@ mod tests {
 
     #[test]
     fn without_expressions_the_prediction_is_the_answer() {
-        let reply = form(&json!({})).unwrap().reply(said(), &Map::new(), None).unwrap();
-        let expected = json!({"label": 1, "probabilities": {"0": 0.25, "1": 0.75}, "confidence": 0.75});
+        let reply = form(&json!({}))
+            .unwrap()
+            .reply(said(), &Map::new(), None)
+            .unwrap();
+        let expected =
+            json!({"label": 1, "probabilities": {"0": 0.25, "1": 0.75}, "confidence": 0.75});
         assert_eq!(reply.value, expected);
         assert_eq!(reply.confidence, Some(0.75));
-        let number = Prediction { label: json!(3.5), ..Prediction::default() };
-        let reply = form(&json!({})).unwrap().reply(number, &Map::new(), None).unwrap();
+        let number = Prediction {
+            label: json!(3.5),
+            ..Prediction::default()
+        };
+        let reply = form(&json!({}))
+            .unwrap()
+            .reply(number, &Map::new(), None)
+            .unwrap();
         assert_eq!(reply.value, json!({"label": 3.5}));
     }
 

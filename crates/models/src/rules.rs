@@ -80,7 +80,13 @@ mod tests {
 
     #[test]
     fn a_table_that_is_none_is_a_typed_error() {
-        assert!(matches!(RulesModel::parse(b"[[rule]"), Err(BuildError::Rules(_))));
-        assert!(matches!(RulesModel::parse(b"\xff"), Err(BuildError::Rules(_))));
+        assert!(matches!(
+            RulesModel::parse(b"[[rule]"),
+            Err(BuildError::Rules(_))
+        ));
+        assert!(matches!(
+            RulesModel::parse(b"\xff"),
+            Err(BuildError::Rules(_))
+        ));
     }
 }

@@ -7,7 +7,7 @@
 //! and thread, the bytes of an answer, the bytes of its head.
 //!
 //! Invariant: a request is sent a second time only if it went out on a kept connection that turned
-//! out to be closed before any byte of an answer, and that showed at once ([`STALE_WITHIN`]).
+//! out to be closed before any byte of an answer, and that showed at once.
 
 mod answer;
 mod endpoint;
@@ -37,6 +37,10 @@ use crate::timers::{Deadline, Running};
 /// A kept connection that the server has closed shows within about a round trip. What is lost later
 /// was being worked on, and is the caller's to ask for again.
 const STALE_WITHIN: Duration = Duration::from_secs(1);
+
+/// After so long without a byte the system asks whether the other end is still there: an answer may
+/// take minutes, and what lies between forgets silent connections.
+const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// The most bytes that are buffered of an answer's head, or read from a socket at once.
 const READ_BUFFER_MAX: usize = 256 * 1024;
@@ -91,6 +95,7 @@ impl Transport {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
+        tcp.set_keepalive(Some(KEEPALIVE));
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls(config.trusted_certificates)?)
             .https_or_http()
@@ -142,7 +147,11 @@ impl Transport {
         let io = io.map_err(|error| {
             // The cause names the address and the system's reason, never a payload.
             tracing::debug!(model.host = endpoint.authority(), error = %error, "could not connect");
-            let detail = format!("no connection to {}: {}", endpoint.authority(), root(&*error));
+            let detail = format!(
+                "no connection to {}: {}",
+                endpoint.authority(),
+                root(&*error)
+            );
             ModelError::new(Code::ModelUnreachable, detail)
         })?;
         let handshake = http1::Builder::new()
@@ -223,7 +232,8 @@ fn root<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error
 
 fn tls(trusted: Vec<CertificateDer<'static>>) -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     if trusted.is_empty() {
         return Ok(builder.with_webpki_roots().with_no_client_auth());
     }
@@ -233,4 +243,3 @@ fn tls(trusted: Vec<CertificateDer<'static>>) -> Result<ClientConfig, rustls::Er
     }
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
-

@@ -63,8 +63,6 @@ pub(crate) enum Absent {
 pub(crate) enum Form {
     /// Any text that is not empty.
     Text,
-    /// `true` or `false`.
-    Flag,
     /// A whole number in a range.
     Whole { min: u64, max: u64 },
     /// A number in a range.
@@ -101,8 +99,6 @@ pub(crate) enum Form {
     Secret,
     /// Any value.
     Any,
-    /// Any table.
-    AnyTable,
     /// A list.
     List(&'static Form),
     /// A table with keys that the operator chooses; what the key is, and its values' form.

@@ -5,7 +5,10 @@ use crate::source::Span;
 /// The place of the value that the JSON Pointer (RFC 6901) `pointer` names; for a member, the place
 /// of its key. `text` is valid JSON; nothing if there is no such value.
 pub(crate) fn place(text: &str, pointer: &str) -> Option<Span> {
-    let mut at = Cursor { bytes: text.as_bytes(), at: 0 };
+    let mut at = Cursor {
+        bytes: text.as_bytes(),
+        at: 0,
+    };
     let mut shown: Option<Span> = None;
     at.skip_space();
     for token in pointer.split('/').skip(1) {
@@ -29,7 +32,10 @@ impl Cursor<'_> {
     }
 
     fn skip_space(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r' | b',' | b':')) {
+        while matches!(
+            self.peek(),
+            Some(b' ' | b'\t' | b'\n' | b'\r' | b',' | b':')
+        ) {
             self.at += 1;
         }
     }
@@ -79,9 +85,16 @@ impl Cursor<'_> {
                     depth = depth.checked_sub(1)?;
                     self.at += 1;
                 }
-                _ => while self.peek().is_some_and(|byte| !matches!(byte, b',' | b':' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r')) {
-                    self.at += 1;
-                },
+                _ => {
+                    while self.peek().is_some_and(|byte| {
+                        !matches!(
+                            byte,
+                            b',' | b':' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r'
+                        )
+                    }) {
+                        self.at += 1;
+                    }
+                }
             }
             if depth == 0 {
                 return Some(());

@@ -10,18 +10,26 @@ pub mod problem;
 
 mod files;
 mod forms;
+mod json_place;
+mod load;
 pub mod quantity;
 mod settings;
 mod source;
+mod system;
 pub mod workspace;
 
 pub mod prices;
 
 pub mod cases;
 pub mod runbook;
+pub mod starter;
 
+pub use forms::reference::reference;
+pub use forms::schema::schemas;
+pub use load::{Inspection, inspect, load};
 pub use prices::PriceTable;
 pub use problem::{Problem, Problems, Severity};
+pub use starter::{InitError, StarterKind, init};
 pub use workspace::{
     Criticality, Environment, Key, KeyScope, LogConfig, LogFormat, LogLevel, OnnxConfig,
     ProcessEnvironment, Provider, ProviderProtocol, Queue, Retention, ServerConfig, StorageConfig,

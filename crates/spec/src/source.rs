@@ -142,6 +142,12 @@ impl Report {
         self.problems.last_mut().expect("one was just pushed")
     }
 
+    /// Takes over what another report found, as far as `keep` says.
+    pub(crate) fn absorb(&mut self, other: Self, keep: impl Fn(&Problem) -> bool) {
+        self.problems
+            .extend(other.problems.into_iter().filter(|problem| keep(problem)));
+    }
+
     /// How many errors there are.
     pub(crate) fn errors(&self) -> usize {
         self.problems

@@ -27,6 +27,8 @@ use crate::settings::{Settings, whole};
 use crate::source::{Report, Source, Span};
 use crate::workspace::SystemFolder;
 
+pub(crate) use contracts::json_fault;
+
 /// What a system's file is read with.
 pub(crate) struct Resolver<'a> {
     pub(crate) files: &'a Files,
@@ -53,7 +55,9 @@ impl Resolver<'_> {
     pub(crate) fn resolve(mut self) -> Option<Resolved> {
         let errors = self.report.errors();
         let file = self.file;
-        let stakes = file.word("stakes", stakes).map_or(Stakes::Limited, |found| found.value);
+        let stakes = file
+            .word("stakes", stakes)
+            .map_or(Stakes::Limited, |found| found.value);
         let defaults = stakes.defaults();
         let contracts = self.contracts(file.table("input"), file.table("output"));
         let models = self.models(&contracts);
@@ -64,11 +68,17 @@ impl Resolver<'_> {
         let deadline = self.deadline(&models);
         self.check_models(&models, &contracts);
         self.check_budget(&models);
-        let observe = file.text("mode").is_some_and(|found| found.value == "observe");
+        let observe = file
+            .text("mode")
+            .is_some_and(|found| found.value == "observe");
         let manifest = Manifest {
             format: MANIFEST_FORMAT,
             system: self.name.clone(),
-            mode: if observe { Mode::Observe } else { Mode::Enforce },
+            mode: if observe {
+                Mode::Observe
+            } else {
+                Mode::Enforce
+            },
             models: models.specs,
             prompt,
             artifacts: self.artifacts(),
@@ -81,8 +91,12 @@ impl Resolver<'_> {
             budget: self.budget(),
             abstain,
             review,
-            record: file.word("record", durability).map_or(defaults.record, |found| found.value),
-            payloads: file.word("payloads", payloads).map_or(defaults.payloads, |found| found.value),
+            record: file
+                .word("record", durability)
+                .map_or(defaults.record, |found| found.value),
+            payloads: file
+                .word("payloads", payloads)
+                .map_or(defaults.payloads, |found| found.value),
             in_flight_max: whole(file, "in_flight_max", self.settings.server.in_flight_max),
         };
         let deploy = file.table("release").word("deploy", deploy);
@@ -91,9 +105,15 @@ impl Resolver<'_> {
         let runbook = self.runbook();
         let system = System {
             name: self.name.clone(),
-            purpose: file.text("purpose").map_or("", |found| found.value).to_owned(),
+            purpose: file
+                .text("purpose")
+                .map_or("", |found| found.value)
+                .to_owned(),
             stakes,
-            unit: file.text("unit").map_or("decision", |found| found.value).to_owned(),
+            unit: file
+                .text("unit")
+                .map_or("decision", |found| found.value)
+                .to_owned(),
             owner,
             bar: self.bar(stakes, quality.as_ref()),
             quality,
@@ -102,7 +122,11 @@ impl Resolver<'_> {
             runbook,
         };
         let cases = self.cases(&system);
-        let folder = SystemFolder { path: self.folder.to_owned(), cases, eval_sets };
+        let folder = SystemFolder {
+            path: self.folder.to_owned(),
+            cases,
+            eval_sets,
+        };
         (self.report.errors() == errors).then_some(Resolved { system, folder })
     }
 
@@ -117,13 +141,16 @@ impl Resolver<'_> {
 
     /// Reports a warning in the system's file.
     fn warn(&mut self, at: &Span, message: impl Into<String>, hint: impl Into<String>) {
-        self.report.warning(self.file.source, at, message).help(hint);
+        self.report
+            .warning(self.file.source, at, message)
+            .help(hint);
     }
 
     /// The file that `view` names under `key`.
     fn locate(&mut self, view: View<'_>, key: &str) -> Option<Located> {
         let found = view.text(key)?;
-        self.files.locate(self.folder, view.source, &found, self.report)
+        self.files
+            .locate(self.folder, view.source, &found, self.report)
     }
 
     /// The bytes of a file, kept as a blob.
@@ -155,7 +182,9 @@ impl Resolver<'_> {
         let view = self.file.table("artifacts");
         let mut artifacts = BTreeMap::new();
         for (name, _, _) in view.entries() {
-            let blob = self.locate(view, name).and_then(|located| self.blob(&located));
+            let blob = self
+                .locate(view, name)
+                .and_then(|located| self.blob(&located));
             artifacts.extend(blob.map(|(digest, _)| (name.to_owned(), digest)));
         }
         artifacts
@@ -174,7 +203,9 @@ impl Resolver<'_> {
 }
 
 fn stakes(text: &str) -> Option<Stakes> {
-    [Stakes::Low, Stakes::Limited, Stakes::High].into_iter().find(|stakes| stakes.as_str() == text)
+    [Stakes::Low, Stakes::Limited, Stakes::High]
+        .into_iter()
+        .find(|stakes| stakes.as_str() == text)
 }
 
 fn durability(text: &str) -> Option<Durability> {

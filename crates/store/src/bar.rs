@@ -8,9 +8,7 @@ mod figures;
 use std::collections::BTreeMap;
 
 use plimsoll_core::record::{Drill, RunbookRun};
-use plimsoll_core::{
-    Code, EnvironmentName, FailureKind, Money, Outcome, SystemName, Timestamp,
-};
+use plimsoll_core::{Code, EnvironmentName, FailureKind, Money, Outcome, SystemName, Timestamp};
 
 use crate::error::{Doing as _, StoreError};
 use crate::releases::{CurrentDeployment, deployed};
@@ -140,8 +138,17 @@ impl Store {
         environment: &EnvironmentName,
         since: Timestamp,
     ) -> Result<BarFacts, StoreError> {
-        let slot = figures::Slot { system, environment, since, now: self.clock.now() };
-        let mut snapshot = self.readers.begin().await.doing("begin to read the bar's figures")?;
+        let slot = figures::Slot {
+            system,
+            environment,
+            since,
+            now: self.clock.now(),
+        };
+        let mut snapshot = self
+            .readers
+            .begin()
+            .await
+            .doing("begin to read the bar's figures")?;
         let counts = figures::counts(&mut snapshot, slot).await?;
         let uncounted = figures::uncounted(&mut snapshot, slot).await?;
         let cost = figures::cost(&mut snapshot, slot, &counts).await?;
@@ -149,7 +156,10 @@ impl Store {
         let drills = figures::last_drills(&mut snapshot, slot).await?;
         let runbook_run = figures::last_runbook_run(&mut snapshot, slot).await?;
         let deployment = deployed(&mut snapshot, system, environment).await?;
-        snapshot.rollback().await.doing("end reading the bar's figures")?;
+        snapshot
+            .rollback()
+            .await
+            .doing("end reading the bar's figures")?;
         let refused: u64 = uncounted
             .iter()
             .filter(|(code, _)| code.kind().is_some_and(|kind| !kind.is_about_input()))

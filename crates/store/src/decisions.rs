@@ -51,9 +51,14 @@ impl Store {
         tenant: Option<&TenantName>,
         prefix: &str,
     ) -> Result<Decision, StoreError> {
-        let id = DECISION.resolve(self, tenant.map(TenantName::as_str), prefix).await?;
+        let id = DECISION
+            .resolve(self, tenant.map(TenantName::as_str), prefix)
+            .await?;
         let decision = self.decision(crate::sql::parse("decision", &id)?).await?;
-        decision.ok_or_else(|| StoreError::NotFound { what: "decision", prefix: prefix.to_owned() })
+        decision.ok_or_else(|| StoreError::NotFound {
+            what: "decision",
+            prefix: prefix.to_owned(),
+        })
     }
 
     /// The decisions that `filter` lets through, the latest first, at most [`LIST_MAX`].
@@ -66,8 +71,14 @@ impl Store {
         );
         filter.push_where(&mut query, self.cursor(filter).await?);
         push_order(&mut query, Order::LatestFirst, filter.limit_clamped());
-        let rows = query.build().fetch_all(&self.readers).await.doing("list decisions")?;
-        rows.iter().map(|row| read_json("decision", column(row, 0)?)).collect()
+        let rows = query
+            .build()
+            .fetch_all(&self.readers)
+            .await
+            .doing("list decisions")?;
+        rows.iter()
+            .map(|row| read_json("decision", column(row, 0)?))
+            .collect()
     }
 
     /// How many decisions `filter` lets through; its limit and cursor count for nothing.
@@ -77,14 +88,20 @@ impl Store {
     pub async fn count_decisions(&self, filter: &DecisionFilter) -> Result<u64, StoreError> {
         let mut query = QueryBuilder::<Sqlite>::new("SELECT COUNT(*) FROM decisions");
         filter.push_where(&mut query, Page::All);
-        let row = query.build().fetch_one(&self.readers).await.doing("count decisions")?;
+        let row = query
+            .build()
+            .fetch_one(&self.readers)
+            .await
+            .doing("count decisions")?;
         crate::sql::count(&row, 0)
     }
 
     /// Where the page before `filter.before` begins; a decision that is gone by now is placed by the
     /// time in its id.
     async fn cursor(&self, filter: &DecisionFilter) -> Result<Page, StoreError> {
-        let Some(id) = filter.before else { return Ok(Page::All) };
+        let Some(id) = filter.before else {
+            return Ok(Page::All);
+        };
         let opened_at: Option<i64> =
             sqlx::query_scalar("SELECT opened_at FROM decisions WHERE id = ?1")
                 .bind(id.to_string())
@@ -92,7 +109,10 @@ impl Store {
                 .await
                 .doing("find where a page begins")?;
         let opened_at = opened_at.unwrap_or_else(|| id.made_at().as_micros());
-        Ok(Page::Before { opened_at, id: id.to_string() })
+        Ok(Page::Before {
+            opened_at,
+            id: id.to_string(),
+        })
     }
 }
 
@@ -122,7 +142,10 @@ pub struct ProjectedDecisions {
 impl ProjectedDecisions {
     /// Decisions of `store`; without `payloads` none has a payload.
     pub fn new(store: &Store, payloads: Option<Arc<dyn PayloadSource>>) -> Self {
-        Self { store: store.clone(), payloads }
+        Self {
+            store: store.clone(),
+            payloads,
+        }
     }
 
     async fn of_tenant(
@@ -131,7 +154,11 @@ impl ProjectedDecisions {
         id: DecisionId,
     ) -> Result<Option<Decision>, PortError> {
         let doing = "read a decision";
-        let decision = self.store.decision(id).await.map_err(|error| port_error(doing, error))?;
+        let decision = self
+            .store
+            .decision(id)
+            .await
+            .map_err(|error| port_error(doing, error))?;
         Ok(decision.filter(|decision| decision.tenant == *tenant))
     }
 
@@ -141,15 +168,23 @@ impl ProjectedDecisions {
         id: DecisionId,
     ) -> Result<Option<Payload>, PortError> {
         let doing = "read a payload";
-        let reference = self.of_tenant(tenant, id).await?.and_then(|decision| decision.payload);
+        let reference = self
+            .of_tenant(tenant, id)
+            .await?
+            .and_then(|decision| decision.payload);
         let (Some(reference), Some(payloads)) = (reference, self.payloads.clone()) else {
             return Ok(None);
         };
         let reading = tokio::task::spawn_blocking(move || payloads.read(id, &reference));
         let unavailable = |source: Cause| PortError::Unavailable { doing, source };
-        let bytes = reading.await.map_err(|error| unavailable(Box::new(error)))?;
-        let Some(bytes) = bytes.map_err(unavailable)? else { return Ok(None) };
-        let payload = serde_json::from_slice(&bytes).map_err(|error| unavailable(Box::new(error)))?;
+        let bytes = reading
+            .await
+            .map_err(|error| unavailable(Box::new(error)))?;
+        let Some(bytes) = bytes.map_err(unavailable)? else {
+            return Ok(None);
+        };
+        let payload =
+            serde_json::from_slice(&bytes).map_err(|error| unavailable(Box::new(error)))?;
         Ok(Some(payload))
     }
 }

@@ -121,5 +121,8 @@ impl<T> Doing<T> for Result<T, sqlx::Error> {
 
 /// For the ports: every error of the store means that it was not there for the caller.
 pub(crate) fn port_error(doing: &'static str, error: StoreError) -> PortError {
-    PortError::Unavailable { doing, source: Box::new(error) }
+    PortError::Unavailable {
+        doing,
+        source: Box::new(error),
+    }
 }

@@ -54,7 +54,10 @@ impl Store {
         .fetch_all(&self.readers)
         .await
         .doing("list runbook runs")?;
-        texts.iter().map(|text| read_json("runbook run", text)).collect()
+        texts
+            .iter()
+            .map(|text| read_json("runbook run", text))
+            .collect()
     }
 
     /// Nodes that started and stopped, the latest first, at most `limit`.
@@ -69,7 +72,10 @@ impl Store {
         .fetch_all(&self.readers)
         .await
         .doing("list the events of nodes")?;
-        texts.iter().map(|text| read_json("event of a node", text)).collect()
+        texts
+            .iter()
+            .map(|text| read_json("event of a node", text))
+            .collect()
     }
 
     /// What recovery mended, with the node, the latest first, at most `limit`.
@@ -102,6 +108,9 @@ impl Store {
         .fetch_all(&self.readers)
         .await
         .doing("list the events of a review")?;
-        texts.iter().map(|text| read_json("event of a review", text)).collect()
+        texts
+            .iter()
+            .map(|text| read_json("event of a review", text))
+            .collect()
     }
 }

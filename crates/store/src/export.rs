@@ -78,11 +78,18 @@ impl<'a> Rows<'a> {
         let mut filter = filter.clone();
         let now = store.clock.now();
         filter.until = Some(filter.until.map_or(now, |until| until.min(now)));
-        Self { store, filter, page: Some(Page::All), count: 0 }
+        Self {
+            store,
+            filter,
+            page: Some(Page::All),
+            count: 0,
+        }
     }
 
     async fn next_page(&mut self) -> Result<Option<Vec<SqliteRow>>, StoreError> {
-        let Some(page) = self.page.take() else { return Ok(None) };
+        let Some(page) = self.page.take() else {
+            return Ok(None);
+        };
         let mut query = QueryBuilder::<Sqlite>::new(columns::SELECT);
         self.filter.push_where(&mut query, page);
         crate::decisions::push_order(&mut query, Order::EarliestFirst, PAGE_ROWS);
@@ -91,11 +98,16 @@ impl<'a> Rows<'a> {
             .fetch_all(&self.store.readers)
             .await
             .doing("read decisions for an export")?;
-        let Some(last) = rows.last() else { return Ok(None) };
+        let Some(last) = rows.last() else {
+            return Ok(None);
+        };
         if rows.len() == usize::try_from(PAGE_ROWS).unwrap_or(usize::MAX) {
             let id: String = column(last, columns::ID)?;
             let opened_at: i64 = column(last, columns::OPENED_AT)?;
-            debug_assert!(id.parse::<DecisionId>().is_ok(), "ids are stored as they print");
+            debug_assert!(
+                id.parse::<DecisionId>().is_ok(),
+                "ids are stored as they print"
+            );
             self.page = Some(Page::After { opened_at, id });
         }
         self.count += u64::try_from(rows.len()).unwrap_or(u64::MAX);

@@ -39,14 +39,25 @@ pub(crate) async fn migrate(
     now: Timestamp,
     target: u32,
 ) -> Result<(), StoreError> {
-    sqlx::raw_sql(CREATE).execute(&mut *connection).await.doing("make its schema")?;
-    for migration in MIGRATIONS.iter().filter(|migration| migration.number <= target) {
+    sqlx::raw_sql(CREATE)
+        .execute(&mut *connection)
+        .await
+        .doing("make its schema")?;
+    for migration in MIGRATIONS
+        .iter()
+        .filter(|migration| migration.number <= target)
+    {
         // The version is read inside the write transaction: of two that start at once, one waits.
-        let mut transaction =
-            connection.begin_with("BEGIN IMMEDIATE").await.doing("begin a change of its schema")?;
+        let mut transaction = connection
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .doing("begin a change of its schema")?;
         let found = version(&mut transaction).await?;
         if found > SCHEMA {
-            return Err(StoreError::NewerSchema { found, known: SCHEMA });
+            return Err(StoreError::NewerSchema {
+                found,
+                known: SCHEMA,
+            });
         }
         if found >= migration.number {
             continue;
@@ -63,7 +74,11 @@ pub(crate) async fn migrate(
             .await
             .doing("note a change of its schema")?;
         transaction.commit().await.doing("change its schema")?;
-        tracing::info!(schema = migration.number, name = migration.name, "database schema changed");
+        tracing::info!(
+            schema = migration.number,
+            name = migration.name,
+            "database schema changed"
+        );
     }
     Ok(())
 }
@@ -72,8 +87,14 @@ pub(crate) async fn migrate(
 pub(crate) async fn check(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     let found = version(connection).await?;
     match found {
-        _ if found > SCHEMA => Err(StoreError::NewerSchema { found, known: SCHEMA }),
-        _ if found < SCHEMA => Err(StoreError::OlderSchema { found, known: SCHEMA }),
+        _ if found > SCHEMA => Err(StoreError::NewerSchema {
+            found,
+            known: SCHEMA,
+        }),
+        _ if found < SCHEMA => Err(StoreError::OlderSchema {
+            found,
+            known: SCHEMA,
+        }),
         _ => Ok(()),
     }
 }
@@ -101,7 +122,12 @@ mod tests {
     #[test]
     fn migrations_are_numbered_without_gaps() {
         for (index, migration) in MIGRATIONS.iter().enumerate() {
-            assert_eq!(usize::try_from(migration.number).unwrap(), index + 1, "{}", migration.name);
+            assert_eq!(
+                usize::try_from(migration.number).unwrap(),
+                index + 1,
+                "{}",
+                migration.name
+            );
         }
     }
 }

@@ -46,9 +46,16 @@ impl Lookup {
             .await
             .doing("look up an id")?;
         match found.len() {
-            0 => Err(StoreError::NotFound { what: self.what, prefix }),
+            0 => Err(StoreError::NotFound {
+                what: self.what,
+                prefix,
+            }),
             1 => Ok(found.swap_remove(0)),
-            _ => Err(StoreError::Ambiguous { what: self.what, prefix, candidates: found }),
+            _ => Err(StoreError::Ambiguous {
+                what: self.what,
+                prefix,
+                candidates: found,
+            }),
         }
     }
 
@@ -61,16 +68,30 @@ impl Lookup {
                     b.is_ascii_digit()
                         || (b.is_ascii_uppercase() && !matches!(b, b'I' | b'L' | b'O' | b'U'))
                 };
-                (text.to_ascii_uppercase(), base_32, "up to 26 digits and letters", 26)
+                (
+                    text.to_ascii_uppercase(),
+                    base_32,
+                    "up to 26 digits and letters",
+                    26,
+                )
             }
             IdForm::Digest => {
                 let hexadecimal: fn(u8) -> bool = |b| b.is_ascii_hexdigit();
-                (text.to_ascii_lowercase(), hexadecimal, "up to 64 hexadecimal digits", 64)
+                (
+                    text.to_ascii_lowercase(),
+                    hexadecimal,
+                    "up to 64 hexadecimal digits",
+                    64,
+                )
             }
         };
         if text.is_empty() || text.len() > longest || !text.bytes().all(fits) {
             let prefix = prefix.chars().take(80).collect();
-            return Err(StoreError::NotAnId { what: self.what, prefix, expected });
+            return Err(StoreError::NotAnId {
+                what: self.what,
+                prefix,
+                expected,
+            });
         }
         Ok(text)
     }

@@ -40,7 +40,11 @@ pub struct Projector {
 impl Projector {
     /// A projector of the journal that `node` writes.
     pub fn new(store: &Store, node: NodeName) -> Self {
-        Self { store: store.clone(), node, applied: Arc::default() }
+        Self {
+            store: store.clone(),
+            node,
+            applied: Arc::default(),
+        }
     }
 
     /// The sequence of the next record to be applied: all before it are in the tables.
@@ -78,7 +82,9 @@ impl Projector {
     }
 
     async fn apply_batch(&self, batch: &[(u64, Record)]) -> Result<(), StoreError> {
-        let Some((last, _)) = batch.last() else { return Ok(()) };
+        let Some((last, _)) = batch.last() else {
+            return Ok(());
+        };
         let mut transaction = self
             .store
             .projection
@@ -90,7 +96,10 @@ impl Projector {
             events::write(&mut transaction, &self.node, *sequence, record).await?;
         }
         self.advance(&mut transaction, last + 1).await?;
-        transaction.commit().await.doing("commit a batch of the journal")?;
+        transaction
+            .commit()
+            .await
+            .doing("commit a batch of the journal")?;
         self.applied.fetch_max(last + 1, Ordering::Relaxed);
         Ok(())
     }
@@ -164,10 +173,16 @@ impl Projector {
     /// If the database is away; then all is as it was.
     pub async fn rebuild(&self, minimum: u64) -> Result<(), StoreError> {
         let doing = "be emptied for a rebuild";
-        let mut transaction =
-            self.store.projection.begin_with("BEGIN IMMEDIATE").await.doing(doing)?;
-        for sql in ["DELETE FROM decisions WHERE node = ?1", "DELETE FROM uncounted WHERE node = ?1"]
-        {
+        let mut transaction = self
+            .store
+            .projection
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .doing(doing)?;
+        for sql in [
+            "DELETE FROM decisions WHERE node = ?1",
+            "DELETE FROM uncounted WHERE node = ?1",
+        ] {
             sqlx::query(sql)
                 .bind(self.node.as_str())
                 .execute(&mut *transaction)
@@ -228,7 +243,11 @@ impl Projector {
         if position <= committed {
             return Ok(feed.source(position));
         }
-        tracing::warn!(position, committed, "projection ahead of the journal; it is made again");
+        tracing::warn!(
+            position,
+            committed,
+            "projection ahead of the journal; it is made again"
+        );
         self.rebuild(feed.minimum()).await?;
         Ok(feed.source(feed.minimum()))
     }

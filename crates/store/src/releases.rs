@@ -60,7 +60,10 @@ impl Store {
     pub async fn release_by_prefix(&self, prefix: &str) -> Result<ReleaseRecord, StoreError> {
         let id = RELEASE.resolve(self, None, prefix).await?;
         let release = self.release(crate::sql::parse("release", &id)?).await?;
-        release.ok_or_else(|| StoreError::NotFound { what: "release", prefix: prefix.to_owned() })
+        release.ok_or_else(|| StoreError::NotFound {
+            what: "release",
+            prefix: prefix.to_owned(),
+        })
     }
 
     /// The releases of a system, the latest first, at most `limit`.
@@ -81,7 +84,10 @@ impl Store {
         .fetch_all(&self.readers)
         .await
         .doing("list releases")?;
-        texts.iter().map(|text| read_json("release", text)).collect()
+        texts
+            .iter()
+            .map(|text| read_json("release", text))
+            .collect()
     }
 
     /// The latest deployment event of a slot. Events of one node follow its journal, so that a clock
@@ -156,7 +162,10 @@ impl Store {
         .fetch_all(&self.readers)
         .await
         .doing("list deployments")?;
-        texts.iter().map(|text| read_json("deployment", text)).collect()
+        texts
+            .iter()
+            .map(|text| read_json("deployment", text))
+            .collect()
     }
 
     /// The releases that answered a system's decisions since `since`, drills left out, the busiest first.
@@ -237,6 +246,10 @@ pub(crate) async fn deployed(
     .fetch_optional(connection)
     .await
     .doing("say since when a release is deployed")?;
-    let since = row.map(|row| time(&row, 0)).transpose()?.flatten().unwrap_or(deployment.at);
+    let since = row
+        .map(|row| time(&row, 0))
+        .transpose()?
+        .flatten()
+        .unwrap_or(deployment.at);
     Ok(Some(CurrentDeployment { deployment, since }))
 }

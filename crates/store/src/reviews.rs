@@ -47,7 +47,10 @@ impl Reviews for StoredReviews {
     fn open(&self, review: Review) -> Boxed<'_, Result<(), PortError>> {
         Box::pin(async move {
             let doing = "keep a review";
-            self.0.insert_review(&review).await.map_err(|error| port_error(doing, error))
+            self.0
+                .insert_review(&review)
+                .await
+                .map_err(|error| port_error(doing, error))
         })
     }
 
@@ -112,13 +115,18 @@ impl Store {
         tenant: Option<&TenantName>,
         prefix: &str,
     ) -> Result<Review, StoreError> {
-        let id = REVIEW.resolve(self, tenant.map(TenantName::as_str), prefix).await?;
+        let id = REVIEW
+            .resolve(self, tenant.map(TenantName::as_str), prefix)
+            .await?;
         let text: Option<String> = sqlx::query_scalar("SELECT review FROM reviews WHERE id = ?1")
             .bind(&id)
             .fetch_optional(&self.readers)
             .await
             .doing("read a review")?;
-        let not_found = || StoreError::NotFound { what: "review", prefix: prefix.to_owned() };
+        let not_found = || StoreError::NotFound {
+            what: "review",
+            prefix: prefix.to_owned(),
+        };
         read_json("review", &text.ok_or_else(not_found)?)
     }
 
@@ -175,12 +183,19 @@ impl Store {
         .fetch_all(&self.readers)
         .await
         .doing("list events of reviews")?;
-        texts.iter().map(|text| read_json("event of a review", text)).collect()
+        texts
+            .iter()
+            .map(|text| read_json("event of a review", text))
+            .collect()
     }
 
     async fn insert_review(&self, review: &Review) -> Result<(), StoreError> {
         let doing = "keep a review";
-        let mut transaction = self.control.begin_with("BEGIN IMMEDIATE").await.doing(doing)?;
+        let mut transaction = self
+            .control
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .doing(doing)?;
         let decision = &review.decision;
         let inserted = sqlx::query(
             "INSERT INTO reviews (id, tenant, environment, system, queue, decision, drill, state,
@@ -211,7 +226,11 @@ impl Store {
         transaction.commit().await.doing(doing)
     }
 
-    async fn review(&self, tenant: &TenantName, id: ReviewId) -> Result<Option<Review>, StoreError> {
+    async fn review(
+        &self,
+        tenant: &TenantName,
+        id: ReviewId,
+    ) -> Result<Option<Review>, StoreError> {
         let text: Option<String> =
             sqlx::query_scalar("SELECT review FROM reviews WHERE id = ?1 AND tenant = ?2")
                 .bind(id.to_string())
@@ -271,14 +290,20 @@ impl Store {
             }
             ReviewState::Expired { at } => (ReviewChange::Expired, None, *at),
         };
-        let mut transaction = self.control.begin_with("BEGIN IMMEDIATE").await.doing(doing)?;
+        let mut transaction = self
+            .control
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .doing(doing)?;
         let row = sqlx::query("SELECT review FROM reviews WHERE id = ?1 AND tenant = ?2")
             .bind(id.to_string())
             .bind(tenant.as_str())
             .fetch_optional(&mut *transaction)
             .await
             .doing(doing)?;
-        let Some(row) = row else { return Ok(Closing::Missing) };
+        let Some(row) = row else {
+            return Ok(Closing::Missing);
+        };
         let mut review: Review = read_json("review", row.get(0))?;
         if review.state != ReviewState::Open {
             return Ok(Closing::WasClosed(review.state.as_str()));
@@ -292,7 +317,8 @@ impl Store {
             .execute(&mut *transaction)
             .await
             .doing(doing)?;
-        self.write_event(&mut transaction, &event_of(&review, change, actor, at)).await?;
+        self.write_event(&mut transaction, &event_of(&review, change, actor, at))
+            .await?;
         transaction.commit().await.doing(doing)?;
         Ok(Closing::Closed(Box::new(review)))
     }

@@ -12,8 +12,10 @@ pub(crate) fn read_json<T: DeserializeOwned>(
     what: &'static str,
     text: &str,
 ) -> Result<T, StoreError> {
-    serde_json::from_str(text)
-        .map_err(|error| StoreError::Unreadable { what, source: Box::new(error) })
+    serde_json::from_str(text).map_err(|error| StoreError::Unreadable {
+        what,
+        source: Box::new(error),
+    })
 }
 
 /// A `what` as JSON, to be stored.
@@ -21,8 +23,10 @@ pub(crate) fn write_json<T: serde::Serialize>(
     what: &'static str,
     value: &T,
 ) -> Result<String, StoreError> {
-    serde_json::to_string(value)
-        .map_err(|error| StoreError::Unreadable { what, source: Box::new(error) })
+    serde_json::to_string(value).map_err(|error| StoreError::Unreadable {
+        what,
+        source: Box::new(error),
+    })
 }
 
 /// A stored word, read back: `what` says which.
@@ -31,7 +35,10 @@ where
     T: std::str::FromStr,
     T::Err: std::error::Error + Send + Sync + 'static,
 {
-    text.parse().map_err(|error| StoreError::Unreadable { what, source: Box::new(error) })
+    text.parse().map_err(|error| StoreError::Unreadable {
+        what,
+        source: Box::new(error),
+    })
 }
 
 /// A column of a row.
@@ -39,8 +46,10 @@ pub(crate) fn column<'r, T>(row: &'r SqliteRow, index: usize) -> Result<T, Store
 where
     T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
 {
-    row.try_get(index)
-        .map_err(|source| StoreError::Unreadable { what: "row", source: Box::new(source) })
+    row.try_get(index).map_err(|source| StoreError::Unreadable {
+        what: "row",
+        source: Box::new(source),
+    })
 }
 
 /// A count, which is never negative.

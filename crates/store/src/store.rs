@@ -40,10 +40,7 @@ impl Store {
     ///
     /// # Errors
     /// If the file cannot be made or used, or a newer version wrote it.
-    pub async fn open(
-        path: impl Into<PathBuf>,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, StoreError> {
+    pub async fn open(path: impl Into<PathBuf>, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         Self::open_at_schema(path.into(), clock, migrations::SCHEMA).await
     }
 
@@ -59,7 +56,9 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             .pragma("journal_size_limit", "67108864");
         let durable = options.clone().synchronous(SqliteSynchronous::Full);
-        let fast = options.synchronous(SqliteSynchronous::Normal).pragma("cache_size", "-8192");
+        let fast = options
+            .synchronous(SqliteSynchronous::Normal)
+            .pragma("cache_size", "-8192");
         let mut connection = durable.connect().await.doing("be opened")?;
         migrations::migrate(&mut connection, clock.now(), target).await?;
         connection.close().await.doing("be opened")?;
@@ -140,8 +139,14 @@ fn pool(connections: u32, options: SqliteConnectOptions) -> SqlitePool {
 
 /// Makes the file, readable by its owner only; SQLite gives the same rights to the files beside it.
 fn create_private(path: &Path) -> Result<(), StoreError> {
-    let file_error = |source| StoreError::File { path: path.to_owned(), source };
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+    let file_error = |source| StoreError::File {
+        path: path.to_owned(),
+        source,
+    };
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
         std::fs::create_dir_all(folder).map_err(file_error)?;
     }
     let mut open = OpenOptions::new();

@@ -50,7 +50,7 @@ fn read(call: &Call, system: &Deployed, bytes: &Bytes) -> Result<Asked, Refusal>
     let frame = scan(bytes, &call.snapshot.frame);
     let frame = frame.map_err(|error| Refusal::new(error.code, error.to_string()))?;
     if let Some(other) = frame
-          .members()
+        .members()
         .iter()
         .find(|m| m.key != "input" && m.key != "inputs")
     {

@@ -282,7 +282,7 @@ fn tensor(name: &str, values: &[Value], binary: Option<&mut Vec<u8>>) -> Value {
             tensor["data"] = values
                 .iter()
                 .map(|value| element(datatype, value))
-                .collect()
+                .collect();
         }
     }
     tensor

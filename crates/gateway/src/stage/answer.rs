@@ -32,7 +32,7 @@ enum Call<'m> {
 /// What came back from it.
 enum Said {
     Chat(ChatReply),
-    Stream(OpenStream),
+    Stream(Box<OpenStream>),
     Reply(Reply),
 }
 
@@ -76,11 +76,7 @@ fn stand_in(
     Some(match given {
         Given::Answer { value, confidence } => {
             note_attempt(ex, name, reason, 0, None, None, Cost::FREE);
-            Ok(Answer::Value {
-                value,
-                confidence,
-                note: None,
-            })
+            Ok(Answer::Value { value, confidence })
         }
         Given::Fail(code) => {
             note_attempt(ex, name, reason, 0, Some(code), None, Cost::FREE);
@@ -191,7 +187,6 @@ fn value_answer(reply: Reply) -> Answer {
     Answer::Value {
         value: reply.value,
         confidence: reply.confidence,
-        note: reply.note,
     }
 }
 
@@ -259,11 +254,11 @@ async fn attempt(
         Call::ChatStream(model, body) => {
             let opened = stream::open(model, body.clone(), &timers).await;
             opened.map(|(head, rest)| {
-                Said::Stream(OpenStream {
+                Said::Stream(Box::new(OpenStream {
                     head,
                     rest,
                     attempt: ex.decision.attempts.len(),
-                })
+                }))
             })
         }
     };
@@ -378,7 +373,9 @@ async fn finish_said(ex: &mut Exchange, said: Said) -> Result<Answer, Failure> {
             body: reply.body,
             content: reply.content,
         }),
-        Said::Stream(open) if stream::must_buffer(&ex.system) => stream::read_whole(ex, open).await,
+        Said::Stream(open) if stream::must_buffer(&ex.system) => {
+            stream::read_whole(ex, *open).await
+        }
         Said::Stream(open) => Ok(Answer::Stream(open)),
     }
 }
@@ -389,7 +386,7 @@ pub(crate) async fn repair(
     request: &Screened<Request>,
     failure: Failure,
 ) -> Result<(ModelName, Answer), Failure> {
-    let Some((name, answer)) = failure.uncleared else {
+    let Some((name, answer)) = failure.uncleared.map(|uncleared| *uncleared) else {
         return Err(Failure::from(failure.refusal));
     };
     let since = ex.node.clock.elapsed();

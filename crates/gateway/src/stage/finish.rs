@@ -41,7 +41,7 @@ pub(crate) async fn finish(ex: Exchange, ending: Ending) -> Told {
                 let decision = ex.decision.clone();
                 Told {
                     decision,
-                    body: Body::Stream(Box::new(Telling::new(ex, open, outcome))),
+                    body: Body::Stream(Box::new(Telling::new(ex, *open, outcome))),
                 }
             }
             answer => close(*ex.close(), outcome, Ok(answer)).await,
@@ -132,6 +132,36 @@ fn complete(open: &mut Open, outcome: Outcome, code: Option<Code>) {
         .fold(Cost::FREE, |sum, a| sum.plus(a.cost));
     open.node.metrics.closed(decision, total);
     open.places.clear();
+    note_skipped(open, outcome);
+}
+
+/// A control that is configured and did not run on a model's answer is an alarm.
+fn note_skipped(open: &mut Open, outcome: Outcome) {
+    let is_from_a_model = matches!(
+        outcome,
+        Outcome::Served | Outcome::Repaired | Outcome::FellBack
+    );
+    if !is_from_a_model || open.decision.answer_age_ms.is_some() {
+        return;
+    }
+    let system = std::sync::Arc::clone(&open.system);
+    let guards = system.input_guards.iter().chain(&system.output_guards);
+    let schema = system.output.is_some().then_some("output:schema");
+    let unsure = system.unsure.is_some().then_some("unsure");
+    let named = ["admission", "contract"]
+        .into_iter()
+        .chain(schema)
+        .chain(unsure);
+    for control in named.chain(guards.map(|guard| guard.control.as_str())) {
+        if !open
+            .decision
+            .controls
+            .iter()
+            .any(|record| record.control == control)
+        {
+            open.note_skipped(control, "it did not run");
+        }
+    }
 }
 
 /// Closes a decision whose caller went away or whose stream broke: there is nobody to tell, and

@@ -1,5 +1,7 @@
 //! Identify: who is asking. Who cannot be identified gets no decision, is refused and counted.
 
+use std::sync::Arc;
+
 use http::HeaderMap;
 use plimsoll_core::Code;
 
@@ -8,9 +10,9 @@ use crate::refusal::Refusal;
 use crate::snapshot::Snapshot;
 
 /// The caller behind the key in `Authorization: Bearer …`, `x-api-key` or `api-key`.
-pub(crate) fn identify(snapshot: &Snapshot, headers: &HeaderMap) -> Result<Caller, Refusal> {
+pub(crate) fn identify(snapshot: &Snapshot, headers: &HeaderMap) -> Result<Arc<Caller>, Refusal> {
     if snapshot.keys.is_empty() {
-        return Ok(Caller::anonymous());
+        return Ok(Arc::clone(snapshot.keys.anonymous()));
     }
     let presented = presented(headers).ok_or_else(|| {
         let message = "no key was sent: send `Authorization: Bearer KEY`";

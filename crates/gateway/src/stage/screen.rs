@@ -96,7 +96,9 @@ fn hold_against_contract(system: &Deployed, item: &Item) -> Result<Screened<Requ
         (InputContract::Chat(schema), Item::Chat(chat)) => {
             if let Some(schema) = schema {
                 let body = serde_json::from_slice(&chat.body).unwrap_or(Value::Null);
-                schema.check(&body, Code::ContractSchema).map_err(Failure::about)?;
+                schema
+                    .check(&body, Code::ContractSchema)
+                    .map_err(Failure::about)?;
             }
             Ok(Screened {
                 inner: Request::Chat(chat.clone()),
@@ -125,9 +127,9 @@ fn row_request(system: &Deployed, row: Value) -> Result<Request, Failure> {
     let Some(prompt) = &system.prompt else {
         return Ok(Request::Row(row));
     };
-    let rendered = prompt
-        .get_template("prompt")
-        .and_then(|template| template.render(minijinja::Value::from(minijinja::value::Serde(&row))));
+    let rendered = prompt.get_template("prompt").and_then(|template| {
+        template.render(minijinja::Value::from(minijinja::value::Serde(&row)))
+    });
     let text = rendered.map_err(|_| {
         let message = "the prompt could not be filled in from these variables";
         Failure::new(Code::PromptVariables, message)

@@ -76,6 +76,8 @@ pub(super) struct Check {
     pub(super) absent: OnMissing,
     /// When the member is `null`.
     pub(super) null: OnMissing,
+    /// Whether the schema, as far as the column knows it, admits `null`.
+    pub(super) allows_null: bool,
     pub(super) range: Option<Range>,
     pub(super) out_of_range: CategoryPolicy,
     pub(super) categories: Option<Categories>,

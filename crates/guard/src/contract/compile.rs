@@ -7,10 +7,9 @@ use plimsoll_core::manifest::{
 };
 use serde_json::{Map, Value, json};
 
-use super::column::{
-    Categories, Check, Column, ColumnType, Extra, OnMissing, Policy, Range, Table,
-};
+use super::column::{Categories, Check, Column, Extra, OnMissing, Policy, Range, Table};
 use super::json::annotations;
+use super::property::{Property, types};
 use super::{Contract, ContractProblem, JsonContract, Shape, screen};
 use crate::expr::Expr;
 use crate::names::nearest;
@@ -105,10 +104,10 @@ fn compile_shape(schema: &Value, spec: &InputSpec, problems: &mut Problems) -> S
     };
     let resolved = resolve_references(schema);
     match flat_properties(&resolved) {
-        Some(properties) => match compile_table(&resolved, properties, spec, problems) {
-            Some(table) => Shape::Row(Box::new(table)),
-            None => Shape::Any,
-        },
+        Some(properties) => {
+            let table = compile_table(&resolved, properties, spec, problems);
+            Shape::Row(Box::new(table))
+        }
         None => Shape::Json(whole),
     }
 }
@@ -135,120 +134,48 @@ fn flat_properties(schema: &Value) -> Option<&Map<String, Value>> {
                 .into_iter()
                 .any(has)
     };
-    let is_flat = is_object && !properties.is_empty() && !properties.values().any(is_nested);
+    let is_flat = is_object
+        && !properties.is_empty()
+        && !properties.values().any(is_nested)
+        && !declares_others(schema, properties);
     is_flat.then_some(properties)
 }
 
-fn types(property: &Value) -> Option<HashSet<&str>> {
-    match property.get("type")? {
-        Value::String(one) => Some([one.as_str()].into()),
-        Value::Array(several) => Some(several.iter().filter_map(Value::as_str).collect()),
-        _ => None,
+/// Whether the schema declares members elsewhere than in its own `properties`.
+fn declares_others(schema: &Value, properties: &Map<String, Value>) -> bool {
+    const ELSEWHERE: [&str; 10] = [
+        "allOf",
+        "anyOf",
+        "oneOf",
+        "not",
+        "if",
+        "then",
+        "else",
+        "dependentSchemas",
+        "$ref",
+        "$dynamicRef",
+    ];
+    let parts = ELSEWHERE
+        .into_iter()
+        .filter_map(|keyword| schema.get(keyword));
+    let mut left: Vec<_> = parts.collect();
+    while let Some(part) = left.pop() {
+        match part {
+            Value::Object(members) => {
+                let declared = members.get("properties").and_then(Value::as_object);
+                let is_other = |name: &String| !properties.contains_key(name);
+                if declared.is_some_and(|declared| declared.keys().any(is_other)) {
+                    return true;
+                }
+                left.extend(members.values());
+            }
+            Value::Array(items) => left.extend(items),
+            // A reference leads to what is not looked at here.
+            Value::String(target) if target.contains('#') => return true,
+            _ => {}
+        }
     }
-}
-
-/// A property, taken apart into what a column checks and what is left.
-struct Property {
-    kind: ColumnType,
-    allows_null: bool,
-    range: Range,
-    categories: Option<Vec<Value>>,
-    rest: Map<String, Value>,
-}
-
-impl Property {
-    fn new(schema: &Value) -> Self {
-        let mut rest = schema.as_object().cloned().unwrap_or_default();
-        if *schema == Value::Bool(false) {
-            rest.insert("not".to_owned(), json!({}));
-        }
-        rest.retain(|keyword, _| !annotations().contains(keyword.as_str()));
-        let mut property = Self {
-            kind: ColumnType::Any,
-            allows_null: true,
-            range: Range::ALL,
-            categories: None,
-            rest,
-        };
-        property.take_type(schema);
-        property.take_categories();
-        if matches!(property.kind, ColumnType::Number | ColumnType::Integer) {
-            property.take_range();
-        }
-        property
-    }
-
-    fn take_type(&mut self, schema: &Value) {
-        let Some(mut names) = types(schema) else {
-            return;
-        };
-        self.allows_null = names.remove("null");
-        if names.contains("number") {
-            names.remove("integer");
-        }
-        let mut names = names.into_iter();
-        self.kind = match (names.next(), names.next()) {
-            (Some("number"), None) => ColumnType::Number,
-            (Some("integer"), None) => ColumnType::Integer,
-            (Some("string"), None) => ColumnType::String,
-            (Some("boolean"), None) => ColumnType::Boolean,
-            _ => return,
-        };
-        self.rest.remove("type");
-    }
-
-    fn take_categories(&mut self) {
-        let listed = match (self.rest.remove("enum"), self.rest.remove("const")) {
-            (Some(Value::Array(values)), None) => values,
-            (None, Some(value)) => vec![value],
-            (Some(Value::Array(values)), Some(value)) if values.contains(&value) => vec![value],
-            (None, None) => return,
-            _ => Vec::new(),
-        };
-        self.allows_null &= listed.contains(&Value::Null);
-        let known: Vec<_> = listed
-            .into_iter()
-            .filter(|value| !value.is_null())
-            .collect();
-        if self.kind == ColumnType::Any && !self.rest.contains_key("type") {
-            self.kind = common_type(&known);
-        }
-        self.categories = Some(known);
-    }
-
-    fn take_range(&mut self) {
-        let mut take = |keyword: &str| self.rest.remove(keyword).and_then(|limit| limit.as_f64());
-        let mut range = Range::ALL;
-        if let Some(limit) = take("minimum") {
-            range.at_least(limit, false);
-        }
-        if let Some(limit) = take("exclusiveMinimum") {
-            range.at_least(limit, true);
-        }
-        if let Some(limit) = take("maximum") {
-            range.at_most(limit, false);
-        }
-        if let Some(limit) = take("exclusiveMaximum") {
-            range.at_most(limit, true);
-        }
-        self.range = range;
-    }
-}
-
-/// The type that all values have.
-fn common_type(values: &[Value]) -> ColumnType {
-    let all = |is: fn(&Value) -> bool| !values.is_empty() && values.iter().all(is);
-    if all(Value::is_string) {
-        ColumnType::String
-    } else if all(Value::is_boolean) {
-        ColumnType::Boolean
-    } else if all(|value| value.is_i64() || value.is_u64()) {
-        ColumnType::Integer
-    } else if all(Value::is_number) {
-        ColumnType::Number
-    } else {
-        ColumnType::Any
-    }
+    false
 }
 
 fn compile_table(
@@ -256,7 +183,7 @@ fn compile_table(
     properties: &Map<String, Value>,
     spec: &InputSpec,
     problems: &mut Problems,
-) -> Option<Table> {
+) -> Table {
     let required: HashSet<&str> = match schema.get("required").and_then(Value::as_array) {
         Some(names) => names.iter().filter_map(Value::as_str).collect(),
         None => HashSet::new(),
@@ -285,7 +212,7 @@ fn compile_table(
     for (name, schema) in properties {
         let property = Property::new(schema);
         let own = spec.columns.get(name).unwrap_or(&none);
-        let check = compile_check(name, &property, own, spec, required.contains(name.as_str()));
+        let check = compile_check(&property, own, spec, required.contains(name.as_str()));
         check_policies(name, &property, own, &check, problems);
         let may_be_missing = |on: &OnMissing| matches!(on, OnMissing::Allow | OnMissing::Unsure);
         table.columns.push(Column {
@@ -301,12 +228,16 @@ fn compile_table(
         Ok(rest) => table.rest = rest,
         Err(found) => problems.0.extend(found),
     }
-    problems.0.is_empty().then_some(table)
+    table
 }
 
 fn extra(schema: &Value, policy: UnknownFieldPolicy) -> Extra {
-    let others = schema.get("additionalProperties");
-    let allows_others = others.is_some_and(|others| *others != Value::Bool(false));
+    let allows = |keyword| {
+        schema
+            .get(keyword)
+            .is_some_and(|others| *others != Value::Bool(false))
+    };
+    let allows_others = allows("additionalProperties") || allows("unevaluatedProperties");
     match policy {
         _ if allows_others || schema.get("patternProperties").is_some() => Extra::Keep,
         UnknownFieldPolicy::Refuse => Extra::Refuse,
@@ -315,13 +246,11 @@ fn extra(schema: &Value, policy: UnknownFieldPolicy) -> Extra {
 }
 
 fn compile_check(
-    name: &str,
     property: &Property,
     own: &ColumnSpec,
     spec: &InputSpec,
     is_required: bool,
 ) -> Check {
-    debug_assert!(!name.is_empty() || own.missing.is_none());
     let stand_in = own.impute.as_ref();
     let implied = stand_in.map(|_| MissingPolicy::Impute);
     let own_missing = own.missing.or(implied);
@@ -332,6 +261,7 @@ fn compile_check(
     Check {
         absent: OnMissing::new(policy, !is_required, stand_in),
         null: OnMissing::new(policy, property.allows_null, stand_in),
+        allows_null: property.allows_null,
         range: (property.range != Range::ALL).then_some(property.range),
         out_of_range: own.out_of_range.unwrap_or(spec.out_of_range),
         categories: property.categories.as_deref().map(Categories::new),
@@ -400,10 +330,8 @@ fn compile_rest(
         }
     }
     rest.remove("type");
-    if rest
-        .get("additionalProperties")
-        .is_some_and(Value::is_boolean)
-    {
+    let others = rest.get("additionalProperties");
+    if others.is_some_and(Value::is_boolean) && !rest.contains_key("patternProperties") {
         // Which fields may be there is decided by now.
         rest.remove("additionalProperties");
     }

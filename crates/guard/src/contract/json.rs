@@ -41,10 +41,7 @@ impl JsonContract {
         };
         match options.build(schema) {
             Ok(validator) => Ok(Self { validator }),
-            Err(error) => Err(problem(
-                error.instance_path().to_string(),
-                error.to_string(),
-            )),
+            Err(error) => Err(problem(error.instance_path().to_string(), told(&error))),
         }
     }
 
@@ -79,6 +76,13 @@ impl JsonContract {
             Err(violations)
         }
     }
+}
+
+/// Why a schema does not compile, without the crate's advice on its own settings.
+fn told(error: &ValidationError<'_>) -> String {
+    let whole = error.to_string();
+    let advice = whole.find(". Adjust configuration").unwrap_or(whole.len());
+    whole[..advice].to_owned()
 }
 
 fn violation(error: &ValidationError<'_>, code: Code) -> Violation {

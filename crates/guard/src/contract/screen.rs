@@ -162,9 +162,13 @@ fn finish(
         values.insert(table.columns[index].name.clone(), change);
     }
     if let Some(rest) = &table.rest {
-        // To the schema an absent member is absent, not `null`.
-        let is_there =
-            |(key, value): &(&String, &Value)| !value.is_null() || row.contains_key(*key);
+        // To the schema an absent member is absent, not `null`, and so is a `null` that the
+        // column's policy lets pass where the schema would not.
+        let is_there = |(key, value): &(&String, &Value)| {
+            let check = table.index.get(*key).map(|index| &table.checks[*index]);
+            let may_be_null = row.contains_key(*key) && check.is_none_or(|check| check.allows_null);
+            !value.is_null() || may_be_null
+        };
         let there = values.iter().filter(is_there);
         let instance = there
             .map(|(key, value)| (key.clone(), value.clone()))

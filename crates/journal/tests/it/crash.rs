@@ -21,7 +21,11 @@ struct Append {
 }
 
 fn appends() -> impl Strategy<Value = Vec<Append>> {
-    let one = (0..3000_usize, proptest::option::of(0..3000_usize), any::<bool>());
+    let one = (
+        0..3000_usize,
+        proptest::option::of(0..3000_usize),
+        any::<bool>(),
+    );
     let one = one.prop_map(|(unit_bytes, payload_bytes, durable)| Append {
         unit_bytes,
         payload_bytes,
@@ -109,8 +113,11 @@ fn live_and_die(root: &Path, appends: &[Append], last: &[Append]) -> (FaultyDisk
     disk.set(|faults| faults.dead = true);
     let committed = journal.committed();
     journal.close().ok();
-    let kept = appended.into_iter().filter(|(ticket, ..)| ticket.sequence() < committed);
-    let kept = kept.map(|(ticket, record, id, reference)| (ticket.sequence(), (record, id, reference)));
+    let kept = appended
+        .into_iter()
+        .filter(|(ticket, ..)| ticket.sequence() < committed);
+    let kept =
+        kept.map(|(ticket, record, id, reference)| (ticket.sequence(), (record, id, reference)));
     (disk, kept.collect())
 }
 

@@ -12,7 +12,9 @@ use crate::support::{FaultyDisk, IO_ERROR, NO_SPACE, clock, config, keep, node, 
 
 fn open_on(disk: &FaultyDisk, config: JournalConfig) -> Journal {
     let disk = Arc::new(disk.clone());
-    Journal::open_on(disk, config, node(), clock()).unwrap().journal
+    Journal::open_on(disk, config, node(), clock())
+        .unwrap()
+        .journal
 }
 
 fn os_error(error: &AppendError) -> Option<i32> {
@@ -33,12 +35,7 @@ fn wait_for_commit(journal: &Journal, sequence: u64) {
 }
 
 /// Runs through a fault of `disk` that `begin` causes and `end` ends.
-fn survives(
-    root: &Path,
-    expected: i32,
-    begin: impl Fn(&FaultyDisk),
-    end: impl Fn(&FaultyDisk),
-) {
+fn survives(root: &Path, expected: i32, begin: impl Fn(&FaultyDisk), end: impl Fn(&FaultyDisk)) {
     let disk = FaultyDisk::default();
     let journal = open_on(&disk, config(root));
     for _ in 0..7 {
@@ -106,7 +103,10 @@ fn memory_stays_bounded_while_the_disk_refuses() {
     assert!(matches!(full, AppendError::QueueFull { .. }), "{full}");
     std::thread::sleep(Duration::from_millis(50));
     let again = journal.append(&large(clock().now()), None);
-    assert!(matches!(again, Err(AppendError::QueueFull { .. })), "also after failed tries");
+    assert!(
+        matches!(again, Err(AppendError::QueueFull { .. })),
+        "also after failed tries"
+    );
     assert!(journal.figures().queued_bytes <= 32 << 10);
     disk.set(|faults| faults.space = None);
     wait_for_commit(&journal, taken - 1);
@@ -129,7 +129,10 @@ fn a_disk_that_is_full_for_payloads_keeps_payload_and_record_together() {
     assert_eq!(journal.payloads().read(id, &reference).unwrap(), None);
     disk.set(|faults| faults.space = None);
     wait_for_commit(&journal, ticket.sequence());
-    assert_eq!(journal.payloads().read(id, &reference).unwrap().unwrap(), [7; 1000]);
+    assert_eq!(
+        journal.payloads().read(id, &reference).unwrap().unwrap(),
+        [7; 1000]
+    );
 }
 
 #[test]
@@ -141,6 +144,9 @@ fn closing_while_the_disk_refuses_says_how_much_is_lost() {
     disk.set(|faults| faults.syncs_fail = true);
     let ticket = journal.append(&large(clock().now()), None).unwrap();
     let closed = journal.close();
-    assert!(matches!(closed, Err(JournalError::Unwritten { records: 1 })), "{closed:?}");
+    assert!(
+        matches!(closed, Err(JournalError::Unwritten { records: 1 })),
+        "{closed:?}"
+    );
     assert!(ticket.wait().is_err());
 }

@@ -10,7 +10,12 @@ use crate::support::{open, read_all};
 /// Examples are built beside the test's own folder.
 fn child() -> PathBuf {
     let own = std::env::current_exe().unwrap();
-    let path = own.parent().unwrap().parent().unwrap().join("examples/append-durably");
+    let path = own
+        .parent()
+        .unwrap()
+        .parent()
+        .unwrap()
+        .join("examples/append-durably");
     assert!(
         path.exists(),
         "`{}` is missing: `cargo build -p plimsoll-journal --example append-durably`",
@@ -24,7 +29,9 @@ fn child() -> PathBuf {
     reason = "a test may be told to try harder"
 )]
 fn rounds() -> u64 {
-    std::env::var("PLIMSOLL_KILL_ROUNDS").ok().map_or(5, |rounds| rounds.parse().unwrap())
+    std::env::var("PLIMSOLL_KILL_ROUNDS")
+        .ok()
+        .map_or(5, |rounds| rounds.parse().unwrap())
 }
 
 /// Runs the child for a while, kills it, and returns what it acknowledged: sequence and unit.
@@ -62,12 +69,22 @@ fn what_was_acknowledged_survives_sigkill() {
     assert!(!acknowledged.is_empty());
     let (records, errors) = read_all(root.path(), 0);
     assert!(errors.is_empty(), "{errors:?}");
-    assert!(records.iter().map(|(sequence, _)| *sequence).eq(0..records.len() as u64));
+    assert!(
+        records
+            .iter()
+            .map(|(sequence, _)| *sequence)
+            .eq(0..records.len() as u64)
+    );
     for (sequence, unit) in &acknowledged {
-        let plimsoll_core::Record::Closed(decision) = &records[usize::try_from(*sequence).unwrap()].1
+        let plimsoll_core::Record::Closed(decision) =
+            &records[usize::try_from(*sequence).unwrap()].1
         else {
             panic!("record {sequence} is another");
         };
-        assert_eq!(decision.unit.as_deref(), Some(unit.as_str()), "record {sequence}");
+        assert_eq!(
+            decision.unit.as_deref(),
+            Some(unit.as_str()),
+            "record {sequence}"
+        );
     }
 }

@@ -5,7 +5,7 @@ use plimsoll_core::record::{ReviewChange, ReviewEvent};
 use plimsoll_core::{Decision, Money, Outcome, QueueName, Record, ReviewId};
 
 use crate::sample::{decision, large, opened, served};
-use crate::support::{clock, keep, open, read_all};
+use crate::support::{clock, keep, keep_many, open, read_all};
 
 fn review(decision: &Decision, event: ReviewChange) -> Record {
     let at = clock().now();
@@ -68,13 +68,13 @@ fn a_decision_that_waits_for_a_person_stays_open_over_restarts_and_segments() {
     let journal = open(root.path()).journal;
     keep(&journal, &opened(waiting.clone(), Money::ZERO));
     keep(&journal, &review(&waiting, ReviewChange::Opened));
-    (0..20).for_each(|_| drop(keep(&journal, &large(clock().now()))));
+    keep_many(&journal, 20);
     drop(journal);
     let again = open(root.path());
     assert_eq!(again.recovery.orphans, 0);
 
     keep(&again.journal, &review(&waiting, ReviewChange::Answered));
-    (0..20).for_each(|_| drop(keep(&again.journal, &large(clock().now()))));
+    keep_many(&again.journal, 20);
     drop(again);
     let again = open(root.path());
     assert_eq!(again.recovery.orphans, 1, "answered, and never closed");
@@ -86,7 +86,7 @@ fn an_orphan_of_an_early_segment_is_found_by_the_index() {
     let orphan = decision(clock().now(), "orphan");
     let journal = open(root.path()).journal;
     keep(&journal, &opened(orphan.clone(), Money::ZERO));
-    (0..40).for_each(|_| drop(keep(&journal, &large(clock().now()))));
+    keep_many(&journal, 40);
     drop(journal);
     assert_eq!(open(root.path()).recovery.orphans, 1);
     let (records, _) = read_all(root.path(), 41);

@@ -20,7 +20,11 @@ fn keep_with(journal: &Journal, payload: &[u8]) -> (DecisionId, PayloadRef) {
     let id = decision.id;
     let (reference, sealed) = journal.seal(&tenant(), id, payload).unwrap();
     decision.payload = Some(reference);
-    journal.append(&served(decision), Some(sealed)).unwrap().wait().unwrap();
+    journal
+        .append(&served(decision), Some(sealed))
+        .unwrap()
+        .wait()
+        .unwrap();
     (id, reference)
 }
 
@@ -30,7 +34,10 @@ fn contains(folder: &Path, text: &[u8]) -> bool {
         if path.is_dir() {
             return contains(&path, text);
         }
-        std::fs::read(path).unwrap().windows(text.len()).any(|window| window == text)
+        std::fs::read(path)
+            .unwrap()
+            .windows(text.len())
+            .any(|window| window == text)
     })
 }
 
@@ -47,7 +54,10 @@ fn a_payload_is_read_back_at_once_after_rotation_and_after_a_restart() {
     }
     let check = |payloads: &Payloads| {
         for (id, reference, payload) in &kept {
-            assert_eq!(payloads.read(*id, reference).unwrap().as_ref(), Some(payload));
+            assert_eq!(
+                payloads.read(*id, reference).unwrap().as_ref(),
+                Some(payload)
+            );
         }
     };
     check(&journal.payloads());
@@ -97,7 +107,10 @@ fn a_payload_is_bound_to_its_decision_and_its_commitment() {
         bytes: reference.bytes + 1,
         ..reference
     };
-    assert!(matches!(payloads.read(id, &longer), Err(JournalError::Payload { .. })));
+    assert!(matches!(
+        payloads.read(id, &longer),
+        Err(JournalError::Payload { .. })
+    ));
 }
 
 #[test]
@@ -112,7 +125,13 @@ fn a_changed_payload_is_refused_and_without_the_key_none_can_be_read() {
     std::fs::write(path, &bytes).unwrap();
     let changed = journal.payloads().read(id, &reference);
     assert!(matches!(changed, Err(JournalError::Payload { .. })));
-    assert!(journal.payloads().read(second, &second_reference).unwrap().is_some());
+    assert!(
+        journal
+            .payloads()
+            .read(second, &second_reference)
+            .unwrap()
+            .is_some()
+    );
 
     std::fs::remove_dir_all(root.path().join("payloads/keys/acme")).unwrap();
     let gone = Payloads::open(root.path()).read(second, &second_reference);

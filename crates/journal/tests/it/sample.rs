@@ -12,7 +12,7 @@ use plimsoll_core::{
 };
 
 /// An open decision made at `at`, with this name of its unit of work.
-pub fn decision(at: Timestamp, unit: &str) -> Decision {
+pub(crate) fn decision(at: Timestamp, unit: &str) -> Decision {
     Decision {
         id: DecisionId::new(at),
         request: RequestId::new(at),
@@ -51,19 +51,19 @@ pub fn decision(at: Timestamp, unit: &str) -> Decision {
 }
 
 /// The decision, served.
-pub fn served(mut decision: Decision) -> Record {
+pub(crate) fn served(mut decision: Decision) -> Record {
     decision.closed_at = Some(decision.opened_at);
     decision.outcome = Some(Outcome::Served);
     Record::Closed(Box::new(decision))
 }
 
 /// The decision, with this much reserved for it.
-pub fn opened(decision: Decision, reserved: Money) -> Record {
+pub(crate) fn opened(decision: Decision, reserved: Money) -> Record {
     Record::Opened(Box::new(Opened { decision, reserved }))
 }
 
 /// A served decision of about `1.9` KB: eight controls, two attempts.
-pub fn large(at: Timestamp) -> Record {
+pub(crate) fn large(at: Timestamp) -> Record {
     let mut decision = decision(at, "application-4711");
     decision.controls = (0..8)
         .map(|number| ControlRecord {

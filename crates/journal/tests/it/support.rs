@@ -12,19 +12,19 @@ use plimsoll_journal::{
     Disk, DiskFile, Journal, JournalConfig, JournalError, Opened, Reader, RealDisk,
 };
 
-pub const NO_SPACE: i32 = 28;
-pub const IO_ERROR: i32 = 5;
+pub(crate) const NO_SPACE: i32 = 28;
+pub(crate) const IO_ERROR: i32 = 5;
 
-pub fn node() -> NodeName {
+pub(crate) fn node() -> NodeName {
     NodeName::new("node-1").unwrap()
 }
 
-pub fn clock() -> Arc<dyn Clock> {
+pub(crate) fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock::new())
 }
 
 /// Small and quick: segments of 8 KiB.
-pub fn config(root: &Path) -> JournalConfig {
+pub(crate) fn config(root: &Path) -> JournalConfig {
     JournalConfig {
         segment_bytes: 8 << 10,
         buffered_window: Duration::from_millis(5),
@@ -33,19 +33,26 @@ pub fn config(root: &Path) -> JournalConfig {
     }
 }
 
-pub fn open(root: &Path) -> Opened {
+pub(crate) fn open(root: &Path) -> Opened {
     Journal::open(config(root), node(), clock()).unwrap()
 }
 
 /// Appends and waits until it is on disk; the sequence.
-pub fn keep(journal: &Journal, record: &Record) -> u64 {
+pub(crate) fn keep(journal: &Journal, record: &Record) -> u64 {
     let ticket = journal.append(record, None).unwrap();
     ticket.wait().unwrap();
     ticket.sequence()
 }
 
+/// Keeps this many large records, one after the other.
+pub(crate) fn keep_many(journal: &Journal, count: u64) {
+    for _ in 0..count {
+        keep(journal, &crate::sample::large(clock().now()));
+    }
+}
+
 /// All that can be read, and what cannot.
-pub fn read_all(root: &Path, from: u64) -> (Vec<(u64, Record)>, Vec<JournalError>) {
+pub(crate) fn read_all(root: &Path, from: u64) -> (Vec<(u64, Record)>, Vec<JournalError>) {
     let (mut records, mut errors) = (Vec::new(), Vec::new());
     for item in Reader::open(root, from).unwrap() {
         match item {
@@ -57,30 +64,32 @@ pub fn read_all(root: &Path, from: u64) -> (Vec<(u64, Record)>, Vec<JournalError
 }
 
 /// The files of a folder with this extension, sorted.
-pub fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap();
     let paths = entries.map(|entry| entry.unwrap().path());
-    let mut paths: Vec<_> = paths.filter(|path| path.extension() == Some(extension.as_ref())).collect();
+    let mut paths: Vec<_> = paths
+        .filter(|path| path.extension() == Some(extension.as_ref()))
+        .collect();
     paths.sort();
     paths
 }
 
 /// What a [`FaultyDisk`] does and what it saw.
 #[derive(Debug, Default)]
-pub struct Faults {
+pub(crate) struct Faults {
     /// How many bytes may still be written; none: as many as one likes.
-    pub space: Option<u64>,
+    pub(crate) space: Option<u64>,
     /// Whether syncs fail.
-    pub syncs_fail: bool,
+    pub(crate) syncs_fail: bool,
     /// Whether the power is cut: nothing is done any more.
-    pub dead: bool,
+    pub(crate) dead: bool,
     /// Per file, how far it was synced, and how far it was written.
-    pub extents: HashMap<PathBuf, (u64, u64)>,
+    pub(crate) extents: HashMap<PathBuf, (u64, u64)>,
 }
 
 /// The real disk, with faults.
 #[derive(Clone, Debug, Default)]
-pub struct FaultyDisk(pub Arc<Mutex<Faults>>);
+pub(crate) struct FaultyDisk(pub(crate) Arc<Mutex<Faults>>);
 
 #[derive(Debug)]
 struct FaultyFile {
@@ -90,7 +99,7 @@ struct FaultyFile {
 }
 
 impl FaultyDisk {
-    pub fn set(&self, change: impl FnOnce(&mut Faults)) {
+    pub(crate) fn set(&self, change: impl FnOnce(&mut Faults)) {
         change(&mut self.0.lock());
     }
 
@@ -126,7 +135,10 @@ impl Disk for FaultyDisk {
         self.living()?;
         let inner = RealDisk.open(path)?;
         let length = std::fs::metadata(path)?.len();
-        self.0.lock().extents.insert(path.to_owned(), (length, length));
+        self.0
+            .lock()
+            .extents
+            .insert(path.to_owned(), (length, length));
         let (path, disk) = (path.to_owned(), self.clone());
         Ok(Box::new(FaultyFile { inner, path, disk }))
     }

@@ -19,7 +19,10 @@ pub(super) fn of(model: &[u8]) -> Vec<Vec<Value>> {
     let graphs = Fields(model).bytes(7);
     let nodes = graphs.flat_map(|graph| Fields(graph).bytes(1));
     let attributes = nodes.flat_map(|node| Fields(node).bytes(5));
-    attributes.filter_map(list).filter(|list| !list.is_empty()).collect()
+    attributes
+        .filter_map(list)
+        .filter(|list| !list.is_empty())
+        .collect()
 }
 
 fn list(attribute: &[u8]) -> Option<Vec<Value>> {

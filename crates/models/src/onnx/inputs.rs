@@ -54,7 +54,9 @@ impl Inputs {
         if !named.is_empty() && outlets.len() != 1 {
             let count = outlets.len();
             let detail = "`columns` is for a model with one input tensor";
-            return Err(OnnxError::Unfit(format!("{detail}: this one has {count} inputs")));
+            return Err(OnnxError::Unfit(format!(
+                "{detail}: this one has {count} inputs"
+            )));
         }
         let mut inputs = Vec::with_capacity(outlets.len());
         let mut is_one_row = false;
@@ -63,7 +65,9 @@ impl Inputs {
             let (input, rows) = input(name, outlet.dtype(), named)?;
             if !matches!(rows, -1 | 1) {
                 let detail = format!("the model's input `{name}` takes exactly {rows} rows");
-                return Err(OnnxError::Unfit(format!("{detail}: export it with any number")));
+                return Err(OnnxError::Unfit(format!(
+                    "{detail}: export it with any number"
+                )));
             }
             is_one_row |= rows == 1;
             for column in &input.columns {
@@ -95,7 +99,9 @@ fn input(name: &str, kind: &ValueType, named: &[String]) -> Result<(Input, i64),
     };
     let element = element(*ty).ok_or_else(|| {
         let known = "float, double, int64, int32, string and bool are known";
-        OnnxError::Unfit(format!("the model's input `{name}` has elements of {ty:?}: {known}"))
+        OnnxError::Unfit(format!(
+            "the model's input `{name}` has elements of {ty:?}: {known}"
+        ))
     })?;
     let columns = match named {
         [] => vec![name.to_owned()],
@@ -106,7 +112,9 @@ fn input(name: &str, kind: &ValueType, named: &[String]) -> Result<(Input, i64),
         [rows, width] => (rows, width),
         _ => {
             let detail = format!("the model's input `{name}` has {} dimensions", shape.len());
-            return Err(OnnxError::Unfit(format!("{detail}: rows of columns have two")));
+            return Err(OnnxError::Unfit(format!(
+                "{detail}: rows of columns have two"
+            )));
         }
     };
     if width >= 0 && usize::try_from(width) != Ok(columns.len()) {
@@ -188,7 +196,8 @@ impl Input {
             Element::Text => {
                 let texts = self.cells(rows, text)?;
                 let made = Tensor::from_string_array((self.shape(rows), &texts[..]));
-                made.map_err(|_| fault("an input tensor cannot be made"))?.into()
+                made.map_err(|_| fault("an input tensor cannot be made"))?
+                    .into()
             }
         })
     }
@@ -211,7 +220,9 @@ impl Input {
     {
         let cells = self.cells(rows, read)?;
         let made = Tensor::from_array((self.shape(rows), cells));
-        Ok(made.map_err(|_| fault("an input tensor cannot be made"))?.into())
+        Ok(made
+            .map_err(|_| fault("an input tensor cannot be made"))?
+            .into())
     }
 
     /// The values of this input's columns, row by row.
@@ -262,7 +273,10 @@ impl Misfit {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the model takes single precision")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the model takes single precision"
+)]
 fn float32(value: &Value) -> Result<f32, Misfit> {
     float64(value).map(|number| number as f32)
 }
@@ -289,7 +303,10 @@ fn int64(value: &Value) -> Result<i64, Misfit> {
                 let float = number.as_f64()?;
                 (float.fract() == 0.0 && float.abs() <= EXACT_MAX).then_some(float as i64)
             };
-            number.as_i64().or_else(written_as_float).ok_or(Misfit::Whole)
+            number
+                .as_i64()
+                .or_else(written_as_float)
+                .ok_or(Misfit::Whole)
         }
         _ => Err(Misfit::Number),
     }

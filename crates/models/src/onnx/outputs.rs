@@ -1,7 +1,7 @@
 //! How a model's output becomes predictions.
 //!
 //! Known are a label (int64, int32, string or bool) with probabilities beside it, as a tensor or as
-//! a ZipMap (a sequence of maps from class to probability); probabilities alone; and one number per
+//! a `ZipMap` (a sequence of maps from class to probability); probabilities alone; and one number per
 //! row, which is a regression. Numbers that are no distribution (decision scores) are not called
 //! probabilities: there is then no confidence, and a note says so.
 
@@ -56,7 +56,9 @@ impl Outputs {
         }
         if label.is_none() && scores.is_none() {
             let known = "a label, probabilities, or a number per row are known";
-            return Err(OnnxError::Unfit(format!("the model's outputs are none that are read: {known}")));
+            return Err(OnnxError::Unfit(format!(
+                "the model's outputs are none that are read: {known}"
+            )));
         }
         let fits = |list: &Vec<Value>| list[0].is_string() == text_labels;
         let classes = classes.into_iter().filter(fits).collect();
@@ -152,11 +154,16 @@ const fn is_label(kind: TensorElementType) -> bool {
 }
 
 const fn is_number(kind: TensorElementType) -> bool {
-    matches!(kind, TensorElementType::Float32 | TensorElementType::Float64)
+    matches!(
+        kind,
+        TensorElementType::Float32 | TensorElementType::Float64
+    )
 }
 
 fn with_label(label: Value, probabilities: Map<String, Value>) -> Prediction {
-    let confidence = probabilities.get(&class_key(&label)).and_then(Value::as_f64);
+    let confidence = probabilities
+        .get(&class_key(&label))
+        .and_then(Value::as_f64);
     Prediction {
         label,
         probabilities,
@@ -210,15 +217,22 @@ fn values<T: Copy + Into<Value>>(
 fn numbers(value: &DynValue, rows: usize) -> Result<(usize, Vec<f64>), ModelError> {
     let is_single = matches!(
         value.dtype(),
-        ValueType::Tensor { ty: TensorElementType::Float32, .. }
+        ValueType::Tensor {
+            ty: TensorElementType::Float32,
+            ..
+        }
     );
     let numbers: Vec<f64> = if is_single {
         let (_, numbers) = value.try_extract_tensor::<f32>().map_err(unread)?;
         numbers.iter().map(|number| f64::from(*number)).collect()
     } else {
-        value.try_extract_tensor::<f64>().map_err(unread)?.1.to_vec()
+        value
+            .try_extract_tensor::<f64>()
+            .map_err(unread)?
+            .1
+            .to_vec()
     };
-    if rows == 0 || numbers.is_empty() || numbers.len() % rows != 0 {
+    if rows == 0 || numbers.is_empty() || !numbers.len().is_multiple_of(rows) {
         return Err(nonsense("there are not as many numbers for each row"));
     }
     if numbers.iter().any(|number| !number.is_finite()) {
@@ -235,9 +249,13 @@ fn zip_maps(
 ) -> Result<Vec<Prediction>, ModelError> {
     let view = value.view();
     let sequence = view.downcast::<DynSequenceValueType>().map_err(unread)?;
-    let maps = sequence.try_extract_sequence::<DynMapValueType>().map_err(unread)?;
+    let maps = sequence
+        .try_extract_sequence::<DynMapValueType>()
+        .map_err(unread)?;
     if maps.len() != rows {
-        return Err(nonsense("there is not one map of probabilities for each row"));
+        return Err(nonsense(
+            "there is not one map of probabilities for each row",
+        ));
     }
     let mut labels = labels.map(Vec::into_iter);
     let mut said = Vec::with_capacity(rows);
@@ -268,11 +286,19 @@ fn entries(map: &ort::value::Value<DynMapValueType>) -> Result<Vec<(Value, f64)>
         return Err(nonsense("the probabilities of a map are not floats"));
     }
     if *key == TensorElementType::String {
-        let pairs = map.try_extract_key_values::<String, f32>().map_err(unread)?;
-        return Ok(pairs.into_iter().map(|(key, p)| (key.into(), p.into())).collect());
+        let pairs = map
+            .try_extract_key_values::<String, f32>()
+            .map_err(unread)?;
+        return Ok(pairs
+            .into_iter()
+            .map(|(key, p)| (key.into(), p.into()))
+            .collect());
     }
     let pairs = map.try_extract_key_values::<i64, f32>().map_err(unread)?;
-    Ok(pairs.into_iter().map(|(key, p)| (key.into(), p.into())).collect())
+    Ok(pairs
+        .into_iter()
+        .map(|(key, p)| (key.into(), p.into()))
+        .collect())
 }
 
 fn unread(_: ort::Error) -> ModelError {

@@ -109,7 +109,7 @@ impl OnnxRuntime {
         let environment = builder
             .with_name("plimsoll")
             .with_telemetry(false)
-            .with_logger(Arc::new(|level, category, _, place, _| log(level, category, place)))
+            .with_logger(Arc::new(log))
             .build()
             .map_err(OnnxError::Start)?;
         environment.set_log_level(LogLevel::Error);
@@ -137,10 +137,14 @@ impl OnnxRuntime {
 }
 
 /// ONNX Runtime's own log. Its messages may quote values of a row: only the place is kept.
-fn log(level: LogLevel, category: &str, place: &str) {
+fn log(level: LogLevel, category: &str, _id: &str, place: &str, _message: &str) {
     match level {
         LogLevel::Error | LogLevel::Fatal => {
-            tracing::warn!(onnx.category = category, onnx.place = place, "onnx runtime reported an error");
+            tracing::warn!(
+                onnx.category = category,
+                onnx.place = place,
+                "onnx runtime reported an error"
+            );
         }
         LogLevel::Verbose | LogLevel::Info | LogLevel::Warning => {}
     }
@@ -186,7 +190,10 @@ fn libraries(folder: &Path) -> Vec<PathBuf> {
             && (name.contains(".so") || name.ends_with(".dylib"));
         (is_unix || is_windows) && path.is_file()
     };
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_library).collect();
+    let mut paths: Vec<PathBuf> = entries
+        .map(|entry| entry.path())
+        .filter(is_library)
+        .collect();
     paths.sort_unstable_by(|a, b| b.cmp(a));
     paths
 }
@@ -201,7 +208,9 @@ fn checked(path: &Path) -> Result<(PathBuf, String), OnnxError> {
     let found = version_in(File::open(&real).map_err(unreadable)?).map_err(unreadable)?;
     let name = real.file_name().unwrap_or_default().to_string_lossy();
     let found = found.or_else(|| first_version(name.as_bytes()));
-    let minor = found.as_ref().and_then(|version| version.split('.').nth(1)?.parse().ok());
+    let minor = found
+        .as_ref()
+        .and_then(|version| version.split('.').nth(1)?.parse().ok());
     match (found, minor) {
         (Some(version), Some(minor)) if LIBRARY_VERSIONS.contains(&minor) => Ok((real, version)),
         (found, _) => Err(OnnxError::Version { path: real, found }),
@@ -274,7 +283,10 @@ mod tests {
     #[test]
     fn the_version_is_read_from_the_name_where_symbols_have_none() {
         let version = |name: &str| first_version(name.as_bytes());
-        assert_eq!(version("libonnxruntime.1.24.1.dylib").as_deref(), Some("1.24.1"));
+        assert_eq!(
+            version("libonnxruntime.1.24.1.dylib").as_deref(),
+            Some("1.24.1")
+        );
         assert_eq!(version("libonnxruntime.so.1"), None);
     }
 
@@ -286,14 +298,23 @@ mod tests {
             ..OnnxSearch::default()
         };
         let text = find(&search).unwrap_err().to_string();
-        assert!(text.contains("pip download --no-deps onnxruntime==1.26.0"), "{text}");
-        assert!(text.contains(&folder.path().join("a").display().to_string()), "{text}");
+        assert!(
+            text.contains("pip download --no-deps onnxruntime==1.26.0"),
+            "{text}"
+        );
+        assert!(
+            text.contains(&folder.path().join("a").display().to_string()),
+            "{text}"
+        );
         let setting = OnnxSearch {
             setting: Some("/nowhere/lib.so".into()),
             ..search
         };
         let text = find(&setting).unwrap_err().to_string();
-        assert!(text.contains("the setting `[onnx] library`: /nowhere/lib.so"), "{text}");
+        assert!(
+            text.contains("the setting `[onnx] library`: /nowhere/lib.so"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -311,7 +332,10 @@ mod tests {
         assert!(text.contains("of no known version"), "{text}");
         write("libonnxruntime.so", b"\0VERS_1.31.1\0");
         let text = find(&search).unwrap_err().to_string();
-        assert!(text.contains("is onnx runtime 1.31.1: versions 1.22 to 1.26"), "{text}");
+        assert!(
+            text.contains("is onnx runtime 1.31.1: versions 1.22 to 1.26"),
+            "{text}"
+        );
         write("libonnxruntime.so.1.26.0", b"\0VERS_1.26.0\0");
         let (path, version) = find(&search).unwrap();
         assert!(path.ends_with("libonnxruntime.so.1.26.0"));

@@ -79,7 +79,9 @@ impl Facts {
 
     fn add(&mut self, name: &'static str, value: Option<&Value>) {
         if let Some(number) = value.and_then(Value::as_u64) {
-            self.status = u16::try_from(number).ok().filter(|code| (400..600).contains(code));
+            self.status = u16::try_from(number)
+                .ok()
+                .filter(|code| (400..600).contains(code));
             self.shown.push((name, number.to_string()));
         }
         let Some(text) = value.and_then(Value::as_str) else {
@@ -87,7 +89,9 @@ impl Facts {
         };
         if name == "code" {
             let number = text.parse().ok();
-            self.status = number.filter(|code| (400..600).contains(code)).or(self.status);
+            self.status = number
+                .filter(|code| (400..600).contains(code))
+                .or(self.status);
         }
         if is_word(text) {
             self.shown.push((name, text.to_owned()));
@@ -98,7 +102,8 @@ impl Facts {
     }
 
     fn word(&mut self, value: Option<&Value>) {
-        self.words.extend(value.and_then(Value::as_str).map(str::to_lowercase));
+        self.words
+            .extend(value.and_then(Value::as_str).map(str::to_lowercase));
     }
 
     fn error(self, http_status: u16) -> ModelError {
@@ -212,7 +217,11 @@ mod tests {
             assert_eq!(error.detail, fixture.detail, "{name}");
             assert_eq!(error.status, Some(fixture.status), "{name}");
             let seconds = fixture.retry_after.map(|after| after.parse().unwrap());
-            assert_eq!(error.retry_after, seconds.map(Duration::from_secs), "{name}");
+            assert_eq!(
+                error.retry_after,
+                seconds.map(Duration::from_secs),
+                "{name}"
+            );
         }
     }
 

@@ -1,14 +1,17 @@
 //! Chat requests that are made here, rather than passed on: a rendered prompt, and a repair.
 
 use bytes::Bytes;
-use plimsoll_core::manifest::OpenaiSpec;
 use plimsoll_core::Code;
+use plimsoll_core::manifest::OpenaiSpec;
 use serde_json::{Map, Value, json};
 
 use crate::error::ModelError;
 
 /// The most validation errors that a repair quotes to the model.
 const PROBLEMS_MAX: usize = 16;
+
+/// The members that belong to each request, whatever stands among the parameters.
+const CALLERS: [&str; 4] = ["model", "messages", "stream", "stream_options"];
 
 /// The body that asks `spec`'s model with a rendered prompt.
 pub fn chat_body(spec: &OpenaiSpec, role: &str, prompt: &str, stream: bool) -> Bytes {
@@ -30,9 +33,11 @@ pub fn chat_body(spec: &OpenaiSpec, role: &str, prompt: &str, stream: bool) -> B
 }
 
 /// The members that the operator fixed, in the order in which they are written: the provider's name
-/// for the model, and the parameters. They override the caller's.
+/// for the model, and the parameters. They override the caller's. Whether an answer is streamed, and
+/// what is asked, are never parameters.
 pub fn fixed_members(spec: &OpenaiSpec) -> Vec<(String, Value)> {
-    let parameters = spec.parameters.iter();
+    let is_fixed = |name: &str| !CALLERS.contains(&name);
+    let parameters = spec.parameters.iter().filter(|(name, _)| is_fixed(name));
     let mut members = vec![("model".to_owned(), Value::from(spec.model.clone()))];
     members.extend(parameters.map(|(name, value)| (name.clone(), value.clone())));
     members
@@ -42,7 +47,10 @@ pub fn fixed_members(spec: &OpenaiSpec) -> Vec<(String, Value)> {
 /// their newer models; most other servers know only that.
 pub fn output_limit_key(spec: &OpenaiSpec) -> &'static str {
     let newer = ["max_completion_tokens", "max_tokens"];
-    if let Some(fixed) = newer.into_iter().find(|key| spec.parameters.contains_key(*key)) {
+    if let Some(fixed) = newer
+        .into_iter()
+        .find(|key| spec.parameters.contains_key(*key))
+    {
         return fixed;
     }
     let url: Option<http::Uri> = spec.base_url.parse().ok();
@@ -101,10 +109,20 @@ mod tests {
 
     #[test]
     fn a_prompt_becomes_a_chat_request() {
-        let body = chat_body(&spec("https://api.openai.com/v1"), "user", "Hi \"you\"", false);
+        let body = chat_body(
+            &spec("https://api.openai.com/v1"),
+            "user",
+            "Hi \"you\"",
+            false,
+        );
         let golden = include_str!("../../tests/fixtures/openai/request.json");
         assert_eq!(parsed(&body), parsed(golden.as_bytes()));
-        let streamed = parsed(&chat_body(&spec("http://localhost:1/v1"), "user", "Hi", true));
+        let streamed = parsed(&chat_body(
+            &spec("http://localhost:1/v1"),
+            "user",
+            "Hi",
+            true,
+        ));
         assert_eq!(streamed["stream"], true);
         assert_eq!(streamed["stream_options"]["include_usage"], true);
         assert_eq!(streamed["max_tokens"], 800);
@@ -115,8 +133,10 @@ mod tests {
     fn a_limit_that_the_operator_fixed_stays() {
         let mut spec = spec("https://api.openai.com/v1");
         spec.parameters.insert("max_tokens".into(), 10.into());
+        spec.parameters.insert("stream".into(), true.into());
         let body = parsed(&chat_body(&spec, "user", "Hi", false));
         assert_eq!(body["max_tokens"], 10);
+        assert!(body.get("stream").is_none());
         assert!(body.get("max_completion_tokens").is_none());
     }
 

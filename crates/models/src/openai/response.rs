@@ -37,7 +37,11 @@ pub struct ChatReply {
 pub(super) fn read(status: u16, body: Bytes) -> Result<ChatReply, ModelError> {
     let read = serde_json::from_slice::<Completion<'_>>(&body);
     let unfit = |error: serde_json::Error| {
-        let what = if error.is_data() { "a chat completion" } else { "json" };
+        let what = if error.is_data() {
+            "a chat completion"
+        } else {
+            "json"
+        };
         let place = format!("line {} column {}", error.line(), error.column());
         protocol(format!("the answer is not {what}, at {place}")).with_status(status)
     };
@@ -50,7 +54,9 @@ pub(super) fn read(status: u16, body: Bytes) -> Result<ChatReply, ModelError> {
     let usage = completion.usage.as_ref().and_then(|usage| usage.usage());
     let choices = completion.choices.unwrap_or_default();
     if choices.is_empty() {
-        return Err(protocol("the answer has no choices").with_status(status).with_usage(usage));
+        return Err(protocol("the answer has no choices")
+            .with_status(status)
+            .with_usage(usage));
     }
     let mut reply = ChatReply {
         status,
@@ -124,7 +130,10 @@ mod tests {
             Some("Please restart the router: it helps in \"most\" cases.\n")
         );
         assert_eq!(reply.finish_reason.as_deref(), Some("stop"));
-        assert_eq!(reply.reported_model.as_deref(), Some("gpt-5-mini-2025-08-07"));
+        assert_eq!(
+            reply.reported_model.as_deref(),
+            Some("gpt-5-mini-2025-08-07")
+        );
         let usage = Usage {
             input_tokens: 112,
             cached_tokens: 64,

@@ -197,7 +197,10 @@ impl ChatStream {
             return Err(error);
         }
         if self.reported_model.is_none() {
-            self.reported_model = chunk.model.filter(|m| !m.is_empty()).map(|m| m.into_owned());
+            self.reported_model = chunk
+                .model
+                .filter(|m| !m.is_empty())
+                .map(|m| m.into_owned());
         }
         read.usage = chunk.usage.as_ref().and_then(|usage| usage.usage());
         for (position, choice) in chunk.choices.into_iter().flatten().enumerate() {
@@ -217,14 +220,20 @@ impl ChatStream {
 
     /// Lets the connection be used again if the answer's end is already here.
     async fn release(&mut self) {
-        let ended = Deadline::after(Instant::now(), std::time::Duration::ZERO, Code::TotalTimeout);
-        let _: Result<_, ModelError> = ended.hold(self.answer.chunk()).await;
+        let ended = Deadline::after(
+            Instant::now(),
+            std::time::Duration::ZERO,
+            Code::TotalTimeout,
+        );
+        drop(ended.hold(self.answer.chunk()).await);
     }
 }
 
 impl StreamEvent {
     fn take_in(&mut self, position: usize, choice: Choice) {
-        let number = choice.index.unwrap_or(u32::try_from(position).unwrap_or(u32::MAX));
+        let number = choice
+            .index
+            .unwrap_or(u32::try_from(position).unwrap_or(u32::MAX));
         let message = choice.message.unwrap_or_default();
         let has_tool_calls = message.has_tool_calls();
         self.has_tool_calls |= has_tool_calls;
@@ -253,11 +262,17 @@ fn texts(mut message: Message) -> Vec<(Part, String)> {
     add(Part::Content, message.content.filled());
     add(Part::Refusal, message.refusal.filled());
     for (position, call) in message.tool_calls.into_iter().flatten().enumerate() {
-        let number = call.index.unwrap_or(u32::try_from(position).unwrap_or(u32::MAX));
-        let arguments = call.function.and_then(|function| function.arguments.filled());
+        let number = call
+            .index
+            .unwrap_or(u32::try_from(position).unwrap_or(u32::MAX));
+        let arguments = call
+            .function
+            .and_then(|function| function.arguments.filled());
         add(Part::ToolArguments(number), arguments);
     }
-    let arguments = message.function_call.and_then(|function| function.arguments.filled());
+    let arguments = message
+        .function_call
+        .and_then(|function| function.arguments.filled());
     add(Part::ToolArguments(0), arguments);
     texts
 }

@@ -76,7 +76,7 @@ pub(super) struct WireUsage {
     prompt_tokens_details: Option<PromptDetails>,
     #[serde(default)]
     completion_tokens_details: Option<CompletionDetails>,
-    /// How DeepSeek tells of cached tokens.
+    /// Another name for the cached tokens.
     #[serde(default)]
     prompt_cache_hit_tokens: Option<u64>,
 }

@@ -42,7 +42,11 @@ impl Answer {
 
     /// The media type, in lower case and without parameters.
     pub(crate) fn media_type(&self) -> Option<String> {
-        let value = self.headers.get(http::header::CONTENT_TYPE)?.to_str().ok()?;
+        let value = self
+            .headers
+            .get(http::header::CONTENT_TYPE)?
+            .to_str()
+            .ok()?;
         let essence = value.split(';').next().unwrap_or_default();
         Some(essence.trim().to_ascii_lowercase())
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderValue, Uri};
 
-/// The URL that a model is POSTed to, taken apart once.
+/// The URL that a model is asked at, taken apart once.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     uri: Uri,
@@ -76,7 +76,9 @@ impl Endpoint {
 
     /// Host and port, for messages.
     pub(crate) fn authority(&self) -> &str {
-        self.uri.authority().map_or("", |authority| authority.as_str())
+        self.uri
+            .authority()
+            .map_or("", |authority| authority.as_str())
     }
 
     /// The value of the `Host` header.
@@ -102,7 +104,14 @@ mod tests {
 
     #[test]
     fn a_url_that_is_unfit_is_refused_without_repeating_it() {
-        for url in ["", "/v1", "ftp://host/", "localhost:8000", "http://", "http:// x"] {
+        for url in [
+            "",
+            "/v1",
+            "ftp://host/",
+            "localhost:8000",
+            "http://",
+            "http:// x",
+        ] {
             assert!(Endpoint::parse(url).is_err(), "{url}");
         }
         let error = Endpoint::parse("https://user:hunter2@host/").unwrap_err();

@@ -103,12 +103,6 @@ impl Pool {
     fn shard(&self) -> &Mutex<Shard> {
         &self.shards[worker::number() % SHARDS]
     }
-
-    #[cfg(test)]
-    pub(super) fn idle(&self) -> usize {
-        let count = |shard: &Mutex<Shard>| shard.lock().idle.values().map(Vec::len).sum::<usize>();
-        self.shards.iter().map(count).sum()
-    }
 }
 
 impl Lease {

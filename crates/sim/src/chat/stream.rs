@@ -75,6 +75,7 @@ fn strikes_after(fault: &Fault) -> Option<u32> {
         | Fault::EndEarly { after }
         | Fault::MalformedChunk { after }
         | Fault::ErrorEvent { after } => Some(*after),
+        Fault::BrokenJson | Fault::Oversized { .. } => Some(0),
         _ => None,
     }
 }
@@ -186,7 +187,12 @@ impl Writer<'_> {
             }) => self.steps.push(Step::Comments),
             Some(Fault::Stall { .. }) => self.steps.push(Step::Hang),
             Some(Fault::Cut { reset, .. }) => self.steps.push(Step::Break { reset: *reset }),
-            Some(Fault::MalformedChunk { .. }) => {
+            Some(Fault::Oversized { bytes }) => {
+                self.steps.push(Step::Bytes(Bytes::from_static(b"data: ")));
+                self.steps.push(Step::Fill(*bytes));
+                self.steps.push(Step::Bytes(Bytes::from_static(b"\n\n")));
+            }
+            Some(Fault::MalformedChunk { .. } | Fault::BrokenJson) => {
                 self.steps.push(Step::Bytes(Bytes::from_static(
                     b"data: {\"id\":\"chatcmpl-sim\",\"cho\n\n",
                 )));

@@ -11,4 +11,5 @@ mod caller;
 mod answers;
 mod control;
 mod faults;
+mod guide;
 mod streams;

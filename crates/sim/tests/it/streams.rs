@@ -110,6 +110,8 @@ async fn streams_can_be_malformed_without_breaking() {
         **data != "[DONE]" && serde_json::from_str::<serde_json::Value>(data).is_err()
     };
     assert_eq!(malformed.events().iter().filter(broken).count(), 1);
+    let huge = streamed(Fault::Oversized { bytes: 100_000 }).await;
+    assert_eq!(huge.events().last().unwrap().len(), 100_000);
     let error = streamed(Fault::ErrorEvent { after: 2 }).await;
     assert!(error.events().last().unwrap().starts_with("{\"error\""));
 }

@@ -96,7 +96,7 @@ impl Checker<'_> {
                 }
             }
             (Form::Secret, value) => self.secret(value, &at, path),
-            (Form::AnyTable, DeValue::Table(_)) | (Form::Any, _) => {
+            (Form::Any, _) => {
                 if let Err(unfit) = super::view::json(value) {
                     self.report.error(
                         self.source,
@@ -183,7 +183,6 @@ type Unfit = (String, Option<String>);
 fn scalar(form: &Form, value: &DeValue<'_>, currency: &str) -> Result<(), Unfit> {
     let wanted = || format!("must be {}, not {}", form.expects(), kind(value));
     match (form, value) {
-        (Form::Flag, DeValue::Boolean(_)) => return Ok(()),
         (Form::Moment, DeValue::Datetime(moment)) => return self::moment(&moment.to_string()),
         (Form::Whole { min, max }, DeValue::Integer(number)) => {
             return match whole(number.as_str(), number.radix()) {
@@ -201,7 +200,7 @@ fn scalar(form: &Form, value: &DeValue<'_>, currency: &str) -> Result<(), Unfit>
     }
     let Some(text) = value
         .as_str()
-        .filter(|_| !matches!(form, Form::Flag | Form::Whole { .. } | Form::Number { .. }))
+        .filter(|_| !matches!(form, Form::Whole { .. } | Form::Number { .. }))
     else {
         let hint = match form {
             Form::Duration | Form::Size | Form::Money => {
@@ -337,7 +336,6 @@ impl Form {
     pub(crate) fn expects(&self) -> String {
         match self {
             Self::Text => "a text".to_owned(),
-            Self::Flag => "true or false".to_owned(),
             Self::Whole { .. } => "a whole number".to_owned(),
             Self::Number { .. } => "a number".to_owned(),
             Self::Duration => "a duration".to_owned(),
@@ -360,9 +358,7 @@ impl Form {
             Self::Secret => "{ env = \"…\" } or { file = \"…\" }".to_owned(),
             Self::Any => "a value".to_owned(),
             Self::List(_) => "a list".to_owned(),
-            Self::AnyTable | Self::Map(..) | Self::Table(_) | Self::Tagged(_) => {
-                "a table".to_owned()
-            }
+            Self::Map(..) | Self::Table(_) | Self::Tagged(_) => "a table".to_owned(),
             Self::NotYet(_) => "absent".to_owned(),
         }
     }

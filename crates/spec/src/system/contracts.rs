@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use plimsoll_core::Digest;
 use plimsoll_core::manifest::{
-    CategoryPolicy, ColumnSpec, InputSpec, MissingPolicy, OutputSpec, StreamMode, UnknownFieldPolicy,
+    CategoryPolicy, ColumnSpec, InputSpec, MissingPolicy, OutputSpec, StreamMode,
+    UnknownFieldPolicy,
 };
 use plimsoll_guard::contract::{Contract, ContractProblem, JsonContract};
 use plimsoll_guard::expr::{Expr, ExprError};
@@ -55,26 +56,43 @@ impl Contracts {
             Ok(expr) => expr,
             Err(error) => {
                 let at = match &error {
-                    ExprError::Syntax { line: 1, column, .. } => Some(column.saturating_sub(1)),
+                    ExprError::Syntax {
+                        line: 1, column, ..
+                    } => Some(column.saturating_sub(1)),
                     _ => None,
                 };
                 return Some((at, error.to_string()));
             }
         };
         for variable in variables {
-            let Some(known) = self.members(variable) else { continue };
+            let Some(known) = self.members(variable) else {
+                continue;
+            };
             let known: Vec<&str> = known.iter().map(String::as_str).collect();
-            let unknown = expr.members_of(variable).into_iter().find(|member| !known.contains(&member.as_str()));
+            let unknown = expr
+                .members_of(variable)
+                .into_iter()
+                .find(|member| !known.contains(&member.as_str()));
             if let Some(member) = unknown {
-                let help = did_you_mean(&member, &known, |known| format!("it has {}", listed(known)));
-                return Some((None, format!("the schema has no `{variable}.{member}`: {help}")));
+                let help =
+                    did_you_mean(&member, &known, |known| format!("it has {}", listed(known)));
+                return Some((
+                    None,
+                    format!("the schema has no `{variable}.{member}`: {help}"),
+                ));
             }
         }
         None
     }
 
     /// Reports why an expression of `source` cannot be evaluated.
-    pub(super) fn check_expression(&self, source: &Source, found: &Found<&str>, variables: &[&str], report: &mut Report) {
+    pub(super) fn check_expression(
+        &self,
+        source: &Source,
+        found: &Found<&str>,
+        variables: &[&str],
+        report: &mut Report,
+    ) {
         if let Some((offset, message)) = self.fault(found.value, variables) {
             let at = within(source, found, offset).unwrap_or_else(|| found.at.clone());
             report.error(source, &at, message);
@@ -85,7 +103,9 @@ impl Contracts {
 /// The character of a text at `offset`, if the text stands in the file as it is.
 fn within(source: &Source, found: &Found<&str>, offset: Option<usize>) -> Option<Span> {
     let start = found.value.char_indices().nth(offset?)?.0 + found.at.start + 1;
-    let written = source.text.get(found.at.start + 1..found.at.end.checked_sub(1)?)?;
+    let written = source
+        .text
+        .get(found.at.start + 1..found.at.end.checked_sub(1)?)?;
     (written == found.value).then_some(start..start + 1)
 }
 
@@ -95,10 +115,19 @@ impl Resolver<'_> {
         let output_schema = self.schema(output);
         let spec = self.input(input, input_schema.as_ref());
         let value = input_schema.as_ref().map(|schema| &schema.value);
-        let (mut columns, mut is_sound) = (None, input_schema.is_some() || input.key("schema").is_none());
+        let (mut columns, mut is_sound) = (
+            None,
+            input_schema.is_some() || input.key("schema").is_none(),
+        );
         match Contract::compile(value, &spec) {
             Ok(contract) if contract.is_row() => {
-                columns = Some(contract.columns().iter().map(|column| column.name.clone()).collect());
+                columns = Some(
+                    contract
+                        .columns()
+                        .iter()
+                        .map(|column| column.name.clone())
+                        .collect(),
+                );
             }
             Ok(_) => {}
             Err(problems) => {
@@ -109,15 +138,18 @@ impl Resolver<'_> {
                 is_sound = false;
             }
         }
-        let answers = output_schema.as_ref().and_then(|schema| match JsonContract::compile(&schema.value) {
-            Ok(contract) => Some(contract),
-            Err(problems) => {
-                for problem in &problems {
-                    self.contract_problem(problem, output, Some(schema));
-                }
-                None
-            }
-        });
+        let answers =
+            output_schema
+                .as_ref()
+                .and_then(|schema| match JsonContract::compile(&schema.value) {
+                    Ok(contract) => Some(contract),
+                    Err(problems) => {
+                        for problem in &problems {
+                            self.contract_problem(problem, output, Some(schema));
+                        }
+                        None
+                    }
+                });
         let properties = value.and_then(property_names);
         let contracts = Contracts {
             input: spec,
@@ -126,7 +158,10 @@ impl Resolver<'_> {
             properties,
             open: value.is_none_or(is_open),
             answers,
-            answer_members: output_schema.as_ref().filter(|schema| !is_open_to_others(&schema.value)).and_then(|schema| property_names(&schema.value)),
+            answer_members: output_schema
+                .as_ref()
+                .filter(|schema| !is_open_to_others(&schema.value))
+                .and_then(|schema| property_names(&schema.value)),
         };
         self.check_output(output, &contracts);
         contracts
@@ -134,37 +169,74 @@ impl Resolver<'_> {
 
     fn check_output(&mut self, output: View<'_>, contracts: &Contracts) {
         if let Some(unsure) = output.text("unsure") {
-            contracts.check_expression(output.source, &unsure, &["answer", "confidence", "inputs"], self.report);
+            contracts.check_expression(
+                output.source,
+                &unsure,
+                &["answer", "confidence", "inputs"],
+                self.report,
+            );
         }
         let whole = [("schema", "output.schema"), ("unsure", "output.unsure")];
-        let needing: Vec<&str> = whole.iter().filter(|(key, _)| output.key(key).is_some()).map(|(_, name)| *name).collect();
-        if let Some(stream) = output.text("stream").filter(|found| found.value == "window" && !needing.is_empty()) {
-            let message = format!("streams are buffered all the same: {} must see the whole answer", listed(&needing));
-            self.warn(&stream.at, message, "write stream = \"buffer\", which says what happens");
+        let needing: Vec<&str> = whole
+            .iter()
+            .filter(|(key, _)| output.key(key).is_some())
+            .map(|(_, name)| *name)
+            .collect();
+        if let Some(stream) = output
+            .text("stream")
+            .filter(|found| found.value == "window" && !needing.is_empty())
+        {
+            let message = format!(
+                "streams are buffered all the same: {} must see the whole answer",
+                listed(&needing)
+            );
+            self.warn(
+                &stream.at,
+                message,
+                "write stream = \"buffer\", which says what happens",
+            );
         }
     }
 
     fn schema(&mut self, view: View<'_>) -> Option<Schema> {
         let (digest, source) = self.text_blob(view, "schema")?;
         match serde_json::from_str(&source.text) {
-            Ok(value) => Some(Schema { digest, source, value }),
+            Ok(value) => Some(Schema {
+                digest,
+                source,
+                value,
+            }),
             Err(error) => {
                 let at = place_of(&source.text, error.line(), error.column());
-                self.report.error(&source, &at, format!("this is not JSON: {}", json_fault(&error)));
+                self.report.error(
+                    &source,
+                    &at,
+                    format!("this is not JSON: {}", json_fault(&error)),
+                );
                 None
             }
         }
     }
 
-    fn contract_problem(&mut self, problem: &ContractProblem, view: View<'_>, schema: Option<&Schema>) {
+    fn contract_problem(
+        &mut self,
+        problem: &ContractProblem,
+        view: View<'_>,
+        schema: Option<&Schema>,
+    ) {
         let message = problem.message.clone();
-        if let Some(schema) = schema.filter(|_| problem.path.is_empty() || problem.path.starts_with('/')) {
+        if let Some(schema) =
+            schema.filter(|_| problem.path.is_empty() || problem.path.starts_with('/'))
+        {
             let at = json_place::place(&schema.source.text, &problem.path).unwrap_or(0..0);
             self.report.error(&schema.source, &at, message);
             return;
         }
         let mut keys = problem.path.split('.');
-        let (table, key) = (keys.next().unwrap_or_default(), keys.next().unwrap_or_default());
+        let (table, key) = (
+            keys.next().unwrap_or_default(),
+            keys.next().unwrap_or_default(),
+        );
         let at = view.table(table).key(key).unwrap_or_else(|| view.at());
         self.report.error(view.source, &at, message);
     }
@@ -175,19 +247,35 @@ impl Resolver<'_> {
             let spec = ColumnSpec {
                 missing: column.word("missing", missing).map(|found| found.value),
                 impute: column.json("impute").map(|found| found.value),
-                unknown_category: column.word("unknown_category", doubtful).map(|found| found.value),
-                out_of_range: column.word("out_of_range", doubtful).map(|found| found.value),
+                unknown_category: column
+                    .word("unknown_category", doubtful)
+                    .map(|found| found.value),
+                out_of_range: column
+                    .word("out_of_range", doubtful)
+                    .map(|found| found.value),
             };
             columns.insert(name.to_owned(), spec);
         }
         let rules = view.table("rules");
-        let rules = rules.entries().into_iter().filter_map(|(name, _, _)| Some((name.to_owned(), rules.text(name)?.value.to_owned())));
-        let drop = view.text("unknown_field").is_some_and(|found| found.value == "drop");
+        let rules = rules
+            .entries()
+            .into_iter()
+            .filter_map(|(name, _, _)| Some((name.to_owned(), rules.text(name)?.value.to_owned())));
+        let drop = view
+            .text("unknown_field")
+            .is_some_and(|found| found.value == "drop");
         InputSpec {
             schema: schema.map(|schema| schema.digest),
             missing: value_or(view.word("missing", missing), MissingPolicy::Refuse),
-            unknown_category: value_or(view.word("unknown_category", doubtful), CategoryPolicy::Refuse),
-            unknown_field: if drop { UnknownFieldPolicy::Drop } else { UnknownFieldPolicy::Refuse },
+            unknown_category: value_or(
+                view.word("unknown_category", doubtful),
+                CategoryPolicy::Refuse,
+            ),
+            unknown_field: if drop {
+                UnknownFieldPolicy::Drop
+            } else {
+                UnknownFieldPolicy::Refuse
+            },
             out_of_range: value_or(view.word("out_of_range", doubtful), CategoryPolicy::Refuse),
             columns,
             rules: rules.collect(),
@@ -236,17 +324,23 @@ fn property_names(schema: &Value) -> Option<Vec<String>> {
 /// Whether rows can have members that the schema does not name.
 fn is_open(schema: &Value) -> bool {
     let others = schema.get("additionalProperties");
-    others.is_some_and(|others| *others != Value::Bool(false)) || schema.get("patternProperties").is_some()
+    others.is_some_and(|others| *others != Value::Bool(false))
+        || schema.get("patternProperties").is_some()
 }
 
 /// Whether answers can: there JSON Schema's own default holds.
 fn is_open_to_others(schema: &Value) -> bool {
-    schema.get("additionalProperties") != Some(&Value::Bool(false)) || schema.get("patternProperties").is_some()
+    schema.get("additionalProperties") != Some(&Value::Bool(false))
+        || schema.get("patternProperties").is_some()
 }
 
 /// The byte at a line and column (both from 1, columns in bytes) of a text.
 pub(crate) fn place_of(text: &str, line: usize, column: usize) -> Span {
-    let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    let start: usize = text
+        .split_inclusive('\n')
+        .take(line.saturating_sub(1))
+        .map(str::len)
+        .sum();
     let at = (start + column.saturating_sub(1)).min(text.len().saturating_sub(1));
     at..at + 1
 }
@@ -254,5 +348,6 @@ pub(crate) fn place_of(text: &str, line: usize, column: usize) -> Span {
 /// What `serde_json` says, without the place, which is shown anyway.
 pub(crate) fn json_fault(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    text.rsplit_once(" at line ").map_or(text.clone(), |(message, _)| message.to_owned())
+    text.rsplit_once(" at line ")
+        .map_or(text.clone(), |(message, _)| message.to_owned())
 }

@@ -73,9 +73,13 @@ pub(super) async fn counts(
 impl Counts {
     fn add(&mut self, row: &SqliteRow) -> Result<(), StoreError> {
         let outcome: Option<&str> = column(row, 0)?;
-        let outcome = outcome.map(|text| parse::<Outcome>("outcome", text)).transpose()?;
+        let outcome = outcome
+            .map(|text| parse::<Outcome>("outcome", text))
+            .transpose()?;
         let kind: Option<&str> = column(row, 1)?;
-        let kind = kind.map(|text| parse::<FailureKind>("failure kind", text)).transpose()?;
+        let kind = kind
+            .map(|text| parse::<FailureKind>("failure kind", text))
+            .transpose()?;
         let number = count(row, 5)?;
         self.decisions += number;
         match outcome {

@@ -85,12 +85,32 @@ impl DecisionFilter {
     /// Adds the conditions. The text is ours alone; every value is bound.
     pub(crate) fn push_where(&self, query: &mut QueryBuilder<Sqlite>, page: Page) {
         let texts = [
-            (" AND system = ", self.system.as_ref().map(|name| name.as_str().to_owned())),
-            (" AND environment = ", self.environment.as_ref().map(|name| name.as_str().to_owned())),
-            (" AND tenant = ", self.tenant.as_ref().map(|name| name.as_str().to_owned())),
-            (" AND outcome = ", self.outcome.map(|outcome| outcome.as_str().to_owned())),
-            (" AND kind = ", self.kind.map(|kind| kind.as_str().to_owned())),
-            (" AND release = ", self.release.map(|release| release.to_string())),
+            (
+                " AND system = ",
+                self.system.as_ref().map(|name| name.as_str().to_owned()),
+            ),
+            (
+                " AND environment = ",
+                self.environment
+                    .as_ref()
+                    .map(|name| name.as_str().to_owned()),
+            ),
+            (
+                " AND tenant = ",
+                self.tenant.as_ref().map(|name| name.as_str().to_owned()),
+            ),
+            (
+                " AND outcome = ",
+                self.outcome.map(|outcome| outcome.as_str().to_owned()),
+            ),
+            (
+                " AND kind = ",
+                self.kind.map(|kind| kind.as_str().to_owned()),
+            ),
+            (
+                " AND release = ",
+                self.release.map(|release| release.to_string()),
+            ),
             (" AND unit = ", self.unit.clone()),
         ];
         query.push(" WHERE TRUE");
@@ -106,7 +126,9 @@ impl DecisionFilter {
             query.push(" AND drill IS NULL");
         }
         if let Some(since) = self.since {
-            query.push(" AND opened_at >= ").push_bind(since.as_micros());
+            query
+                .push(" AND opened_at >= ")
+                .push_bind(since.as_micros());
         }
         if let Some(until) = self.until {
             query.push(" AND opened_at < ").push_bind(until.as_micros());
@@ -116,7 +138,12 @@ impl DecisionFilter {
             Page::Before { opened_at, id } => (" AND (opened_at, id) < (", opened_at, id),
             Page::After { opened_at, id } => (" AND (opened_at, id) > (", opened_at, id),
         };
-        query.push(comparison).push_bind(opened_at).push(", ").push_bind(id).push(")");
+        query
+            .push(comparison)
+            .push_bind(opened_at)
+            .push(", ")
+            .push_bind(id)
+            .push(")");
     }
 }
 

@@ -31,11 +31,19 @@ pub enum ColumnKind {
 }
 
 const fn required(name: &'static str, kind: ColumnKind) -> Column {
-    Column { name, kind, required: true }
+    Column {
+        name,
+        kind,
+        required: true,
+    }
 }
 
 const fn optional(name: &'static str, kind: ColumnKind) -> Column {
-    Column { name, kind, required: false }
+    Column {
+        name,
+        kind,
+        required: false,
+    }
 }
 
 use ColumnKind as K;
@@ -92,11 +100,20 @@ mod tests {
 
     #[test]
     fn the_select_reads_the_columns_in_their_order() {
-        let list = SELECT.strip_prefix("SELECT ").unwrap().strip_suffix(" FROM decisions").unwrap();
-        let selected: Vec<&str> =
-            list.split(',').map(|name| name.trim().trim_end_matches("_pico")).collect();
+        let list = SELECT
+            .strip_prefix("SELECT ")
+            .unwrap()
+            .strip_suffix(" FROM decisions")
+            .unwrap();
+        let selected: Vec<&str> = list
+            .split(',')
+            .map(|name| name.trim().trim_end_matches("_pico"))
+            .collect();
         let names: Vec<&str> = COLUMNS.iter().map(|column| column.name).collect();
         assert_eq!(selected, names);
-        assert_eq!((COLUMNS[ID].name, COLUMNS[OPENED_AT].name), ("id", "opened_at"));
+        assert_eq!(
+            (COLUMNS[ID].name, COLUMNS[OPENED_AT].name),
+            ("id", "opened_at")
+        );
     }
 }

@@ -34,7 +34,9 @@ impl<W: Write> Table<W> {
     }
 
     pub(super) fn end(mut self) -> Result<(), StoreError> {
-        self.writer.flush().map_err(|error| StoreError::Export(Box::new(error)))
+        self.writer
+            .flush()
+            .map_err(|error| StoreError::Export(Box::new(error)))
     }
 }
 
@@ -63,7 +65,11 @@ fn text(value: Option<impl ToString>) -> Option<String> {
 
 /// A text that no spreadsheet takes for a formula.
 fn disarm(text: String) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text }
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        format!("'{text}")
+    } else {
+        text
+    }
 }
 
 #[cfg(test)]

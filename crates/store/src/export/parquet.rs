@@ -52,7 +52,11 @@ impl<W: Write + Send> File<W> {
             .build();
         let writer = SerializedFileWriter::new(writer, Arc::new(schema), Arc::new(properties))
             .map_err(failed)?;
-        Ok(Self { writer, columns: COLUMNS.iter().map(Values::of).collect(), rows: 0 })
+        Ok(Self {
+            writer,
+            columns: COLUMNS.iter().map(Values::of).collect(),
+            rows: 0,
+        })
     }
 
     pub(super) fn write(&mut self, rows: &[SqliteRow]) -> Result<(), StoreError> {
@@ -79,8 +83,12 @@ impl<W: Write + Send> File<W> {
         let mut group = self.writer.next_row_group().map_err(failed)?;
         let mut columns = self.columns.iter_mut().zip(&COLUMNS);
         while let Some(mut writer) = group.next_column().map_err(failed)? {
-            let Some((values, column)) = columns.next() else { break };
-            values.write(writer.untyped(), column.required).map_err(failed)?;
+            let Some((values, column)) = columns.next() else {
+                break;
+            };
+            values
+                .write(writer.untyped(), column.required)
+                .map_err(failed)?;
             writer.close().map_err(failed)?;
         }
         group.close().map_err(failed)?;
@@ -98,7 +106,10 @@ impl Values {
             ColumnKind::Boolean => Data::Boolean(Vec::new()),
             ColumnKind::Money => Data::Money(Vec::new()),
         };
-        Self { present: Vec::new(), data }
+        Self {
+            present: Vec::new(),
+            data,
+        }
     }
 
     fn push(&mut self, row: &SqliteRow, index: usize, required: bool) -> Result<(), StoreError> {
@@ -144,7 +155,11 @@ impl Values {
                 writer.write_batch(values, present, None)?;
                 values.clear();
             }
-            _ => return Err(ParquetError::General("a column's type is not its schema's".into())),
+            _ => {
+                return Err(ParquetError::General(
+                    "a column's type is not its schema's".into(),
+                ));
+            }
         }
         self.present.clear();
         Ok(())
@@ -165,7 +180,11 @@ fn decimal(pico: i128) -> FixedLenByteArray {
 fn schema() -> String {
     let mut schema = String::from("message decision {\n");
     for column in &COLUMNS {
-        let repetition = if column.required { "required" } else { "optional" };
+        let repetition = if column.required {
+            "required"
+        } else {
+            "optional"
+        };
         let name = column.name;
         let (physical, logical) = match column.kind {
             ColumnKind::Text | ColumnKind::CallerText => ("binary", " (UTF8)"),

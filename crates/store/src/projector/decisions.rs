@@ -62,7 +62,11 @@ pub(super) async fn write(
         let mut insert = QueryBuilder::<Sqlite>::new(INSERT);
         insert.push_values(rows, |values, row| bind(values, node, row));
         insert.push(UPSERT);
-        insert.build().execute(&mut *connection).await.doing("write decisions")?;
+        insert
+            .build()
+            .execute(&mut *connection)
+            .await
+            .doing("write decisions")?;
 
         let texts = rows
             .iter()
@@ -76,7 +80,11 @@ pub(super) async fn write(
                 .push_bind(text);
         });
         insert.push(UPSERT_RECORDS);
-        insert.build().execute(&mut *connection).await.doing("write the records of decisions")?;
+        insert
+            .build()
+            .execute(&mut *connection)
+            .await
+            .doing("write the records of decisions")?;
     }
     Ok(())
 }
@@ -91,7 +99,10 @@ fn latest(records: &[(u64, Record)]) -> Vec<Row<'_>> {
             Record::Closed(decision) => decision,
             _ => continue,
         };
-        let row = Row { sequence: *sequence, decision };
+        let row = Row {
+            sequence: *sequence,
+            decision,
+        };
         match places.get(&decision.id) {
             Some(&place) if rows[place].rank() <= row.rank() => rows[place] = row,
             Some(_) => {}
@@ -152,19 +163,29 @@ struct Tokens {
 impl Tokens {
     /// The tokens of all attempts; none if no provider counted any.
     fn of(attempts: &[AttemptRecord]) -> Option<Self> {
-        attempts.iter().filter_map(|attempt| attempt.usage).fold(None, |sum, usage| {
-            let sum = sum.unwrap_or(Self { input: 0, output: 0 });
-            Some(Self {
-                input: sum.input.saturating_add(usage.input_tokens),
-                output: sum.output.saturating_add(usage.output_tokens),
+        attempts
+            .iter()
+            .filter_map(|attempt| attempt.usage)
+            .fold(None, |sum, usage| {
+                let sum = sum.unwrap_or(Self {
+                    input: 0,
+                    output: 0,
+                });
+                Some(Self {
+                    input: sum.input.saturating_add(usage.input_tokens),
+                    output: sum.output.saturating_add(usage.output_tokens),
+                })
             })
-        })
     }
 }
 
 /// The steps that were taken, as in `rules review`; none if there were none.
 fn path(decision: &Decision) -> Option<String> {
-    let steps: Vec<&str> = decision.path.iter().map(|step| step.step.as_str()).collect();
+    let steps: Vec<&str> = decision
+        .path
+        .iter()
+        .map(|step| step.step.as_str())
+        .collect();
     (!steps.is_empty()).then(|| steps.join(" "))
 }
 
@@ -182,7 +203,10 @@ fn pico(decision: &Decision) -> i64 {
 }
 
 fn skipped(decision: &Decision) -> i64 {
-    let skipped = decision.controls.iter().filter(|control| control.verdict == Verdict::Skipped);
+    let skipped = decision
+        .controls
+        .iter()
+        .filter(|control| control.verdict == Verdict::Skipped);
     i64::try_from(skipped.count()).unwrap_or(i64::MAX)
 }
 

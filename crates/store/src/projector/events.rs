@@ -37,7 +37,10 @@ pub(super) async fn write(
         Record::Recovery(recovery) => node_event(place, "recovery", recovery.at, recovery)?,
         Record::Uncounted(aggregate) => uncounted(place, aggregate),
     };
-    statement.execute(connection).await.doing("write an event of the journal")?;
+    statement
+        .execute(connection)
+        .await
+        .doing("write an event of the journal")?;
     Ok(())
 }
 
@@ -50,7 +53,9 @@ struct Place<'a> {
 
 impl Place<'_> {
     fn bind(self, sql: &'static str) -> Statement {
-        sqlx::query(sql).bind(self.node.as_str().to_owned()).bind(signed(self.sequence))
+        sqlx::query(sql)
+            .bind(self.node.as_str().to_owned())
+            .bind(signed(self.sequence))
     }
 }
 
@@ -172,7 +177,12 @@ fn uncounted(place: Place<'_>, aggregate: &Aggregate) -> Statement {
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
              ON CONFLICT (node, sequence) DO NOTHING",
         )
-        .bind(aggregate.system.as_ref().map(|system| system.as_str().to_owned()))
+        .bind(
+            aggregate
+                .system
+                .as_ref()
+                .map(|system| system.as_str().to_owned()),
+        )
         .bind(aggregate.code.as_str())
         .bind(signed(aggregate.count))
         .bind(aggregate.from.as_micros())

@@ -14,11 +14,9 @@ use crate::error::StoreError;
 use crate::projector::feed::{Feed, RecordSource};
 use crate::projector::{BATCH_MAX, Projector};
 
-/// How long records gather after the first before they are read.
+/// How often the journal is asked whether there is more. Asking costs one atomic load, and is cheaper
+/// than to be woken by each of thousands of commits.
 const GATHER: Duration = Duration::from_millis(50);
-
-/// How long to sleep at the most when nobody says that there is more.
-const IDLE_MAX: Duration = Duration::from_secs(1);
 
 /// Pauses between tries against a database that is away.
 const RETRY_MIN: Duration = Duration::from_millis(50);
@@ -53,14 +51,16 @@ impl Pace {
 enum Look {
     Records(Vec<(u64, Record)>),
     Nothing,
+    /// The journal cannot be read now.
+    Failed,
     /// Reading ended in a way that was not foreseen; the source is gone.
     Broken,
 }
 
 impl Projector {
-    /// Follows `feed` (the [`plimsoll_journal::Journal`]) until `cancel`: whenever more is committed, or
-    /// a second has passed, it applies all that there is, and forgets what is no longer retained. After
-    /// `cancel` it applies what was committed before, up to a bound, and returns. It never gives up:
+    /// Follows `feed` (the [`plimsoll_journal::Journal`]) until `cancel`: twenty times a second it
+    /// applies what was committed meanwhile, and forgets what is no longer retained. After `cancel` it
+    /// applies what was committed before, up to a bound, and returns. It never gives up:
     /// errors are logged and the same is tried again.
     pub async fn run(self, feed: Arc<dyn Feed>, pace: Pace, cancel: CancellationToken) {
         let mut source = self.begin(&*feed, &cancel).await;
@@ -79,11 +79,14 @@ impl Projector {
                     let worked = self.store.clock.elapsed().saturating_sub(started);
                     pause(pace.rest(worked), &cancel).await;
                 }
-                Look::Nothing if cancel.is_cancelled() => return,
+                Look::Nothing | Look::Failed if cancel.is_cancelled() => return,
+                Look::Failed => pause(RETRY_MAX, &cancel).await,
                 Look::Nothing => {
                     self.forget(&*feed, &mut minimum).await;
                     let position = source.as_ref().map_or(0, |source| source.position());
-                    gather(&*feed, position, &cancel).await;
+                    while feed.committed() <= position && !cancel.is_cancelled() {
+                        pause(GATHER, &cancel).await;
+                    }
                 }
                 Look::Broken => {
                     pause(RETRY_MAX, &cancel).await;
@@ -138,14 +141,16 @@ impl Projector {
                 *minimum = retained;
                 tracing::debug!(forgotten, retained, "decisions forgotten");
             }
-            Err(error) => log(&error, IDLE_MAX),
+            Err(error) => log(&error, GATHER),
         }
     }
 }
 
 /// Reads a batch on a thread that may block.
 async fn look(slot: &mut Option<Box<dyn RecordSource>>) -> Look {
-    let Some(mut source) = slot.take() else { return Look::Broken };
+    let Some(mut source) = slot.take() else {
+        return Look::Broken;
+    };
     let reading = tokio::task::spawn_blocking(move || {
         let batch = source.next_batch(BATCH_MAX);
         (source, batch)
@@ -157,8 +162,8 @@ async fn look(slot: &mut Option<Box<dyn RecordSource>>) -> Look {
                 Ok(batch) if batch.is_empty() => Look::Nothing,
                 Ok(batch) => Look::Records(batch),
                 Err(cause) => {
-                    log(&StoreError::Journal(cause), IDLE_MAX);
-                    Look::Nothing
+                    log(&StoreError::Journal(cause), RETRY_MAX);
+                    Look::Failed
                 }
             }
         }
@@ -166,18 +171,6 @@ async fn look(slot: &mut Option<Box<dyn RecordSource>>) -> Look {
             tracing::error!(error = %error, "reading the journal for the projection broke off");
             Look::Broken
         }
-    }
-}
-
-/// Waits until there is more to read, then a moment so that it is worth it.
-async fn gather(feed: &dyn Feed, position: u64, cancel: &CancellationToken) {
-    let more = async {
-        feed.committed_past(position).await;
-        tokio::time::sleep(GATHER).await;
-    };
-    tokio::select! {
-        () = cancel.cancelled() => {}
-        _ = tokio::time::timeout(IDLE_MAX, more) => {}
     }
 }
 
@@ -189,7 +182,9 @@ async fn pause(duration: Duration, cancel: &CancellationToken) {
 }
 
 fn log(error: &StoreError, wait: Duration) {
-    let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    let cause = std::error::Error::source(error)
+        .map(ToString::to_string)
+        .unwrap_or_default();
     let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
     tracing::warn!(error = %error, cause, wait_ms, "projection waits");
 }
@@ -204,6 +199,9 @@ mod tests {
         assert_eq!(Pace { busy_share: 1.0 }.rest(worked), Duration::ZERO);
         assert_eq!(Pace { busy_share: 0.5 }.rest(worked), worked);
         assert_eq!(Pace { busy_share: 0.25 }.rest(worked), worked * 3);
-        assert_eq!(Pace { busy_share: 0.0 }.rest(Duration::from_secs(60)), RETRY_MAX);
+        assert_eq!(
+            Pace { busy_share: 0.0 }.rest(Duration::from_secs(60)),
+            RETRY_MAX
+        );
     }
 }

@@ -14,12 +14,22 @@ use crate::fixtures::{
 };
 
 async fn facts(store: &Store, since: Timestamp) -> BarFacts {
-    store.bar_facts(&system(), &environment(), since).await.unwrap()
+    store
+        .bar_facts(&system(), &environment(), since)
+        .await
+        .unwrap()
 }
 
 fn costing(number: u64, unit: Option<&str>, cost: &str, basis: CostBasis) -> Decision {
-    let cost = Cost { amount: cost.parse().unwrap(), basis };
-    Decision { unit: unit.map(str::to_owned), cost, ..decision(number, Outcome::Served) }
+    let cost = Cost {
+        amount: cost.parse().unwrap(),
+        basis,
+    };
+    Decision {
+        unit: unit.map(str::to_owned),
+        cost,
+        ..decision(number, Outcome::Served)
+    }
 }
 
 #[tokio::test]
@@ -46,18 +56,40 @@ async fn decisions_are_counted_once_and_drills_not_at_all() {
         closed(decision(0, Outcome::Served)),
         closed(decision(1, Outcome::Served)),
         closed(decision(2, Outcome::Abstained)),
-        closed(failed(3, Outcome::Refused, FailureKind::Malformed, Code::ContractRange)),
+        closed(failed(
+            3,
+            Outcome::Refused,
+            FailureKind::Malformed,
+            Code::ContractRange,
+        )),
         closed(slow),
-        closed(failed(5, Outcome::Refused, FailureKind::OverBudget, Code::BudgetExceeded)),
+        closed(failed(
+            5,
+            Outcome::Refused,
+            FailureKind::OverBudget,
+            Code::BudgetExceeded,
+        )),
         closed(decision(6, Outcome::Cancelled)),
-        closed(Decision { release: release_id("unknown"), ..decision(7, Outcome::Served) }),
+        closed(Decision {
+            release: release_id("unknown"),
+            ..decision(7, Outcome::Served)
+        }),
         opened(open_decision(8)),
-        closed(Decision { drill: Some(drilled), ..decision(9, Outcome::Failed) }),
-        closed(Decision { system: elsewhere, ..decision(10, Outcome::Failed) }),
+        closed(Decision {
+            drill: Some(drilled),
+            ..decision(9, Outcome::Failed)
+        }),
+        closed(Decision {
+            system: elsewhere,
+            ..decision(10, Outcome::Failed)
+        }),
         uncounted(Code::TooManyInFlight, 4, at(20)),
         uncounted(Code::Unauthenticated, 7, at(20)),
     ]);
-    Projector::new(&fixture.store, node()).apply(&records).await.unwrap();
+    Projector::new(&fixture.store, node())
+        .apply(&records)
+        .await
+        .unwrap();
     let facts = facts(&fixture.store, at(1)).await;
     assert_eq!((facts.decisions, facts.open), (8, 1));
     assert_eq!(facts.outcome(Outcome::Served), 2);
@@ -71,7 +103,10 @@ async fn decisions_are_counted_once_and_drills_not_at_all() {
     assert_eq!(facts.known_release_share(), Some(7.0 / 8.0));
     assert_eq!(facts.first_decision_at, Some(at(1)));
     assert_eq!(facts.last_decision_at, Some(at(8)));
-    assert_eq!(facts.deployment.unwrap().deployment.release, release_id("one"));
+    assert_eq!(
+        facts.deployment.unwrap().deployment.release,
+        release_id("one")
+    );
 }
 
 #[tokio::test]
@@ -91,12 +126,18 @@ async fn costs_are_told_per_unit_of_work() {
         opened(waiting),
         opened(open_decision(7)),
     ]);
-    Projector::new(&fixture.store, node()).apply(&records).await.unwrap();
+    Projector::new(&fixture.store, node())
+        .apply(&records)
+        .await
+        .unwrap();
     let cost = facts(&fixture.store, at(0)).await.cost;
     assert_eq!(cost.units, 5, "ticket-1, ticket-2, 4, 5, 6");
     assert_eq!(cost.total.to_string(), "14");
     assert_eq!(cost.mean.to_string(), "2.8");
-    assert_eq!((cost.p50.to_string(), cost.p95.to_string()), ("2".into(), "8".into()));
+    assert_eq!(
+        (cost.p50.to_string(), cost.p95.to_string()),
+        ("2".into(), "8".into())
+    );
     assert_eq!(cost.max.to_string(), "8");
     assert_eq!((cost.measured, cost.estimated, cost.unknown), (4, 1, 1));
 }
@@ -109,7 +150,10 @@ async fn a_total_beyond_what_sqlite_can_count_is_exact() {
         let unit = (number > 0).then_some("same");
         closed(costing(number, unit, dear, CostBasis::Measured))
     }));
-    Projector::new(&fixture.store, node()).apply(&records).await.unwrap();
+    Projector::new(&fixture.store, node())
+        .apply(&records)
+        .await
+        .unwrap();
     let cost = facts(&fixture.store, at(0)).await.cost;
     assert_eq!(cost.total.to_string(), "24000000.000000000003");
     assert_eq!(cost.max.to_string(), "16000000.000000000002");
@@ -128,9 +172,15 @@ async fn controls_that_did_not_run_are_counted() {
         ..decision(1, Outcome::Served)
     };
     let records = numbered([closed(skipped), closed(decision(2, Outcome::Served))]);
-    Projector::new(&fixture.store, node()).apply(&records).await.unwrap();
+    Projector::new(&fixture.store, node())
+        .apply(&records)
+        .await
+        .unwrap();
     let facts = facts(&fixture.store, at(0)).await;
-    assert_eq!((facts.skipped_controls, facts.with_skipped_controls), (2, 1));
+    assert_eq!(
+        (facts.skipped_controls, facts.with_skipped_controls),
+        (2, 1)
+    );
 }
 
 #[tokio::test]
@@ -159,7 +209,10 @@ async fn the_last_drill_of_each_kind_counts_however_old_it_is() {
         runbook_run(4, at(30)),
         runbook_run(5, at(25)),
     ]);
-    Projector::new(&fixture.store, node()).apply(&records).await.unwrap();
+    Projector::new(&fixture.store, node())
+        .apply(&records)
+        .await
+        .unwrap();
     let facts = facts(&fixture.store, at(80_000)).await;
     assert_eq!(facts.drills.len(), 2);
     let slow = &facts.drills[&FailureKind::Slow];

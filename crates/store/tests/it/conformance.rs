@@ -35,7 +35,10 @@ impl Backend for Sqlite {
     }
 
     async fn project(&self, records: Vec<(u64, Record)>) {
-        Projector::new(&self.0.store, fixtures::node()).apply(&records).await.unwrap();
+        Projector::new(&self.0.store, fixtures::node())
+            .apply(&records)
+            .await
+            .unwrap();
     }
 }
 
@@ -75,7 +78,10 @@ async fn a_review_reads_back_as_it_was_opened(backend: impl Backend) {
     reviews.open(kept.clone()).await.unwrap();
     let acme = tenant("acme");
     assert_eq!(reviews.get(&acme, kept.id).await.unwrap(), kept);
-    assert_eq!(reviews.of_decision(&acme, kept.decision.id).await.unwrap(), Some(kept));
+    assert_eq!(
+        reviews.of_decision(&acme, kept.decision.id).await.unwrap(),
+        Some(kept)
+    );
     let other = DecisionId::from_bytes([9; 16]);
     assert_eq!(reviews.of_decision(&acme, other).await.unwrap(), None);
 }
@@ -84,9 +90,15 @@ async fn opening_a_review_twice_keeps_the_first(backend: impl Backend) {
     let reviews = backend.reviews();
     let kept = review(7, "acme", 60);
     reviews.open(kept.clone()).await.unwrap();
-    reviews.close(&tenant("acme"), kept.id, answered(9)).await.unwrap();
+    reviews
+        .close(&tenant("acme"), kept.id, answered(9))
+        .await
+        .unwrap();
     reviews.open(kept.clone()).await.unwrap();
-    assert_eq!(reviews.get(&tenant("acme"), kept.id).await.unwrap().state, answered(9));
+    assert_eq!(
+        reviews.get(&tenant("acme"), kept.id).await.unwrap().state,
+        answered(9)
+    );
 }
 
 async fn a_review_is_another_tenants_secret(backend: impl Backend) {
@@ -96,9 +108,21 @@ async fn a_review_is_another_tenants_secret(backend: impl Backend) {
     let other = tenant("other");
     assert!(not_found(reviews.get(&other, kept.id).await));
     assert!(not_found(reviews.close(&other, kept.id, answered(9)).await));
-    assert_eq!(reviews.of_decision(&other, kept.decision.id).await.unwrap(), None);
-    assert!(reviews.list_open(Some(&other), 10).await.unwrap().is_empty());
-    assert_eq!(reviews.get(&tenant("acme"), kept.id).await.unwrap().state, ReviewState::Open);
+    assert_eq!(
+        reviews.of_decision(&other, kept.decision.id).await.unwrap(),
+        None
+    );
+    assert!(
+        reviews
+            .list_open(Some(&other), 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!(
+        reviews.get(&tenant("acme"), kept.id).await.unwrap().state,
+        ReviewState::Open
+    );
 }
 
 async fn an_answered_review_stays_answered(backend: impl Backend) {
@@ -108,8 +132,13 @@ async fn an_answered_review_stays_answered(backend: impl Backend) {
     let closed = reviews.close(&acme, kept.id, answered(9)).await.unwrap();
     assert_eq!(closed.state, answered(9));
     assert_eq!(reviews.get(&acme, kept.id).await.unwrap(), closed);
-    let again = reviews.close(&acme, kept.id, ReviewState::Expired { at: at(61) }).await;
-    assert!(matches!(again, Err(PortError::ReviewClosed("answered"))), "{again:?}");
+    let again = reviews
+        .close(&acme, kept.id, ReviewState::Expired { at: at(61) })
+        .await;
+    assert!(
+        matches!(again, Err(PortError::ReviewClosed("answered"))),
+        "{again:?}"
+    );
     assert_eq!(reviews.get(&acme, kept.id).await.unwrap(), closed);
     assert!(reviews.list_open(None, 10).await.unwrap().is_empty());
 }
@@ -118,9 +147,15 @@ async fn a_review_that_expired_cannot_be_answered(backend: impl Backend) {
     let reviews = backend.reviews();
     let (acme, kept) = (tenant("acme"), review(7, "acme", 60));
     reviews.open(kept.clone()).await.unwrap();
-    reviews.close(&acme, kept.id, ReviewState::Expired { at: at(61) }).await.unwrap();
+    reviews
+        .close(&acme, kept.id, ReviewState::Expired { at: at(61) })
+        .await
+        .unwrap();
     let late = reviews.close(&acme, kept.id, answered(62)).await;
-    assert!(matches!(late, Err(PortError::ReviewClosed("expired"))), "{late:?}");
+    assert!(
+        matches!(late, Err(PortError::ReviewClosed("expired"))),
+        "{late:?}"
+    );
 }
 
 async fn of_two_that_close_one_wins(backend: impl Backend) {
@@ -143,7 +178,12 @@ async fn a_review_cannot_be_closed_as_open(backend: impl Backend) {
     let reviews = backend.reviews();
     let kept = review(7, "acme", 60);
     reviews.open(kept.clone()).await.unwrap();
-    assert!(reviews.close(&tenant("acme"), kept.id, ReviewState::Open).await.is_err());
+    assert!(
+        reviews
+            .close(&tenant("acme"), kept.id, ReviewState::Open)
+            .await
+            .is_err()
+    );
 }
 
 async fn open_reviews_come_soonest_due_first(backend: impl Backend) {
@@ -154,10 +194,19 @@ async fn open_reviews_come_soonest_due_first(backend: impl Backend) {
     let due = |reviews: Vec<plimsoll_core::review::Review>| -> Vec<_> {
         reviews.iter().map(|review| review.due_at).collect()
     };
-    assert_eq!(due(reviews.list_open(None, 10).await.unwrap()), [at(100), at(200), at(300)]);
-    assert_eq!(due(reviews.list_open(None, 2).await.unwrap()), [at(100), at(200)]);
+    assert_eq!(
+        due(reviews.list_open(None, 10).await.unwrap()),
+        [at(100), at(200), at(300)]
+    );
+    assert_eq!(
+        due(reviews.list_open(None, 2).await.unwrap()),
+        [at(100), at(200)]
+    );
     let acme = tenant("acme");
-    assert_eq!(due(reviews.list_open(Some(&acme), 10).await.unwrap()), [at(200), at(300)]);
+    assert_eq!(
+        due(reviews.list_open(Some(&acme), 10).await.unwrap()),
+        [at(200), at(300)]
+    );
 }
 
 async fn a_decision_reads_back_as_it_was_closed(backend: impl Backend) {
@@ -166,45 +215,82 @@ async fn a_decision_reads_back_as_it_was_closed(backend: impl Backend) {
     backend.project(vec![(0, closed(kept.clone()))]).await;
     let default = tenant("default");
     assert_eq!(decisions.get(&default, kept.id).await.unwrap(), Some(kept));
-    assert_eq!(decisions.get(&default, DecisionId::from_bytes([9; 16])).await.unwrap(), None);
+    assert_eq!(
+        decisions
+            .get(&default, DecisionId::from_bytes([9; 16]))
+            .await
+            .unwrap(),
+        None
+    );
 }
 
 async fn a_decision_is_another_tenants_secret(backend: impl Backend) {
     let decisions = backend.decisions(Arc::new(OnePayload));
     let kept = with_payload(fixtures::decision(3, Outcome::Served));
     backend.project(vec![(0, closed(kept.clone()))]).await;
-    assert_eq!(decisions.get(&tenant("other"), kept.id).await.unwrap(), None);
-    assert_eq!(decisions.payload(&tenant("other"), kept.id).await.unwrap(), None);
+    assert_eq!(
+        decisions.get(&tenant("other"), kept.id).await.unwrap(),
+        None
+    );
+    assert_eq!(
+        decisions.payload(&tenant("other"), kept.id).await.unwrap(),
+        None
+    );
 }
 
 async fn an_open_decision_is_there_without_an_outcome(backend: impl Backend) {
     let decisions = backend.decisions(Arc::new(NoPayloads));
     let open = fixtures::open_decision(3);
-    backend.project(vec![(0, fixtures::opened(open.clone()))]).await;
-    assert_eq!(decisions.get(&tenant("default"), open.id).await.unwrap(), Some(open));
+    backend
+        .project(vec![(0, fixtures::opened(open.clone()))])
+        .await;
+    assert_eq!(
+        decisions.get(&tenant("default"), open.id).await.unwrap(),
+        Some(open)
+    );
 }
 
 async fn a_payload_comes_from_where_it_lies(backend: impl Backend) {
     let kept = with_payload(fixtures::decision(3, Outcome::Served));
     let bare = fixtures::decision(4, Outcome::Served);
-    backend.project(vec![(0, closed(kept.clone())), (1, closed(bare.clone()))]).await;
+    backend
+        .project(vec![(0, closed(kept.clone())), (1, closed(bare.clone()))])
+        .await;
     let default = tenant("default");
     let decisions = backend.decisions(Arc::new(OnePayload));
-    assert_eq!(decisions.payload(&default, kept.id).await.unwrap(), Some(payload()));
+    assert_eq!(
+        decisions.payload(&default, kept.id).await.unwrap(),
+        Some(payload())
+    );
     assert_eq!(decisions.payload(&default, bare.id).await.unwrap(), None);
     let erased = backend.decisions(Arc::new(NoPayloads));
     assert_eq!(erased.payload(&default, kept.id).await.unwrap(), None);
-    let damaged = backend.decisions(Arc::new(DamagedPayloads)).payload(&default, kept.id).await;
-    assert!(matches!(damaged, Err(PortError::Unavailable { .. })), "{damaged:?}");
+    let damaged = backend
+        .decisions(Arc::new(DamagedPayloads))
+        .payload(&default, kept.id)
+        .await;
+    assert!(
+        matches!(damaged, Err(PortError::Unavailable { .. })),
+        "{damaged:?}"
+    );
 }
 
 fn payload() -> Payload {
-    Payload { input: serde_json::json!({"x": 1}), output: serde_json::json!({"label": "repaid"}) }
+    Payload {
+        input: serde_json::json!({"x": 1}),
+        output: serde_json::json!({"label": "repaid"}),
+    }
 }
 
 fn with_payload(decision: Decision) -> Decision {
-    let payload = Some(PayloadRef { commitment: Digest::of(b"sealed"), bytes: 6 });
-    Decision { payload, ..decision }
+    let payload = Some(PayloadRef {
+        commitment: Digest::of(b"sealed"),
+        bytes: 6,
+    });
+    Decision {
+        payload,
+        ..decision
+    }
 }
 
 struct NoPayloads;

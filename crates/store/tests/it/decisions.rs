@@ -4,8 +4,8 @@ use plimsoll_core::{Code, Decision, FailureKind, Outcome, SystemName};
 use plimsoll_store::{DecisionFilter, Projector, Store, StoreError};
 
 use crate::fixtures::{
-    Fixture, at, closed, decision, failed, fixture, node, numbered, open_decision, opened, release_id,
-    tenant,
+    Fixture, at, closed, decision, failed, fixture, node, numbered, open_decision, opened,
+    release_id, tenant,
 };
 
 async fn filled() -> Fixture {
@@ -14,24 +14,56 @@ async fn filled() -> Fixture {
     let other_system = SystemName::new("support-answer").unwrap();
     let records = numbered([
         closed(decision(1, Outcome::Served)),
-        closed(failed(2, Outcome::Refused, FailureKind::Malformed, Code::ContractRange)),
+        closed(failed(
+            2,
+            Outcome::Refused,
+            FailureKind::Malformed,
+            Code::ContractRange,
+        )),
         opened(open_decision(3)),
-        closed(Decision { drill: Some(drill), ..decision(4, Outcome::FellBack) }),
-        closed(Decision { system: other_system, ..decision(5, Outcome::Served) }),
-        closed(Decision { tenant: tenant("acme"), ..decision(6, Outcome::Served) }),
-        closed(Decision { release: release_id("two"), ..decision(7, Outcome::Abstained) }),
-        closed(Decision { unit: Some("' OR 1=1 --".into()), ..decision(8, Outcome::Served) }),
+        closed(Decision {
+            drill: Some(drill),
+            ..decision(4, Outcome::FellBack)
+        }),
+        closed(Decision {
+            system: other_system,
+            ..decision(5, Outcome::Served)
+        }),
+        closed(Decision {
+            tenant: tenant("acme"),
+            ..decision(6, Outcome::Served)
+        }),
+        closed(Decision {
+            release: release_id("two"),
+            ..decision(7, Outcome::Abstained)
+        }),
+        closed(Decision {
+            unit: Some("' OR 1=1 --".into()),
+            ..decision(8, Outcome::Served)
+        }),
     ]);
-    Projector::new(&fixture.store, node()).apply(&records).await.unwrap();
+    Projector::new(&fixture.store, node())
+        .apply(&records)
+        .await
+        .unwrap();
     fixture
 }
 
 /// The numbers of the decisions that a filter lets through, in the order given.
 async fn numbers(store: &Store, filter: DecisionFilter) -> Vec<u64> {
     let decisions = store.decisions(&filter).await.unwrap();
-    let count = store.count_decisions(&DecisionFilter { before: None, ..filter }).await.unwrap();
+    let count = store
+        .count_decisions(&DecisionFilter {
+            before: None,
+            ..filter
+        })
+        .await
+        .unwrap();
     assert!(count >= u64::try_from(decisions.len()).unwrap());
-    decisions.iter().map(|found| found.opened_at.since(at(0)).as_secs()).collect()
+    decisions
+        .iter()
+        .map(|found| found.opened_at.since(at(0)).as_secs())
+        .collect()
 }
 
 #[tokio::test]
@@ -40,34 +72,91 @@ async fn a_filter_lets_through_what_it_says() {
     let store = &fixture.store;
     let all = DecisionFilter::default;
     assert_eq!(numbers(store, all()).await, [8, 7, 6, 5, 3, 2, 1]);
-    assert_eq!(numbers(store, DecisionFilter { drills: true, ..all() }).await.len(), 8);
+    assert_eq!(
+        numbers(
+            store,
+            DecisionFilter {
+                drills: true,
+                ..all()
+            }
+        )
+        .await
+        .len(),
+        8
+    );
     let system = Some(SystemName::new("support-answer").unwrap());
-    assert_eq!(numbers(store, DecisionFilter { system, ..all() }).await, [5]);
+    assert_eq!(
+        numbers(store, DecisionFilter { system, ..all() }).await,
+        [5]
+    );
     let outcome = Some(Outcome::Served);
-    assert_eq!(numbers(store, DecisionFilter { outcome, ..all() }).await, [8, 6, 5, 1]);
-    assert_eq!(numbers(store, DecisionFilter { open: true, ..all() }).await, [3]);
+    assert_eq!(
+        numbers(store, DecisionFilter { outcome, ..all() }).await,
+        [8, 6, 5, 1]
+    );
+    assert_eq!(
+        numbers(
+            store,
+            DecisionFilter {
+                open: true,
+                ..all()
+            }
+        )
+        .await,
+        [3]
+    );
     let kind = Some(FailureKind::Malformed);
     assert_eq!(numbers(store, DecisionFilter { kind, ..all() }).await, [2]);
     let release = Some(release_id("two"));
-    assert_eq!(numbers(store, DecisionFilter { release, ..all() }).await, [7]);
+    assert_eq!(
+        numbers(store, DecisionFilter { release, ..all() }).await,
+        [7]
+    );
     let acme = Some(tenant("acme"));
-    assert_eq!(numbers(store, DecisionFilter { tenant: acme, ..all() }).await, [6]);
+    assert_eq!(
+        numbers(
+            store,
+            DecisionFilter {
+                tenant: acme,
+                ..all()
+            }
+        )
+        .await,
+        [6]
+    );
     let unit = Some("' OR 1=1 --".to_owned());
     assert_eq!(numbers(store, DecisionFilter { unit, ..all() }).await, [8]);
     let (since, until) = (Some(at(3)), Some(at(6)));
-    assert_eq!(numbers(store, DecisionFilter { since, until, ..all() }).await, [5, 3]);
+    assert_eq!(
+        numbers(
+            store,
+            DecisionFilter {
+                since,
+                until,
+                ..all()
+            }
+        )
+        .await,
+        [5, 3]
+    );
 }
 
 #[tokio::test]
 async fn pages_follow_each_other_without_gap_or_overlap() {
     let fixture = filled().await;
-    let mut filter = DecisionFilter { limit: 3, ..DecisionFilter::default() };
+    let mut filter = DecisionFilter {
+        limit: 3,
+        ..DecisionFilter::default()
+    };
     let mut seen = Vec::new();
     loop {
         let page = fixture.store.decisions(&filter).await.unwrap();
         let Some(last) = page.last() else { break };
         filter.before = Some(last.id);
-        seen.extend(page.iter().map(|found| found.opened_at.since(at(0)).as_secs()));
+        seen.extend(
+            page.iter()
+                .map(|found| found.opened_at.since(at(0)).as_secs()),
+        );
     }
     assert_eq!(seen, [8, 7, 6, 5, 3, 2, 1]);
 }
@@ -79,17 +168,31 @@ async fn a_decision_is_found_by_the_beginning_of_its_id() {
     let wanted = decision(1, Outcome::Served);
     let id = wanted.id.to_string();
     for prefix in [id.clone(), id.to_lowercase(), format!("{}…", &id[..25])] {
-        assert_eq!(store.decision_by_prefix(None, &prefix).await.unwrap().id, wanted.id);
+        assert_eq!(
+            store.decision_by_prefix(None, &prefix).await.unwrap().id,
+            wanted.id
+        );
     }
     let ambiguous = store.decision_by_prefix(None, &id[..8]).await.unwrap_err();
-    let StoreError::Ambiguous { candidates, .. } = &ambiguous else { panic!("{ambiguous}") };
+    let StoreError::Ambiguous { candidates, .. } = &ambiguous else {
+        panic!("{ambiguous}")
+    };
     assert_eq!(candidates.len(), 5);
     let missing = store.decision_by_prefix(None, "7ZZZ").await.unwrap_err();
-    assert_eq!(missing.to_string(), "no decision has an id that begins with `7ZZZ`");
+    assert_eq!(
+        missing.to_string(),
+        "no decision has an id that begins with `7ZZZ`"
+    );
     for wrong in ["", "loan-default", "01J9ZC%", "…"] {
         let error = store.decision_by_prefix(None, wrong).await.unwrap_err();
-        assert!(matches!(error, StoreError::NotAnId { .. }), "{wrong}: {error}");
+        assert!(
+            matches!(error, StoreError::NotAnId { .. }),
+            "{wrong}: {error}"
+        );
     }
     let other = store.decision_by_prefix(Some(&tenant("other")), &id).await;
-    assert!(matches!(other, Err(StoreError::NotFound { .. })), "{other:?}");
+    assert!(
+        matches!(other, Err(StoreError::NotFound { .. })),
+        "{other:?}"
+    );
 }

@@ -8,8 +8,8 @@ use plimsoll_core::decision::{
     Usage, Verdict,
 };
 use plimsoll_core::manifest::{
-    BudgetSpec, DeadlineSpec, ExpiryStep, Guards, InputSpec, MANIFEST_FORMAT, Manifest,
-    CategoryPolicy, MissingPolicy, Mode, OutputSpec, RetrySpec, StreamMode, UnknownFieldPolicy,
+    BudgetSpec, CategoryPolicy, DeadlineSpec, ExpiryStep, Guards, InputSpec, MANIFEST_FORMAT,
+    Manifest, MissingPolicy, Mode, OutputSpec, RetrySpec, StreamMode, UnknownFieldPolicy,
 };
 use plimsoll_core::record::{
     Aggregate, Deployment, DeploymentCause, Drill, NodeEvent, Opened, Recovery, ReleaseRecord,
@@ -42,8 +42,14 @@ pub(crate) struct Fixture {
 pub(crate) async fn fixture() -> Fixture {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::at(at(86_400)));
-    let store = Store::open(folder.path().join("plimsoll.db"), clock.clone()).await.unwrap();
-    Fixture { store, clock, folder }
+    let store = Store::open(folder.path().join("plimsoll.db"), clock.clone())
+        .await
+        .unwrap();
+    Fixture {
+        store,
+        clock,
+        folder,
+    }
 }
 
 pub(crate) fn node() -> NodeName {
@@ -113,13 +119,22 @@ pub(crate) fn open_decision(number: u64) -> Decision {
 }
 
 pub(crate) fn control(name: &str, verdict: Verdict) -> ControlRecord {
-    ControlRecord { control: name.to_owned(), verdict, micros: 3, code: None, finding: None }
+    ControlRecord {
+        control: name.to_owned(),
+        verdict,
+        micros: 3,
+        code: None,
+        finding: None,
+    }
 }
 
 /// A decision that ended with `outcome` after 412 µs and cost 0.00019.
 pub(crate) fn decision(number: u64, outcome: Outcome) -> Decision {
     let open = open_decision(number);
-    let cost = Cost { amount: "0.00019".parse().unwrap(), basis: CostBasis::Measured };
+    let cost = Cost {
+        amount: "0.00019".parse().unwrap(),
+        basis: CostBasis::Measured,
+    };
     Decision {
         closed_at: Some(open.opened_at.plus(Duration::from_micros(412))),
         outcome: Some(outcome),
@@ -131,7 +146,11 @@ pub(crate) fn decision(number: u64, outcome: Outcome) -> Decision {
             first_token_micros: None,
             code: None,
             reported_model: None,
-            usage: Some(Usage { input_tokens: 120, output_tokens: 30, ..Usage::default() }),
+            usage: Some(Usage {
+                input_tokens: 120,
+                output_tokens: 30,
+                ..Usage::default()
+            }),
             cost,
         }],
         cost,
@@ -144,7 +163,12 @@ pub(crate) fn failed(number: u64, outcome: Outcome, kind: FailureKind, code: Cod
     Decision {
         kind: Some(kind),
         code: Some(code),
-        path: vec![PathStep { kind, code, step: Step::Refuse, detail: None }],
+        path: vec![PathStep {
+            kind,
+            code,
+            step: Step::Refuse,
+            detail: None,
+        }],
         ..decision(number, outcome)
     }
 }
@@ -154,7 +178,10 @@ pub(crate) fn closed(decision: Decision) -> Record {
 }
 
 pub(crate) fn opened(decision: Decision) -> Record {
-    Record::Opened(Box::new(Opened { decision, reserved: Money::ZERO }))
+    Record::Opened(Box::new(Opened {
+        decision,
+        reserved: Money::ZERO,
+    }))
 }
 
 pub(crate) fn manifest() -> Manifest {
@@ -175,11 +202,25 @@ pub(crate) fn manifest() -> Manifest {
             rules: [].into(),
             rows_max: 1,
         },
-        output: OutputSpec { schema: None, unsure: None, stream: StreamMode::Refuse },
+        output: OutputSpec {
+            schema: None,
+            unsure: None,
+            stream: StreamMode::Refuse,
+        },
         guards: Guards::default(),
         ladders: serde_json::from_str::<Ladders>("{}").unwrap(),
-        deadline: DeadlineSpec { total_ms: 50, connect_ms: 10, first_token_ms: 40, stall_ms: 40 },
-        retry: RetrySpec { attempts_max: 1, base_ms: 1, cap_ms: 1, budget_percent: 10 },
+        deadline: DeadlineSpec {
+            total_ms: 50,
+            connect_ms: 10,
+            first_token_ms: 40,
+            stall_ms: 40,
+        },
+        retry: RetrySpec {
+            attempts_max: 1,
+            base_ms: 1,
+            cap_ms: 1,
+            budget_percent: 10,
+        },
         budget: BudgetSpec::default(),
         abstain: None,
         review: None,
@@ -252,7 +293,13 @@ pub(crate) fn runbook_run(number: u64, ended_at: Timestamp) -> Record {
 
 pub(crate) fn uncounted(code: Code, count: u64, from: Timestamp) -> Record {
     let to = from.plus(Duration::from_secs(10));
-    Record::Uncounted(Box::new(Aggregate { system: Some(system()), code, count, from, to }))
+    Record::Uncounted(Box::new(Aggregate {
+        system: Some(system()),
+        code,
+        count,
+        from,
+        to,
+    }))
 }
 
 pub(crate) fn node_event(at: Timestamp) -> Record {
@@ -265,7 +312,11 @@ pub(crate) fn node_event(at: Timestamp) -> Record {
 }
 
 pub(crate) fn recovery(at: Timestamp) -> Record {
-    Record::Recovery(Box::new(Recovery { orphans: 2, at: Some(at), ..Recovery::default() }))
+    Record::Recovery(Box::new(Recovery {
+        orphans: 2,
+        at: Some(at),
+        ..Recovery::default()
+    }))
 }
 
 /// A review of decision `number`, due `due_seconds` after [`START`].

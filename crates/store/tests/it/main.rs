@@ -1,5 +1,7 @@
 //! The store from outside: its ports, its projection, its figures, its files.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+
 mod bar;
 mod conformance;
 mod decisions;

@@ -13,7 +13,11 @@ use crate::fixtures::{at, closed, decision, node, numbered, release, review};
 const FILLED_1: &str = include_str!("fixtures/filled_0001.sql");
 
 async fn connect(store: &Store) -> sqlx::SqliteConnection {
-    sqlx::sqlite::SqliteConnectOptions::new().filename(store.path()).connect().await.unwrap()
+    sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(store.path())
+        .connect()
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -21,21 +25,40 @@ async fn migration_2_leaves_a_filled_database_of_schema_1_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("plimsoll.db");
     let clock = Arc::new(ManualClock::at(at(0)));
-    let old = Store::open_at_schema(path.clone(), clock.clone(), 1).await.unwrap();
-    sqlx::raw_sql(FILLED_1).execute(&mut connect(&old).await).await.unwrap();
+    let old = Store::open_at_schema(path.clone(), clock.clone(), 1)
+        .await
+        .unwrap();
+    sqlx::raw_sql(FILLED_1)
+        .execute(&mut connect(&old).await)
+        .await
+        .unwrap();
     old.close().await;
 
-    let refused = Store::open_read_only(&path, clock.clone()).await.unwrap_err();
-    assert!(refused.to_string().contains("start the server"), "{refused}");
+    let refused = Store::open_read_only(&path, clock.clone())
+        .await
+        .unwrap_err();
+    assert!(
+        refused.to_string().contains("start the server"),
+        "{refused}"
+    );
 
     let new = Store::open(&path, clock).await.unwrap();
     let projector = Projector::new(&new, node());
     assert_eq!(projector.position().await.unwrap(), 7);
     let kept = new.decision_by_prefix(None, "01KKNS9FT1").await.unwrap();
     assert_eq!(kept.outcome, Some(Outcome::Served));
-    let facts = new.bar_facts(&kept.system, &kept.environment, at(0)).await.unwrap();
-    assert_eq!((facts.decisions, facts.cost.total.to_string()), (1, "0.00019".to_owned()));
-    StoredReviews::new(&new).open(review(3, "default", 60)).await.unwrap();
+    let facts = new
+        .bar_facts(&kept.system, &kept.environment, at(0))
+        .await
+        .unwrap();
+    assert_eq!(
+        (facts.decisions, facts.cost.total.to_string()),
+        (1, "0.00019".to_owned())
+    );
+    StoredReviews::new(&new)
+        .open(review(3, "default", 60))
+        .await
+        .unwrap();
     let records = numbered([release("one", at(0)), closed(decision(1, Outcome::Served))]);
     projector.apply(&records).await.unwrap();
 }
@@ -45,15 +68,19 @@ async fn a_migrated_database_is_sound_and_migrating_again_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("plimsoll.db");
     for _ in 0..2 {
-        let store = Store::open(&path, Arc::new(ManualClock::at(at(0)))).await.unwrap();
+        let store = Store::open(&path, Arc::new(ManualClock::at(at(0))))
+            .await
+            .unwrap();
         let mut connection = connect(&store).await;
         let steps: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM migrations")
             .fetch_one(&mut connection)
             .await
             .unwrap();
         assert_eq!(steps, i64::from(SCHEMA));
-        let sound: String =
-            sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&mut connection).await.unwrap();
+        let sound: String = sqlx::query_scalar("PRAGMA integrity_check")
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
         assert_eq!(sound, "ok");
         store.close().await;
     }
@@ -64,8 +91,10 @@ async fn of_two_that_start_at_once_both_find_a_whole_database() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("plimsoll.db");
     let clock = Arc::new(ManualClock::at(at(0)));
-    let (one, other) =
-        tokio::join!(Store::open(&path, clock.clone()), Store::open(&path, clock.clone()));
+    let (one, other) = tokio::join!(
+        Store::open(&path, clock.clone()),
+        Store::open(&path, clock.clone())
+    );
     one.unwrap().ping().await.unwrap();
     other.unwrap().ping().await.unwrap();
 }

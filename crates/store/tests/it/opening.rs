@@ -12,9 +12,14 @@ use crate::fixtures::{closed, decision, fixture, node};
 async fn what_was_written_is_there_after_opening_again() {
     let fixture = fixture().await;
     let kept = decision(1, Outcome::Served);
-    Projector::new(&fixture.store, node()).apply(&[(0, closed(kept.clone()))]).await.unwrap();
+    Projector::new(&fixture.store, node())
+        .apply(&[(0, closed(kept.clone()))])
+        .await
+        .unwrap();
     fixture.store.close().await;
-    let again = Store::open(fixture.store.path(), fixture.clock.clone()).await.unwrap();
+    let again = Store::open(fixture.store.path(), fixture.clock.clone())
+        .await
+        .unwrap();
     assert_eq!(again.decision(kept.id).await.unwrap(), Some(kept));
     assert_eq!(Projector::new(&again, node()).position().await.unwrap(), 1);
 }
@@ -23,11 +28,19 @@ async fn what_was_written_is_there_after_opening_again() {
 async fn a_reader_sees_what_the_server_writes_and_writes_nothing() {
     let fixture = fixture().await;
     let clock = Arc::new(SystemClock::new());
-    let reader = Store::open_read_only(fixture.store.path(), clock).await.unwrap();
+    let reader = Store::open_read_only(fixture.store.path(), clock)
+        .await
+        .unwrap();
     let kept = decision(1, Outcome::Served);
-    Projector::new(&fixture.store, node()).apply(&[(0, closed(kept.clone()))]).await.unwrap();
+    Projector::new(&fixture.store, node())
+        .apply(&[(0, closed(kept.clone()))])
+        .await
+        .unwrap();
     assert_eq!(reader.decision(kept.id).await.unwrap(), Some(kept.clone()));
-    let refused = Projector::new(&reader, node()).apply(&[(1, closed(kept))]).await.unwrap_err();
+    let refused = Projector::new(&reader, node())
+        .apply(&[(1, closed(kept))])
+        .await
+        .unwrap_err();
     assert!(refused.is_retryable(), "{refused}");
 }
 
@@ -35,8 +48,13 @@ async fn a_reader_sees_what_the_server_writes_and_writes_nothing() {
 async fn a_missing_database_says_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(SystemClock::new());
-    let error = Store::open_read_only(folder.path().join("none.db"), clock).await.unwrap_err();
-    assert!(error.to_string().contains("start the server once"), "{error}");
+    let error = Store::open_read_only(folder.path().join("none.db"), clock)
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("start the server once"),
+        "{error}"
+    );
     assert!(!folder.path().join("none.db").exists());
 }
 
@@ -55,7 +73,9 @@ async fn a_database_of_a_newer_version_is_refused_and_left_alone() {
     let path = fixture.store.path();
     for error in [
         Store::open(path, fixture.clock.clone()).await.unwrap_err(),
-        Store::open_read_only(path, fixture.clock.clone()).await.unwrap_err(),
+        Store::open_read_only(path, fixture.clock.clone())
+            .await
+            .unwrap_err(),
     ] {
         let found = matches!(error, StoreError::NewerSchema { found, .. } if found == SCHEMA + 1);
         assert!(found, "{error}");
@@ -66,8 +86,14 @@ async fn a_database_of_a_newer_version_is_refused_and_left_alone() {
 async fn a_file_that_is_no_database_is_an_error_and_no_panic() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("plimsoll.db");
-    std::fs::write(&path, "not a database, and longer than a header of one".repeat(10)).unwrap();
-    let error = Store::open(&path, Arc::new(SystemClock::new())).await.unwrap_err();
+    std::fs::write(
+        &path,
+        "not a database, and longer than a header of one".repeat(10),
+    )
+    .unwrap();
+    let error = Store::open(&path, Arc::new(SystemClock::new()))
+        .await
+        .unwrap_err();
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
     let kept = std::fs::read_to_string(&path).unwrap();
     assert!(kept.starts_with("not a database"));

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use plimsoll_core::decision::Payload;
-use plimsoll_core::ports::{Boxed, Decisions as _};
+use plimsoll_core::ports::Decisions as _;
 use plimsoll_core::record::ReviewChange;
 use plimsoll_core::{Clock as _, Code, Decision, FailureKind, Outcome, Record, SystemClock};
 use plimsoll_journal::{Journal, JournalConfig};
@@ -15,7 +15,6 @@ use plimsoll_store::{
 };
 use proptest::prelude::*;
 use sqlx::{ConnectOptions as _, Row as _};
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::fixtures::{
@@ -29,15 +28,30 @@ async fn tables(store: &Store) -> Vec<String> {
     let mut connection = options.connect().await.unwrap();
     let mut all = Vec::new();
     for (table, sql) in [
-        ("decisions", "SELECT id, node, sequence, outcome, cost_pico, skipped, path, record FROM decisions JOIN decision_records USING (number) ORDER BY id"),
-        ("rows", "SELECT (SELECT COUNT(*) FROM decisions), (SELECT COUNT(*) FROM decision_records)"),
+        (
+            "decisions",
+            "SELECT id, node, sequence, outcome, cost_pico, skipped, path, record FROM decisions JOIN decision_records USING (number) ORDER BY id",
+        ),
+        (
+            "rows",
+            "SELECT (SELECT COUNT(*) FROM decisions), (SELECT COUNT(*) FROM decision_records)",
+        ),
         ("releases", "SELECT * FROM releases ORDER BY id"),
         ("deployments", "SELECT * FROM deployments ORDER BY id"),
         ("drills", "SELECT * FROM drills ORDER BY id"),
         ("runbook_runs", "SELECT * FROM runbook_runs ORDER BY id"),
-        ("review_events", "SELECT * FROM review_events ORDER BY review, event"),
-        ("node_events", "SELECT * FROM node_events ORDER BY node, sequence"),
-        ("uncounted", "SELECT * FROM uncounted ORDER BY node, sequence"),
+        (
+            "review_events",
+            "SELECT * FROM review_events ORDER BY review, event",
+        ),
+        (
+            "node_events",
+            "SELECT * FROM node_events ORDER BY node, sequence",
+        ),
+        (
+            "uncounted",
+            "SELECT * FROM uncounted ORDER BY node, sequence",
+        ),
         ("positions", "SELECT node, next_sequence FROM positions"),
     ] {
         for row in sqlx::query(sql).fetch_all(&mut connection).await.unwrap() {
@@ -64,7 +78,12 @@ fn journal() -> Vec<(u64, Record)> {
         opened(open_decision(1)),
         opened(open_decision(2)),
         closed(decision(1, Outcome::Served)),
-        closed(failed(3, Outcome::Refused, FailureKind::Malformed, Code::ContractRange)),
+        closed(failed(
+            3,
+            Outcome::Refused,
+            FailureKind::Malformed,
+            Code::ContractRange,
+        )),
         opened(waits.decision.clone()),
         review_event(&waits, ReviewChange::Opened, at(4)),
         uncounted(Code::TooManyInFlight, 40, at(5)),
@@ -77,14 +96,21 @@ fn journal() -> Vec<(u64, Record)> {
         runbook_run(10, at(10)),
         review_event(&waits, ReviewChange::Answered, at(11)),
         review_event(&waits, ReviewChange::Answered, at(11)),
-        closed(Decision { outcome: Some(Outcome::Reviewed), ..waits.decision }),
+        closed(Decision {
+            outcome: Some(Outcome::Reviewed),
+            ..waits.decision
+        }),
         closed(decision(12, Outcome::Served)),
         opened(open_decision(13)),
     ])
 }
 
 fn on_a_runtime<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
 }
 
 proptest! {
@@ -130,7 +156,11 @@ async fn a_rebuild_gives_the_same_tables() {
     let before = tables(&fixture.store).await;
     projector.rebuild(0).await.unwrap();
     assert_eq!(projector.position().await.unwrap(), 0);
-    assert_eq!(tables(&fixture.store).await.len(), 2, "a count of 0 rows and a position are left");
+    assert_eq!(
+        tables(&fixture.store).await.len(),
+        2,
+        "a count of 0 rows and a position are left"
+    );
     projector.apply(&journal()).await.unwrap();
     assert_eq!(tables(&fixture.store).await, before);
 }
@@ -145,7 +175,10 @@ async fn a_rebuild_keeps_what_the_journal_could_not_bring_back() {
     assert_eq!(projector.position().await.unwrap(), 23);
     let tables = tables(&fixture.store).await;
     let count = |table: &str| tables.iter().filter(|row| row.starts_with(table)).count();
-    assert_eq!((count("releases"), count("deployments"), count("drills")), (2, 2, 2));
+    assert_eq!(
+        (count("releases"), count("deployments"), count("drills")),
+        (2, 2, 2)
+    );
     assert_eq!(count("decisions"), 4, "1 and 3 are gone: {tables:#?}");
 }
 
@@ -158,16 +191,33 @@ async fn what_the_journal_no_longer_retains_is_forgotten() {
     assert_eq!(projector.forget_before(11).await.unwrap(), 0);
     let tables = tables(&fixture.store).await;
     assert!(!tables.iter().any(|row| row.starts_with("uncounted")));
-    assert_eq!(tables.iter().filter(|row| row.starts_with("releases")).count(), 2);
+    assert_eq!(
+        tables
+            .iter()
+            .filter(|row| row.starts_with("releases"))
+            .count(),
+        2
+    );
 }
 
 #[tokio::test]
 async fn an_opened_record_never_reopens_a_closed_decision() {
     let fixture = fixture().await;
     let projector = Projector::new(&fixture.store, node());
-    projector.apply(&[(5, closed(decision(1, Outcome::Served)))]).await.unwrap();
-    projector.apply(&[(9, opened(open_decision(1)))]).await.unwrap();
-    let found = fixture.store.decision(decision(1, Outcome::Served).id).await.unwrap().unwrap();
+    projector
+        .apply(&[(5, closed(decision(1, Outcome::Served)))])
+        .await
+        .unwrap();
+    projector
+        .apply(&[(9, opened(open_decision(1)))])
+        .await
+        .unwrap();
+    let found = fixture
+        .store
+        .decision(decision(1, Outcome::Served).id)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(found.outcome, Some(Outcome::Served));
 }
 
@@ -179,15 +229,25 @@ async fn project_until_reads_no_further_than_it_must_and_stops_at_the_end() {
     let memory = Memory::holding(numbered(many));
     let position = projector.project_until(&*memory, 700).await.unwrap();
     assert_eq!(position, 2 * u64::try_from(BATCH_MAX).unwrap());
-    assert_eq!(projector.project_until(&*memory, 5_000).await.unwrap(), 1_200);
+    assert_eq!(
+        projector.project_until(&*memory, 5_000).await.unwrap(),
+        1_200
+    );
     assert_eq!(projector.position().await.unwrap(), 1_200);
-    assert_eq!(fixture.store.count_decisions(&DecisionFilter::default()).await.unwrap(), 1_200);
+    assert_eq!(
+        fixture
+            .store
+            .count_decisions(&DecisionFilter::default())
+            .await
+            .unwrap(),
+        1_200
+    );
 }
 
 /// A journal in memory.
 struct Memory {
     records: Mutex<Vec<(u64, Record)>>,
-    committed: watch::Sender<u64>,
+    committed: AtomicU64,
     minimum: AtomicU64,
 }
 
@@ -196,15 +256,15 @@ impl Memory {
         let committed = records.last().map_or(0, |(sequence, _)| sequence + 1);
         Arc::new(Self {
             records: Mutex::new(records),
-            committed: watch::Sender::new(committed),
+            committed: AtomicU64::new(committed),
             minimum: AtomicU64::new(0),
         })
     }
 
     fn append(&self, record: Record) {
-        let sequence = *self.committed.borrow();
+        let sequence = self.committed.load(Ordering::Relaxed);
         self.records.lock().unwrap().push((sequence, record));
-        self.committed.send_replace(sequence + 1);
+        self.committed.store(sequence + 1, Ordering::Relaxed);
     }
 }
 
@@ -217,14 +277,7 @@ impl Feed for Memory {
     }
 
     fn committed(&self) -> u64 {
-        *self.committed.borrow()
-    }
-
-    fn committed_past(&self, sequence: u64) -> Boxed<'_, u64> {
-        Box::pin(async move {
-            let mut committed = self.committed.subscribe();
-            *committed.wait_for(|committed| *committed > sequence).await.unwrap()
-        })
+        self.committed.load(Ordering::Relaxed)
     }
 
     fn minimum(&self) -> u64 {
@@ -239,13 +292,19 @@ struct Copied {
 
 impl RecordSource for Copied {
     fn next_batch(&mut self, limit: usize) -> Result<Vec<(u64, Record)>, Cause> {
-        let batch: Vec<_> = self.records[self.next..].iter().take(limit).cloned().collect();
+        let batch: Vec<_> = self.records[self.next..]
+            .iter()
+            .take(limit)
+            .cloned()
+            .collect();
         self.next += batch.len();
         Ok(batch)
     }
 
     fn position(&self) -> u64 {
-        self.records.get(self.next).map_or(u64::MAX, |(sequence, _)| *sequence)
+        self.records
+            .get(self.next)
+            .map_or(u64::MAX, |(sequence, _)| *sequence)
     }
 }
 
@@ -257,7 +316,10 @@ async fn a_projection_that_is_ahead_of_its_journal_is_made_again() {
     let restored = Memory::holding(journal()[..9].to_vec());
     assert_eq!(projector.project_until(&*restored, 100).await.unwrap(), 9);
     let fresh = self::fixture().await;
-    Projector::new(&fresh.store, node()).apply(&journal()[..9]).await.unwrap();
+    Projector::new(&fresh.store, node())
+        .apply(&journal()[..9])
+        .await
+        .unwrap();
     assert_eq!(tables(&fixture.store).await, tables(&fresh.store).await);
 }
 
@@ -289,11 +351,20 @@ async fn the_projector_follows_a_journal_until_it_is_told_to_stop() {
         }
     }
     let last = decision(3, Outcome::Served);
-    journal.append(&closed(last.clone()), None).unwrap().durable().await.unwrap();
+    journal
+        .append(&closed(last.clone()), None)
+        .unwrap()
+        .durable()
+        .await
+        .unwrap();
     cancel.cancel();
     running.await.unwrap();
     let found = fixture.store.decision(last.id).await.unwrap();
-    assert_eq!(found, Some(last), "what was committed before the end is applied");
+    assert_eq!(
+        found,
+        Some(last),
+        "what was committed before the end is applied"
+    );
 }
 
 #[tokio::test]
@@ -302,15 +373,26 @@ async fn a_sealed_payload_is_read_back_through_the_port() {
     let journal = on_disk(&fixture);
     let clock = SystemClock::new();
     let id = plimsoll_core::DecisionId::new(clock.now());
-    let payload = Payload { input: serde_json::json!([1]), output: serde_json::Value::Null };
+    let payload = Payload {
+        input: serde_json::json!([1]),
+        output: serde_json::Value::Null,
+    };
     let bytes = serde_json::to_vec(&payload).unwrap();
     let (reference, sealed) = journal.seal(&tenant("default"), id, &bytes).unwrap();
-    let sealed_decision =
-        Decision { id, payload: Some(reference), ..decision(1, Outcome::Served) };
-    let ticket = journal.append(&closed(sealed_decision), Some(sealed)).unwrap();
+    let sealed_decision = Decision {
+        id,
+        payload: Some(reference),
+        ..decision(1, Outcome::Served)
+    };
+    let ticket = journal
+        .append(&closed(sealed_decision), Some(sealed))
+        .unwrap();
     ticket.durable().await.unwrap();
     let projector = Projector::new(&fixture.store, node());
-    projector.project_until(&*journal, journal.committed() - 1).await.unwrap();
+    projector
+        .project_until(&*journal, journal.committed() - 1)
+        .await
+        .unwrap();
     let payloads = Arc::new(journal.payloads());
     let decisions = ProjectedDecisions::new(&fixture.store, Some(payloads));
     let found = decisions.payload(&tenant("default"), id).await.unwrap();

@@ -13,7 +13,13 @@ async fn the_current_deployment_is_the_last_in_the_journal_whatever_the_clock_sa
     let fixture = fixture().await;
     let store = &fixture.store;
     let projector = Projector::new(store, node());
-    assert_eq!(store.current_deployment(&system(), &environment()).await.unwrap(), None);
+    assert_eq!(
+        store
+            .current_deployment(&system(), &environment())
+            .await
+            .unwrap(),
+        None
+    );
     let records = numbered([
         release("one", at(0)),
         deployment(1, "one", at(3_700)),
@@ -21,7 +27,11 @@ async fn the_current_deployment_is_the_last_in_the_journal_whatever_the_clock_sa
         deployment(2, "two", at(100)),
     ]);
     projector.apply(&records).await.unwrap();
-    let current = store.current_deployment(&system(), &environment()).await.unwrap().unwrap();
+    let current = store
+        .current_deployment(&system(), &environment())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(current.release, release_id("two"));
 }
 
@@ -36,7 +46,11 @@ async fn a_release_is_deployed_since_the_first_event_of_its_unbroken_run() {
         deployment(4, "two", at(40)),
     ]);
     Projector::new(store, node()).apply(&records).await.unwrap();
-    let deployed = store.deployed(&system(), &environment()).await.unwrap().unwrap();
+    let deployed = store
+        .deployed(&system(), &environment())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(deployed.deployment.at, at(40));
     assert_eq!(deployed.since, at(30));
 }
@@ -62,21 +76,27 @@ async fn a_release_is_found_by_the_beginning_of_its_digest() {
     let store = &fixture.store;
     let records = numbered([release("one", at(0)), release("two", at(5))]);
     Projector::new(store, node()).apply(&records).await.unwrap();
-    let found = store.release_by_prefix(&release_id("one").short().to_uppercase()).await.unwrap();
+    let found = store
+        .release_by_prefix(&release_id("one").short().to_uppercase())
+        .await
+        .unwrap();
     assert_eq!(found.id, release_id("one"));
     assert!(store.release_by_prefix("xyz").await.is_err());
     let listed = store.releases(&system(), 10).await.unwrap();
-    assert_eq!(listed.iter().map(|found| found.id).collect::<Vec<_>>(), [
-        release_id("two"),
-        release_id("one")
-    ]);
+    assert_eq!(
+        listed.iter().map(|found| found.id).collect::<Vec<_>>(),
+        [release_id("two"), release_id("one")]
+    );
 }
 
 #[tokio::test]
 async fn releases_in_use_tell_which_are_known() {
     let fixture = fixture().await;
     let store = &fixture.store;
-    let two = Decision { release: release_id("two"), ..decision(9, Outcome::Served) };
+    let two = Decision {
+        release: release_id("two"),
+        ..decision(9, Outcome::Served)
+    };
     let records = numbered([
         release("one", at(0)),
         closed(decision(1, Outcome::Served)),
@@ -84,7 +104,16 @@ async fn releases_in_use_tell_which_are_known() {
         closed(two),
     ]);
     Projector::new(store, node()).apply(&records).await.unwrap();
-    let used = store.releases_in_use(&system(), &environment(), at(0)).await.unwrap();
-    let used: Vec<_> = used.iter().map(|used| (used.release, used.decisions, used.known)).collect();
-    assert_eq!(used, [(release_id("one"), 2, true), (release_id("two"), 1, false)]);
+    let used = store
+        .releases_in_use(&system(), &environment(), at(0))
+        .await
+        .unwrap();
+    let used: Vec<_> = used
+        .iter()
+        .map(|used| (used.release, used.decisions, used.known))
+        .collect();
+    assert_eq!(
+        used,
+        [(release_id("one"), 2, true), (release_id("two"), 1, false)]
+    );
 }

@@ -1,0 +1,14 @@
+//! The data plane through its sockets: a real journal, a real store, and a simulated provider.
+
+mod support;
+
+mod chat;
+mod contracts;
+mod drills;
+mod idempotency;
+mod keys;
+mod ladder;
+mod oip;
+mod releases;
+mod reviews;
+mod streams;
