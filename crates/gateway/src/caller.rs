@@ -109,7 +109,7 @@ mod tests {
     fn a_key_opens_the_systems_that_it_names_and_no_other() {
         let loan = SystemName::new("loan-default").unwrap();
         let keys = Keys::new(&[Key {
-            name: plimsoll_core::KeyName::new("web").unwrap(),
+            name: KeyName::new("web").unwrap(),
             secret: plimsoll_core::Secret::new("s3cret".into()),
             scope: KeyScope::Systems([loan.clone()].into()),
             tenant: TenantName::default_tenant(),

@@ -63,6 +63,11 @@ impl Cursor {
         self.offset = offset;
     }
 
+    /// Reads from the file again what it may have read before.
+    pub(crate) fn forget(&mut self) {
+        self.window.clear();
+    }
+
     /// How long the file is now.
     pub(crate) fn length(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
@@ -78,7 +83,7 @@ impl Cursor {
         let mut step = self.look(self.offset)?;
         if step == Step::Broken {
             // The window may hold bytes from before the writer had finished with them.
-            self.window.clear();
+            self.forget();
             step = self.look(self.offset)?;
         }
         if let Step::Frame(found) = &step {

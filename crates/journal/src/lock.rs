@@ -3,6 +3,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use crate::error::JournalError;
@@ -20,6 +21,7 @@ impl Lock {
             .write(true)
             .create(true)
             .truncate(false)
+            .mode(0o600)
             .open(path)
             .map_err(JournalError::io("open", path))?;
         match file.try_lock() {

@@ -71,21 +71,33 @@ impl Scan {
                     return Ok(Event::Record(sequence, found));
                 }
                 Step::End => return Ok(Event::End),
-                Step::Broken => return self.over_damage(),
+                Step::Broken => {
+                    if let Some(event) = self.over_damage()? {
+                        return Ok(event);
+                    }
+                }
             }
         }
     }
 
-    fn over_damage(&mut self) -> io::Result<Event> {
+    /// What to make of broken bytes; `None` if they are broken no longer.
+    fn over_damage(&mut self) -> io::Result<Option<Event>> {
         let begin = self.cursor.offset();
         let Some(mark) = self.cursor.resync(Some(MARK))? else {
-            return Ok(Event::Torn);
+            return Ok(Some(Event::Torn));
         };
+        // Another process may have been writing these bytes, and have gone on behind them meanwhile.
+        self.cursor.forget();
+        if self.cursor.step()? != Step::Broken {
+            self.cursor.seek(begin);
+            return Ok(None);
+        }
         self.cursor.seek(mark);
         let Step::Frame(found) = self.cursor.step()? else {
-            return Ok(Event::Torn);
+            return Ok(Some(Event::Torn));
         };
-        Ok(self.go_on_at(begin, mark, found.header.mark_sequence()))
+        let marked = found.header.mark_sequence();
+        Ok(Some(self.go_on_at(begin, mark, marked)))
     }
 
     fn go_on_at(&mut self, begin: u64, mark: u64, marked: u64) -> Event {

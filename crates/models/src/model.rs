@@ -156,7 +156,7 @@ mod tests {
     use crate::transport::TransportConfig;
     use serde_json::json;
 
-    fn build(spec: serde_json::Value) -> Result<Model, BuildError> {
+    fn build(spec: Value) -> Result<Model, BuildError> {
         let spec: ModelSpec = serde_json::from_value(spec).unwrap();
         let transport = Arc::new(Transport::new(TransportConfig::default()).unwrap());
         let context = BuildContext {

@@ -171,7 +171,10 @@ impl<'a> Document<'a> {
             }
             let span = span.start..span.end.max(span.start + 1);
             let message = format!("this is not TOML: {}", error.message());
-            report.error(source, &span, message);
+            let problem = report.error(source, &span, message);
+            if error.message().starts_with("invalid") {
+                problem.help("if a text is meant, it stands in quotes: \"…\"");
+            }
         }
         if !errors.is_empty() {
             return None;
@@ -215,13 +218,12 @@ fn is_secretive(key: &str) -> bool {
 }
 
 /// Keys within a provider or a key of the workspace whose values are no secrets.
-const PUBLIC: [&str; 7] = [
+const PUBLIC: [&str; 6] = [
     "protocol",
     "base_url",
     "systems",
     "tenant",
     "criticality",
-    "env",
     "file",
 ];
 
@@ -249,6 +251,14 @@ fn find_in_value(value: &Spanned<DeValue<'_>>, secretive: bool, secrets: &mut Ve
         DeValue::Table(table) => find_secrets(table, secretive, secrets),
         _ => {}
     }
+}
+
+/// Whether a text can be the name of an environment variable, rather than a secret.
+pub(crate) fn names_variable(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 fn looks_secret(text: &str) -> bool {

@@ -33,10 +33,13 @@ pub struct Problem {
     pub line: usize,
     /// The column in characters, from 1; 0 if it is about the file as a whole.
     pub column: usize,
-    /// How many characters of the line it is about.
-    pub width: usize,
-    /// The line as it stands in the file, secrets blotted out; empty if there is none.
+    /// The line as it stands in the file, secrets blotted out and cut if it is long; empty if there
+    /// is none.
     pub excerpt: String,
+    /// Where in the excerpt the place begins, in characters from 0.
+    pub caret: usize,
+    /// How many characters of the excerpt it is about.
+    pub width: usize,
     /// What is wrong.
     pub message: String,
     /// What to do about it.
@@ -52,8 +55,9 @@ impl Problem {
             file: file.to_owned(),
             line: 0,
             column: 0,
-            width: 0,
             excerpt: String::new(),
+            caret: 0,
+            width: 0,
             message: message.into(),
             hint: None,
             severity: Severity::Error,
@@ -76,12 +80,7 @@ impl fmt::Display for Problem {
             )?;
         }
         if !self.excerpt.is_empty() {
-            let blank: String = self
-                .excerpt
-                .chars()
-                .take(self.column.saturating_sub(1))
-                .map(blank)
-                .collect();
+            let blank: String = self.excerpt.chars().take(self.caret).map(blank).collect();
             write!(
                 f,
                 "\n{margin} |\n{number} | {}\n{margin} | {blank}{}",

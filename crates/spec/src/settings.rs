@@ -12,6 +12,7 @@ use plimsoll_core::{
     EnvironmentName, KeyName, NodeName, ProviderName, Secret, SystemName, TenantName,
 };
 
+use crate::files::names_variable;
 use crate::forms::view::{Found, View};
 use crate::source::{Report, did_you_mean, listed};
 use crate::workspace::{
@@ -390,11 +391,7 @@ impl Reader<'_> {
     fn secret(&mut self, view: View<'_>, key: &str, path: &str) -> Option<Secret> {
         let place = view.table(key);
         let (at, text) = if let Some(found) = place.text("env") {
-            let named = !found.value.is_empty()
-                && !found
-                    .value
-                    .contains(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
-            if !named {
+            if !names_variable(found.value) {
                 let message = format!("`{path}.env` is not the name of an environment variable");
                 self.report
                     .error(view.source, &place.at(), message)

@@ -59,33 +59,41 @@ impl Source {
         let end = floor(&self.text, span.end).clamp(start, line_end);
         problem.line = self.text[..start].matches('\n').count() + 1;
         problem.column = self.text[line_start..start].chars().count() + 1;
-        problem.width = self.text[start..end].chars().count().max(1);
-        problem.excerpt = self.shown(line_start..line_end);
-        let blots = self
-            .blotted
-            .borrow()
+        let line = self.shown(line_start..line_end);
+        let caret = line
             .iter()
-            .any(|b| b.start < line_end && b.end > line_start);
-        if blots || problem.excerpt.chars().count() > EXCERPT_CHARS_MAX {
-            // What stands under the caret has moved: the line is shown without one, from its start.
-            problem.width = 0;
-            problem.excerpt = problem.excerpt.chars().take(EXCERPT_CHARS_MAX).collect();
-        }
+            .position(|(at, _)| *at >= start)
+            .unwrap_or(line.len());
+        let width = line
+            .iter()
+            .filter(|(at, _)| (start..end).contains(at))
+            .count();
+        // A long line is cut so that what it is about is seen.
+        let first = caret
+            .saturating_sub(EXCERPT_CHARS_MAX / 2)
+            .min(line.len().saturating_sub(EXCERPT_CHARS_MAX));
+        let cut = line.iter().skip(first).take(EXCERPT_CHARS_MAX);
+        problem.excerpt = cut.map(|(_, c)| *c).collect();
+        problem.caret = caret - first;
+        problem.width = width.clamp(
+            1,
+            EXCERPT_CHARS_MAX - problem.caret.min(EXCERPT_CHARS_MAX - 1),
+        );
         problem
     }
 
-    fn shown(&self, line: Span) -> String {
-        let mut shown = String::new();
-        let mut at = line.start;
-        for blot in self.blotted.borrow().iter() {
-            let (start, end) = (blot.start.max(at), blot.end.min(line.end));
-            if start < end {
-                shown.push_str(&self.text[at..start]);
-                shown.push('…');
-                at = end;
+    /// The characters of a line, each with the byte where it stands, `…` for each secret.
+    fn shown(&self, line: Span) -> Vec<(usize, char)> {
+        let blotted = self.blotted.borrow();
+        let mut shown = Vec::new();
+        for (offset, c) in self.text[line.clone()].char_indices() {
+            let at = line.start + offset;
+            match blotted.iter().find(|blot| blot.contains(&at)) {
+                Some(blot) if at == blot.start.max(line.start) => shown.push((at, '…')),
+                Some(_) => {}
+                None => shown.push((at, c)),
             }
         }
-        shown.push_str(&self.text[at..line.end]);
         shown
     }
 }
@@ -235,6 +243,16 @@ mod tests {
         let problem = source.problem(Severity::Error, &(6..15), "no");
         assert_eq!(problem.excerpt, "key = …  # hm");
         assert!(!problem.to_string().contains("hunter2"));
+    }
+
+    #[test]
+    fn a_long_line_is_cut_around_what_it_is_about() {
+        let text = format!("{}X{}", "a".repeat(500), "b".repeat(500));
+        let source = Source::new("a.toml".into(), text);
+        let problem = source.problem(Severity::Error, &(500..501), "no");
+        assert_eq!((problem.column, problem.width), (501, 1));
+        assert_eq!(problem.excerpt.chars().count(), EXCERPT_CHARS_MAX);
+        assert_eq!(problem.excerpt.chars().nth(problem.caret), Some('X'));
     }
 
     #[test]

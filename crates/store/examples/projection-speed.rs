@@ -1,7 +1,7 @@
 //! How fast the projection is, and what it costs to ask it.
 //!
 //! `cargo run --release -p plimsoll-store --example projection-speed [decisions] [folder]`: writes that
-//! many decisions of about 1.6 KB (default 200,000) into a fresh database in the folder (default: the
+//! many decisions of about 1.1 KB (default 200,000) into a fresh database in the folder (default: the
 //! system's), as Opened and Closed records for every tenth and as Closed alone for the rest, and prints
 //! what each part took.
 
@@ -166,12 +166,6 @@ impl Maker {
             basis: CostBasis::Measured,
         };
         let kind = unsure.then_some(FailureKind::Unsure);
-        let step = PathStep {
-            kind: FailureKind::Unsure,
-            code: Code::UnsureRule,
-            step: Step::Abstain,
-            detail: Some("confidence < 0.75".to_owned()),
-        };
         Decision {
             id: DecisionId::from_bytes(id),
             request: RequestId::from_bytes(id),
@@ -208,36 +202,9 @@ impl Maker {
                 answer: 14,
                 clear: 1,
             },
-            controls: [
-                "contract",
-                "guard:phrases",
-                "budget",
-                "output:schema",
-                "unsure",
-            ]
-            .map(|control| ControlRecord {
-                control: control.to_owned(),
-                verdict: Verdict::Passed,
-                micros: 3,
-                code: None,
-                finding: None,
-            })
-            .to_vec(),
-            attempts: vec![AttemptRecord {
-                model: ModelName::primary(),
-                reason: AttemptReason::First,
-                micros: 14,
-                first_token_micros: None,
-                code: None,
-                reported_model: Some("gpt-5-mini-2026-01-01".to_owned()),
-                usage: Some(Usage {
-                    input_tokens: 120,
-                    output_tokens: 30,
-                    ..Usage::default()
-                }),
-                cost,
-            }],
-            path: if unsure { vec![step] } else { vec![] },
+            controls: controls(),
+            attempts: vec![attempt(cost)],
+            path: if unsure { vec![abstaining()] } else { vec![] },
             confidence: Some(0.61),
             cost,
             payload: None,
@@ -257,4 +224,48 @@ fn random_id(at: Timestamp, number: u64) -> [u8; 16] {
     id[..6].copy_from_slice(&millis[2..]);
     id[6..].copy_from_slice(&Digest::of(&number.to_be_bytes()).as_bytes()[..10]);
     id
+}
+
+fn controls() -> Vec<ControlRecord> {
+    let names = [
+        "contract",
+        "guard:phrases",
+        "budget",
+        "output:schema",
+        "unsure",
+    ];
+    let passed = names.map(|control| ControlRecord {
+        control: control.to_owned(),
+        verdict: Verdict::Passed,
+        micros: 3,
+        code: None,
+        finding: None,
+    });
+    passed.to_vec()
+}
+
+fn attempt(cost: Cost) -> AttemptRecord {
+    AttemptRecord {
+        model: ModelName::primary(),
+        reason: AttemptReason::First,
+        micros: 14,
+        first_token_micros: None,
+        code: None,
+        reported_model: Some("gpt-5-mini-2026-01-01".to_owned()),
+        usage: Some(Usage {
+            input_tokens: 120,
+            output_tokens: 30,
+            ..Usage::default()
+        }),
+        cost,
+    }
+}
+
+fn abstaining() -> PathStep {
+    PathStep {
+        kind: FailureKind::Unsure,
+        code: Code::UnsureRule,
+        step: Step::Abstain,
+        detail: Some("confidence < 0.75".to_owned()),
+    }
 }

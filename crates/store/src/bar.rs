@@ -76,7 +76,7 @@ pub struct CostFacts {
     pub p50: Money,
     /// The 95th percentile of the units (nearest rank).
     pub p95: Money,
-    /// The dearest unit.
+    /// The dearest unit; like the percentiles it ends at about nine million of the currency.
     pub max: Money,
     /// Decisions whose cost is measured.
     pub measured: u64,
@@ -150,6 +150,7 @@ impl Store {
             .await
             .doing("begin to read the bar's figures")?;
         let counts = figures::counts(&mut snapshot, slot).await?;
+        let with_known_release = figures::with_known_release(&mut snapshot, slot).await?;
         let uncounted = figures::uncounted(&mut snapshot, slot).await?;
         let cost = figures::cost(&mut snapshot, slot, &counts).await?;
         let reviews = figures::reviews(&mut snapshot, slot).await?;
@@ -177,7 +178,7 @@ impl Store {
             uncounted,
             answerable: counts.answerable + refused,
             answered: counts.answered,
-            with_known_release: counts.with_known_release,
+            with_known_release,
             with_skipped_controls: counts.with_skipped_controls,
             skipped_controls: counts.skipped_controls,
             cost,

@@ -32,7 +32,7 @@ first_token = "400ms"
 stall = "300ms"
 
 [retry]
-attempts = 1
+attempts_max = 1
 
 [on]
 unavailable = ["backup", "abstain"]
@@ -229,7 +229,7 @@ async fn a_passing_failure_is_retried_and_each_call_is_an_attempt() {
     })
     .unwrap();
     let server = server_toml(&sim);
-    let system = SYSTEM.replace("attempts = 1", "attempts = 3\nbase = \"1ms\"");
+    let system = SYSTEM.replace("attempts_max = 1", "attempts_max = 3\nbase = \"1ms\"");
     let node = TestNode::start(&[
         ("plimsoll.toml", server.as_str()),
         ("systems/help/system.toml", system.as_str()),

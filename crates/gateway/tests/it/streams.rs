@@ -25,7 +25,7 @@ first_token = "500ms"
 stall = "300ms"
 
 [retry]
-attempts = 1
+attempts_max = 1
 "#;
 
 async fn start(sim: &Running, more: &str) -> TestNode {

@@ -15,8 +15,11 @@ use plimsoll_gateway::{Listening, Node, Parts, Recorded};
 use plimsoll_journal::{Blobs, Journal, JournalConfig};
 use plimsoll_sim::{Running, SimConfig, Simulator};
 use plimsoll_spec::{Environment, Workspace};
-use plimsoll_store::Store;
+use plimsoll_store::{
+    Feed, Pace, PayloadSource, ProjectedDecisions, Projector, Store, StoredReviews,
+};
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 /// The schema of a small predictor's rows.
 pub(crate) const ROW_SCHEMA: &str = r#"{
@@ -57,6 +60,8 @@ pub(crate) struct TestNode {
     listening: Option<Listening>,
     address: std::net::SocketAddr,
     journal: Arc<Journal>,
+    stop_projector: CancellationToken,
+    projecting: tokio::task::JoinHandle<()>,
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
@@ -124,13 +129,17 @@ impl TestNode {
         let store = Store::open(data.join("plimsoll.db"), Arc::clone(&clock))
             .await
             .unwrap();
-        let store = Arc::new(store);
+        let payloads = Some(Arc::new(journal.payloads()) as Arc<dyn PayloadSource>);
+        let projector = Projector::new(&store, workspace.server.node.clone());
+        let feed: Arc<dyn Feed> = journal.clone();
+        let stop_projector = CancellationToken::new();
+        let projecting = tokio::spawn(projector.run(feed, Pace::default(), stop_projector.clone()));
         let parts = Parts {
             blobs: Blobs::open(&data).unwrap(),
             journal: Arc::clone(&journal),
             recorded: recorded(&journal),
-            reviews: store.clone(),
-            decisions: store,
+            reviews: Arc::new(StoredReviews::new(&store)),
+            decisions: Arc::new(ProjectedDecisions::new(&store, payloads)),
             clock,
             pepper: Secret::new("pepper".into()),
             binary_version: "test",
@@ -147,6 +156,8 @@ impl TestNode {
             listening: Some(listening),
             address,
             journal,
+            stop_projector,
+            projecting,
             client,
         }
     }
@@ -158,6 +169,8 @@ impl TestNode {
             .await
             .unwrap();
         self.node.stop().await.unwrap();
+        self.stop_projector.cancel();
+        (&mut self.projecting).await.unwrap();
         self.journal.close().unwrap();
         let dir = std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap());
         drop(self);

@@ -4,7 +4,7 @@ use plimsoll_core::decision::{Cost, CostBasis};
 use plimsoll_core::record::{ReviewChange, ReviewEvent};
 use plimsoll_core::{Decision, Money, Outcome, QueueName, Record, ReviewId};
 
-use crate::sample::{decision, large, opened, served};
+use crate::sample::{decision, opened, served};
 use crate::support::{clock, keep, keep_many, open, read_all};
 
 fn review(decision: &Decision, event: ReviewChange) -> Record {

@@ -177,6 +177,18 @@ mod tests {
     }
 
     #[test]
+    fn odd_forms_of_servers_are_read() {
+        let message = json!({
+            "content": "a", "reasoning": "hm", "reasoning_content": "hm",
+            "tool_calls": [{"function": {"name": "f", "arguments": {"b": 1}}}],
+        });
+        let reply = reply(&json!({"choices": [{"message": message}], "usage": null})).unwrap();
+        assert_eq!(reply.content.as_deref(), Some("a"));
+        assert_eq!(reply.more_texts, ["hm", "{\"b\":1}"]);
+        assert!(reply.has_tool_calls);
+    }
+
+    #[test]
     fn a_withheld_answer_is_an_error_that_still_tells_what_it_cost() {
         let body = json!({
             "choices": [{"message": {"content": ""}, "finish_reason": "content_filter"}],

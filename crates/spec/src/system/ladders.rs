@@ -194,8 +194,9 @@ impl Resolver<'_> {
     /// Warns of what is there and never used.
     fn check_reached(&mut self, models: &Models, designed: &BTreeMap<FailureKind, Vec<Step>>) {
         let steps: Vec<&Step> = designed.values().flatten().collect();
+        let has_first = models.declared.contains_key("primary");
         for (name, at) in &models.declared {
-            if name != "primary" && !steps.iter().any(|step| step.as_str() == name) {
+            if has_first && name != "primary" && !steps.iter().any(|step| step.as_str() == name) {
                 self.warn(
                     at,
                     format!("model `{name}` is never asked"),

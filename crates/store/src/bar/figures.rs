@@ -33,11 +33,11 @@ pub(super) struct Counts {
     pub(super) kinds: BTreeMap<FailureKind, u64>,
     pub(super) answerable: u64,
     pub(super) answered: u64,
-    pub(super) with_known_release: u64,
     pub(super) with_skipped_controls: u64,
     pub(super) skipped_controls: u64,
     pub(super) first_decision_at: Option<Timestamp>,
     pub(super) last_decision_at: Option<Timestamp>,
+    cost: Money,
     measured: u64,
     estimated: u64,
     unknown: u64,
@@ -49,13 +49,13 @@ pub(super) async fn counts(
     slot: Slot<'_>,
 ) -> Result<Counts, StoreError> {
     let rows = sqlx::query(
-        "SELECT outcome, kind, cost_basis, outcome IS NOT NULL OR review IS NOT NULL AS costs,
-                EXISTS (SELECT 1 FROM releases WHERE releases.id = release) AS known,
-                COUNT(*), SUM(skipped), SUM(skipped > 0), MIN(opened_at), MAX(opened_at)
-         FROM (SELECT outcome, kind, cost_basis, review, release, skipped, opened_at
-               FROM decisions
-               WHERE system = ?1 AND environment = ?2 AND opened_at >= ?3 AND drill IS NULL)
-         GROUP BY outcome, kind, cost_basis, costs, release",
+        "SELECT outcome, kind, cost_basis, COUNT(*), SUM(review IS NOT NULL),
+                SUM(skipped), SUM(skipped > 0), MIN(opened_at), MAX(opened_at),
+                SUM(cost_pico / 1000000) FILTER (WHERE outcome IS NOT NULL OR review IS NOT NULL),
+                SUM(cost_pico % 1000000) FILTER (WHERE outcome IS NOT NULL OR review IS NOT NULL)
+         FROM decisions
+         WHERE system = ?1 AND environment = ?2 AND opened_at >= ?3 AND drill IS NULL
+         GROUP BY outcome, kind, cost_basis",
     )
     .bind(slot.system.as_str())
     .bind(slot.environment.as_str())
@@ -70,6 +70,27 @@ pub(super) async fn counts(
     Ok(counts)
 }
 
+/// How many decisions have a release whose manifest is known.
+pub(super) async fn with_known_release(
+    connection: &mut SqliteConnection,
+    slot: Slot<'_>,
+) -> Result<u64, StoreError> {
+    let row = sqlx::query(
+        "SELECT SUM(number) FROM (
+             SELECT release, COUNT(*) AS number FROM decisions
+             WHERE system = ?1 AND environment = ?2 AND opened_at >= ?3 AND drill IS NULL
+             GROUP BY release)
+         WHERE EXISTS (SELECT 1 FROM releases WHERE releases.id = release)",
+    )
+    .bind(slot.system.as_str())
+    .bind(slot.environment.as_str())
+    .bind(slot.since.as_micros())
+    .fetch_one(connection)
+    .await
+    .doing(DOING)?;
+    count(&row, 0)
+}
+
 impl Counts {
     fn add(&mut self, row: &SqliteRow) -> Result<(), StoreError> {
         let outcome: Option<&str> = column(row, 0)?;
@@ -80,7 +101,7 @@ impl Counts {
         let kind = kind
             .map(|text| parse::<FailureKind>("failure kind", text))
             .transpose()?;
-        let number = count(row, 5)?;
+        let number = count(row, 3)?;
         self.decisions += number;
         match outcome {
             Some(outcome) => *self.outcomes.entry(outcome).or_default() += number,
@@ -95,20 +116,22 @@ impl Counts {
         if outcome.is_some_and(Outcome::is_answered) {
             self.answered += number;
         }
-        if column::<bool>(row, 3)? {
-            match column::<&str>(row, 2)? {
-                "measured" => self.measured += number,
-                "estimated" => self.estimated += number,
-                _ => self.unknown += number,
-            }
+        // What is open has a cost of its own only if it waits for a person.
+        let costing = if outcome.is_some() {
+            number
+        } else {
+            count(row, 4)?
+        };
+        match column::<&str>(row, 2)? {
+            "measured" => self.measured += costing,
+            "estimated" => self.estimated += costing,
+            _ => self.unknown += costing,
         }
-        if column::<bool>(row, 4)? {
-            self.with_known_release += number;
-        }
-        self.skipped_controls += count(row, 6)?;
-        self.with_skipped_controls += count(row, 7)?;
-        self.first_decision_at = earlier(self.first_decision_at, time(row, 8)?);
-        self.last_decision_at = self.last_decision_at.max(time(row, 9)?);
+        self.skipped_controls += count(row, 5)?;
+        self.with_skipped_controls += count(row, 6)?;
+        self.cost += money(row, 9)?;
+        self.first_decision_at = earlier(self.first_decision_at, time(row, 7)?);
+        self.last_decision_at = self.last_decision_at.max(time(row, 8)?);
         Ok(())
     }
 }
@@ -153,35 +176,31 @@ pub(super) async fn uncounted(
     Ok(codes)
 }
 
-/// Costs per unit of work. Only decisions with a named unit have to be grouped.
+/// Costs per unit of work. Only decisions with a named unit have to be grouped; units are sorted by one
+/// integer, which is as large as it can be for a unit dearer than nine million of the currency.
 pub(super) async fn cost(
     connection: &mut SqliteConnection,
     slot: Slot<'_>,
     counts: &Counts,
 ) -> Result<CostFacts, StoreError> {
     let row = sqlx::query(
-        "WITH priced AS (
+        "WITH priced AS NOT MATERIALIZED (
              SELECT unit, cost_pico FROM decisions
              WHERE system = ?1 AND environment = ?2 AND opened_at >= ?3 AND drill IS NULL
                AND (outcome IS NOT NULL OR review IS NOT NULL)),
-         units AS (
-             SELECT cost_pico / 1000000 AS millions, cost_pico % 1000000 AS rest
-             FROM priced WHERE unit IS NULL
+         units AS MATERIALIZED (
+             SELECT cost_pico AS cost FROM priced WHERE unit IS NULL
              UNION ALL
-             SELECT SUM(cost_pico / 1000000) + SUM(cost_pico % 1000000) / 1000000,
-                    SUM(cost_pico % 1000000) % 1000000
+             SELECT CASE WHEN SUM(cost_pico / 1000000) < 9000000000000
+                         THEN SUM(cost_pico / 1000000) * 1000000 + SUM(cost_pico % 1000000)
+                         ELSE 9223372036854775807 END
              FROM priced WHERE unit IS NOT NULL GROUP BY unit),
-         ranked AS (
-             SELECT millions, rest, ROW_NUMBER() OVER (ORDER BY millions, rest) AS rank FROM units),
-         ranks AS (
-             SELECT COUNT(*) AS n, (COUNT(*) * 50 + 99) / 100 AS p50,
-                    (COUNT(*) * 95 + 99) / 100 AS p95, SUM(millions) AS millions, SUM(rest) AS rest
-             FROM units)
-         SELECT ranks.n, ranks.millions, ranks.rest,
-                MAX(ranked.millions) FILTER (WHERE rank = p50), MAX(ranked.rest) FILTER (WHERE rank = p50),
-                MAX(ranked.millions) FILTER (WHERE rank = p95), MAX(ranked.rest) FILTER (WHERE rank = p95),
-                MAX(ranked.millions) FILTER (WHERE rank = n), MAX(ranked.rest) FILTER (WHERE rank = n)
-         FROM ranks JOIN ranked ON rank IN (p50, p95, n)",
+         totals AS MATERIALIZED (SELECT COUNT(*) AS n, MAX(cost) AS dearest FROM units),
+         ranked AS (SELECT cost, ROW_NUMBER() OVER (ORDER BY cost) AS rank FROM units)
+         SELECT MAX(n), MAX(dearest),
+                MAX(cost) FILTER (WHERE rank = (n * 50 + 99) / 100),
+                MAX(cost) FILTER (WHERE rank = (n * 95 + 99) / 100)
+         FROM ranked JOIN totals WHERE rank IN ((n * 50 + 99) / 100, (n * 95 + 99) / 100)",
     )
     .bind(slot.system.as_str())
     .bind(slot.environment.as_str())
@@ -190,14 +209,17 @@ pub(super) async fn cost(
     .await
     .doing(DOING)?;
     let units = count(&row, 0)?;
-    let total = money(&row, 1)?;
+    let of_unit = |index| -> Result<Money, StoreError> {
+        let pico: Option<i64> = column(&row, index)?;
+        Ok(Money::from_pico(i128::from(pico.unwrap_or(0))))
+    };
     Ok(CostFacts {
         units,
-        total,
-        mean: mean(total, units),
-        p50: money(&row, 3)?,
-        p95: money(&row, 5)?,
-        max: money(&row, 7)?,
+        total: counts.cost,
+        mean: mean(counts.cost, units),
+        p50: of_unit(2)?,
+        p95: of_unit(3)?,
+        max: of_unit(1)?,
         measured: counts.measured,
         estimated: counts.estimated,
         unknown: counts.unknown,

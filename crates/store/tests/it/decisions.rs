@@ -107,6 +107,13 @@ async fn a_filter_lets_through_what_it_says() {
     );
     let kind = Some(FailureKind::Malformed);
     assert_eq!(numbers(store, DecisionFilter { kind, ..all() }).await, [2]);
+}
+
+#[tokio::test]
+async fn a_filter_takes_callers_words_as_values_only() {
+    let fixture = filled().await;
+    let store = &fixture.store;
+    let all = DecisionFilter::default;
     let release = Some(release_id("two"));
     assert_eq!(
         numbers(store, DecisionFilter { release, ..all() }).await,

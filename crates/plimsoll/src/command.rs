@@ -1,0 +1,47 @@
+//! What each command does, a file for each.
+
+mod bar;
+mod batch;
+mod check;
+mod decisions;
+mod drill;
+mod explain;
+mod init;
+mod release;
+mod review;
+mod runbook;
+mod schema;
+mod send;
+mod simulate;
+mod store;
+mod test;
+
+use crate::cli::{Cli, Command};
+use crate::exit::{Exit, Outcome};
+use crate::output::Output;
+use crate::{reference, serve};
+
+/// Does what was typed.
+pub(crate) async fn run(cli: Cli) -> Outcome<Exit> {
+    let Cli { global, command } = cli;
+    let out = Output::new(global.json);
+    match command {
+        Command::Init(args) => init::run(&args, out),
+        Command::Check => check::run(&global, out).await,
+        Command::Serve => serve::run(&global).await,
+        Command::Simulate(args) => simulate::run(args, out).await,
+        Command::Send(args) => send::run(&global, &args, out).await,
+        Command::Batch(args) => batch::run(&global, &args, out).await,
+        Command::Test(args) => test::run(&global, &args, out).await,
+        Command::Decisions(args) => decisions::run(&global, args, out).await,
+        Command::Explain(args) => explain::run(&global, &args, out).await,
+        Command::Review(command) => review::run(&global, command, out).await,
+        Command::Drill(command) => drill::run(&global, command, out).await,
+        Command::Runbook(command) => runbook::run(&global, command, out).await,
+        Command::Bar(args) => bar::run(&global, &args, out).await,
+        Command::Release(command) => release::run(&global, command, out).await,
+        Command::Store(command) => store::run(&global, &command, out).await,
+        Command::Schema(args) => schema::run(&args, out),
+        Command::Reference(args) => reference::run(&args, out),
+    }
+}

@@ -1,0 +1,103 @@
+//! The workspace, as commands need it: with its secrets, or without.
+
+use std::sync::Arc;
+
+use plimsoll_core::{System, SystemName};
+use plimsoll_spec::{Environment, ProcessEnvironment, Workspace};
+use plimsoll_store::Store;
+
+use crate::cli::Global;
+use crate::data_folder::DataFolder;
+use crate::exit::{Exit, Failure, Outcome};
+use crate::output::note;
+
+/// The workspace with its secrets: for what serves.
+pub(crate) fn load(global: &Global) -> Outcome<Workspace> {
+    load_from(global, &ProcessEnvironment)
+}
+
+/// The workspace for commands that use no secret: a variable that is not set stands in the way of
+/// nothing that they do.
+pub(crate) fn load_without_secrets(global: &Global) -> Outcome<Workspace> {
+    load_from(global, &WithoutSecrets)
+}
+
+/// The workspace as `environment` completes it; its data folder is the one of `--data`, if given.
+pub(crate) fn load_from(global: &Global, environment: &dyn Environment) -> Outcome<Workspace> {
+    let mut workspace = plimsoll_spec::load(&global.workspace, environment)?;
+    if let Some(data) = &global.data {
+        workspace.storage.path = std::path::absolute(data)?;
+    }
+    Ok(workspace)
+}
+
+/// Warnings, on standard error.
+pub(crate) fn warn(workspace: &Workspace) {
+    for warning in &workspace.warnings {
+        note(format_args!("{warning}\n"));
+    }
+}
+
+struct WithoutSecrets;
+
+impl Environment for WithoutSecrets {
+    fn var(&self, name: &str) -> Option<String> {
+        ProcessEnvironment.var(name).or_else(|| Some(format!("unset-variable-{name}")))
+    }
+}
+
+/// The system that is meant: the one that was named, or the only one.
+pub(crate) fn system<'w>(
+    workspace: &'w Workspace,
+    named: Option<&SystemName>,
+) -> Outcome<&'w System> {
+    let known = || {
+        let names: Vec<&str> = workspace.systems.keys().map(SystemName::as_str).collect();
+        if names.is_empty() { "it has none".to_owned() } else { format!("it has {}", names.join(", ")) }
+    };
+    match (named, workspace.systems.len()) {
+        (Some(name), _) => workspace.systems.get(name).ok_or_else(|| {
+            let message = format!("the workspace has no system `{name}`: {}", known());
+            Failure::says(Exit::Usage, message)
+        }),
+        (None, 1) => Ok(workspace.systems.values().next().expect("there is one")),
+        (None, _) => {
+            let message = format!("which system? name it with --system: {}", known());
+            Err(Failure::says(Exit::Usage, message))
+        }
+    }
+}
+
+/// What commands that only read have at hand; the server may run or not.
+pub(crate) struct Reading {
+    pub(crate) store: Store,
+    pub(crate) folder: DataFolder,
+    /// None if the workspace has problems and the data folder was named: figures can be shown all the same.
+    pub(crate) workspace: Option<Workspace>,
+    pub(crate) clock: Arc<dyn plimsoll_core::Clock>,
+}
+
+impl Reading {
+    /// Opens the database for reading.
+    pub(crate) async fn open(global: &Global) -> Outcome<Self> {
+        let workspace = match (load_without_secrets(global), &global.data) {
+            (Ok(workspace), _) => Some(workspace),
+            (Err(_), Some(_)) => None,
+            (Err(failure), None) => return Err(failure),
+        };
+        let path = match (&workspace, &global.data) {
+            (Some(workspace), _) => workspace.storage.path.clone(),
+            (None, Some(data)) => data.clone(),
+            (None, None) => global.workspace.join("data"),
+        };
+        let clock: Arc<dyn plimsoll_core::Clock> = Arc::new(plimsoll_core::SystemClock::new());
+        let folder = DataFolder::at(path);
+        let store = Store::open_read_only(folder.database(), Arc::clone(&clock)).await?;
+        Ok(Self { store, folder, workspace, clock })
+    }
+
+    /// The workspace's currency; empty if it is not known.
+    pub(crate) fn currency(&self) -> &str {
+        self.workspace.as_ref().map_or("", |workspace| &workspace.server.currency)
+    }
+}
