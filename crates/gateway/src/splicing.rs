@@ -42,7 +42,7 @@ fn splice(spec: &OpenaiSpec, item: &ChatItem) -> Result<(Bytes, Vec<String>), Fa
         splice = splice.set(parameter, text(value));
     }
     if let Some(max) = spec.max_output_tokens {
-        let (parameter, asked) = item.max_tokens.unwrap_or(("max_tokens", u64::MAX));
+        let (parameter, asked) = item.max_tokens.unwrap_or((openai::output_limit_key(spec), u64::MAX));
         if asked > u64::from(max) {
             splice = splice.set(parameter, max.to_string());
         }

@@ -87,6 +87,12 @@ mod tests {
         assert_eq!(blobs.get(digest).unwrap().unwrap(), b"a model");
         assert_eq!(blobs.get(Digest::of(b"another")).unwrap(), None);
 
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| blobs.put(b"the same, at once").unwrap());
+            }
+        });
+
         fs::write(blobs.path(digest), b"A model").unwrap();
         let error = blobs.get(digest).unwrap_err();
         assert!(matches!(error, JournalError::Blob(changed) if changed == digest));

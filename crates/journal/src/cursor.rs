@@ -168,3 +168,55 @@ impl Cursor {
         Ok(&self.window)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use plimsoll_core::Record;
+
+    use super::*;
+    use crate::frame::{self, MARK, RECORD_MAGIC};
+
+    fn frame() -> Vec<u8> {
+        let mut bytes = Vec::new();
+        frame::encode(&mut bytes, &Record::Recovery(Box::default())).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn bytes_that_were_being_written_are_read_again() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let whole = frame();
+        let mut half = whole.clone();
+        half[40..].fill(0);
+        fs::write(file.path(), &half).unwrap();
+        let mut cursor = Cursor::new(File::open(file.path()).unwrap(), RECORD_MAGIC, 0);
+        assert_eq!(cursor.step().unwrap(), Step::Broken);
+        file.as_file().write_all_at(&whole, 0).unwrap();
+        let Step::Frame(found) = cursor.step().unwrap() else {
+            panic!("still broken");
+        };
+        assert_eq!(cursor.body(&found), &whole[HEADER_BYTES..]);
+        assert_eq!(cursor.step().unwrap(), Step::End);
+    }
+
+    #[test]
+    fn the_next_whole_frame_is_found_behind_anything() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mark = frame::mark(7, plimsoll_core::Timestamp::from_micros(1));
+        // Half a frame whose magic and length promise more, then far more than a window of noise.
+        let mut bytes = frame()[..60].to_vec();
+        bytes.resize(bytes.len() + WINDOW_BYTES * 2 + 1, b'P');
+        let next = bytes.len() as u64;
+        bytes.extend(frame());
+        let last = bytes.len() as u64;
+        bytes.extend(mark);
+        fs::write(file.path(), &bytes).unwrap();
+        let mut cursor = Cursor::new(File::open(file.path()).unwrap(), RECORD_MAGIC, 0);
+        assert_eq!(cursor.resync(None).unwrap(), Some(next));
+        assert_eq!(cursor.resync(Some(MARK)).unwrap(), Some(last));
+        cursor.seek(last);
+        assert_eq!(cursor.resync(None).unwrap(), None);
+    }
+}

@@ -10,6 +10,7 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Where a journal's files are written.
 pub trait Disk: Send + Sync + Debug {
@@ -68,7 +69,10 @@ struct RealFile(File);
 
 /// Makes `bytes` the content of `path`, by way of a temporary file beside it, with this Unix mode.
 pub(crate) fn replace_file(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let temporary = path.with_extension("tmp");
+    // Two threads may keep the same blob at once: each writes a file of its own.
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let temporary = path.with_extension(format!("{number}.tmp"));
     let mut file = fs::OpenOptions::new()
         .write(true)
         .create(true)

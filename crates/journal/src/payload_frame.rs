@@ -182,3 +182,35 @@ pub(crate) fn open(
         Err(wrong("is not what its record committed to"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_core::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn a_payload_opens_for_its_own_decision_and_commitment_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = KeyRing::new(folder.path().to_owned());
+        let tenant = TenantName::new("acme").unwrap();
+        let now = Timestamp::from_micros(1_773_478_920_000_000);
+        let (month, key) = keys.current(&tenant, now).unwrap();
+        let (id, other) = (DecisionId::new(now), DecisionId::new(now));
+        let (reference, sealed) = seal(&tenant, (month, &key), id, b"secret").unwrap();
+        let body = &sealed.frame()[HEADER_BYTES..];
+        assert_eq!(open(body, &keys, id, &reference).unwrap(), b"secret");
+        assert!(open(body, &keys, other, &reference).is_err());
+        let forged = PayloadRef {
+            commitment: Digest::of(b"forged"),
+            ..reference
+        };
+        assert!(open(body, &keys, id, &forged).is_err());
+        for length in 0..body.len() {
+            assert!(
+                open(&body[..length], &keys, id, &reference).is_err(),
+                "{length}"
+            );
+        }
+    }
+}

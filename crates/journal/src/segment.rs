@@ -40,7 +40,11 @@ impl Layout {
     pub(crate) fn create(&self) -> Result<(), JournalError> {
         create_folder(&self.journal)?;
         create_folder(&self.payloads)?;
-        create_folder(&self.keys())
+        create_folder(&self.keys())?;
+        let root = self.journal.parent().unwrap_or(&self.journal);
+        File::open(root)
+            .and_then(|folder| folder.sync_all())
+            .map_err(JournalError::io("sync", root))
     }
 
     pub(crate) fn keys(&self) -> PathBuf {

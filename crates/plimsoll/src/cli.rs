@@ -8,10 +8,17 @@ use plimsoll_core::{FailureKind, Outcome, QueueName, SystemName, TenantName, Tim
 
 /// Puts a model into production, and says from evidence whether it is there.
 #[derive(Debug, Parser)]
-#[command(name = "plimsoll", version, propagate_version = true, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 yes or done · 1 the answer is no · 2 usage · 3 the workspace has \
+#[command(
+    name = "plimsoll",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+#[command(
+    after_help = "Exit codes: 0 yes or done · 1 the answer is no · 2 usage · 3 the workspace has \
     problems · 4 the server cannot be reached · 5 the data folder cannot be used · 6 the port cannot \
-    be listened on · 70 internal.")]
+    be listened on · 70 internal."
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -23,7 +30,13 @@ pub(crate) struct Cli {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Global {
     /// The workspace's folder.
-    #[arg(long, global = true, value_name = "DIR", default_value = ".", env = "PLIMSOLL_WORKSPACE")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        default_value = ".",
+        env = "PLIMSOLL_WORKSPACE"
+    )]
     pub(crate) workspace: PathBuf,
     /// The data folder, instead of the one that the workspace names.
     #[arg(long, global = true, value_name = "DIR", env = "PLIMSOLL_DATA")]
@@ -135,8 +148,7 @@ pub(crate) struct SendArgs {
     /// Stop after so many rows.
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<u64>,
-    /// The column or field that names the unit of work is not sent; each row is a unit of its own
-    /// unless all rows belong to this one.
+    /// The unit of work that all rows belong to; by default each is a unit of its own.
     #[arg(long, value_name = "UNIT")]
     pub(crate) unit: Option<String>,
 }
@@ -257,7 +269,9 @@ fn parse_ending(text: &str) -> Result<Ending, String> {
     if text == "open" {
         return Ok(Ending::Open);
     }
-    text.parse().map(Ending::Closed).map_err(|error| format!("{error} (or open)"))
+    text.parse()
+        .map(Ending::Closed)
+        .map_err(|error| format!("{error} (or open)"))
 }
 
 /// A moment as people type it: a time, or how long ago.
@@ -479,8 +493,14 @@ mod tests {
     fn a_moment_is_a_time_or_how_long_ago() {
         let now = Timestamp::parse("2026-03-14T10:00:00Z").unwrap();
         let resolved = |text: &str| text.parse::<Moment>().unwrap().resolve(now);
-        assert_eq!(resolved("2h"), Timestamp::parse("2026-03-14T08:00:00Z").unwrap());
-        assert_eq!(resolved("2026-03-14"), Timestamp::parse("2026-03-14").unwrap());
+        assert_eq!(
+            resolved("2h"),
+            Timestamp::parse("2026-03-14T08:00:00Z").unwrap()
+        );
+        assert_eq!(
+            resolved("2026-03-14"),
+            Timestamp::parse("2026-03-14").unwrap()
+        );
         for bad in ["", "h", "2y", "-1h", "yesterday", "99999999999999999999d"] {
             assert!(bad.parse::<Moment>().is_err(), "{bad}");
         }

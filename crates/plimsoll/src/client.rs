@@ -47,7 +47,11 @@ pub(crate) struct Response {
 
 impl Server {
     /// The data plane at `url`, or at the workspace's data address.
-    pub(crate) fn of_callers(url: Option<&str>, workspace: &Workspace, key: Option<Secret>) -> Outcome<Self> {
+    pub(crate) fn of_callers(
+        url: Option<&str>,
+        workspace: &Workspace,
+        key: Option<Secret>,
+    ) -> Outcome<Self> {
         let default = format!("http://{}", workspace.server.data_address);
         Self::new(url.unwrap_or(&default), key, None)
     }
@@ -93,7 +97,12 @@ impl Server {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(30))
             .build(connector);
-        Ok(Self { base, bearer, actor, http })
+        Ok(Self {
+            base,
+            bearer,
+            actor,
+            http,
+        })
     }
 
     /// Sends a request and reads the whole response.
@@ -104,7 +113,9 @@ impl Server {
         headers: &[(&str, &str)],
         body: Bytes,
     ) -> Outcome<Response> {
-        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.base));
         if let Some(bearer) = &self.bearer {
             request = request.header("authorization", format!("Bearer {}", bearer.expose()));
         }
@@ -121,13 +132,22 @@ impl Server {
             let (head, body) = response.into_parts();
             let body = Limited::new(body, RESPONSE_BYTES_MAX).collect().await;
             let body = body.map_err(|error| anyhow::anyhow!(error))?.to_bytes();
-            anyhow::Ok(Response { status: head.status, headers: head.headers, body })
+            anyhow::Ok(Response {
+                status: head.status,
+                headers: head.headers,
+                body,
+            })
         };
         let answered = tokio::time::timeout(TOTAL, exchange).await;
         let answered = answered.map_err(|_| anyhow::anyhow!("it did not answer within {TOTAL:?}"));
         answered
             .and_then(|response| response)
-            .with_context(|| format!("the server at {} cannot be reached: is `plimsoll serve` running?", self.base))
+            .with_context(|| {
+                format!(
+                    "the server at {} cannot be reached: is `plimsoll serve` running?",
+                    self.base
+                )
+            })
             .or_exit(Exit::Unreachable)
     }
 
@@ -151,7 +171,9 @@ impl Server {
 fn read<T: DeserializeOwned>(response: &Response) -> Outcome<T> {
     if response.status.is_success() {
         let unread = "the server answered with something other than this version's API";
-        return serde_json::from_slice(&response.body).context(unread).or_exit(Exit::Unreachable);
+        return serde_json::from_slice(&response.body)
+            .context(unread)
+            .or_exit(Exit::Unreachable);
     }
     let exit = match response.status.as_u16() {
         400 | 405 | 413 => Exit::Usage,
@@ -164,18 +186,35 @@ fn read<T: DeserializeOwned>(response: &Response) -> Outcome<T> {
 /// What an error of the server says, on one line.
 pub(crate) fn error_text(response: &Response) -> String {
     let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
-    let part = |name: &str| body["error"][name].as_str().map(plimsoll_control::table::printable);
-    let message = part("message").unwrap_or_else(|| format!("the server answered {}", response.status));
-    let code = part("code").map(|code| format!(" ({code})")).unwrap_or_default();
-    let hint = part("hint").map(|hint| format!(": {hint}")).unwrap_or_default();
+    let part = |name: &str| {
+        body["error"][name]
+            .as_str()
+            .map(plimsoll_control::table::printable)
+    };
+    let message =
+        part("message").unwrap_or_else(|| format!("the server answered {}", response.status));
+    let code = part("code")
+        .map(|code| format!(" ({code})"))
+        .unwrap_or_default();
+    let hint = part("hint")
+        .map(|hint| format!(": {hint}"))
+        .unwrap_or_default();
     format!("{message}{code}{hint}")
 }
 
 /// Who acts, for the record.
 pub(crate) fn actor(args: &ServerArgs) -> String {
-    let user = || ["USER", "LOGNAME"].into_iter().find_map(|name| ProcessEnvironment.var(name));
+    let user = || {
+        ["USER", "LOGNAME"]
+            .into_iter()
+            .find_map(|name| ProcessEnvironment.var(name))
+    };
     let fits = |name: &String| !name.is_empty() && name.is_ascii();
-    args.actor.clone().or_else(user).filter(fits).unwrap_or_else(|| "operator".to_owned())
+    args.actor
+        .clone()
+        .or_else(user)
+        .filter(fits)
+        .unwrap_or_else(|| "operator".to_owned())
 }
 
 /// `text` as one segment of a path or one value of a query.
@@ -203,7 +242,11 @@ mod tests {
     #[test]
     fn only_plain_http_addresses_are_servers() {
         for bad in ["https://127.0.0.1:8081", "127.0.0.1:8081", "", "http://"] {
-            assert_eq!(Server::new(bad, None, None).unwrap_err().exit, Exit::Usage, "{bad}");
+            assert_eq!(
+                Server::new(bad, None, None).unwrap_err().exit,
+                Exit::Usage,
+                "{bad}"
+            );
         }
         assert!(Server::new("http://127.0.0.1:8081/", None, None).is_ok());
     }

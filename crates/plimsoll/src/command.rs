@@ -4,7 +4,7 @@ mod bar;
 mod batch;
 mod check;
 mod decisions;
-mod drill;
+pub(crate) mod drill;
 mod explain;
 mod init;
 mod release;

@@ -38,7 +38,9 @@ impl DataFolder {
         builder.recursive(true);
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&folder.root).map_err(|e| folder.failed("make", &folder.root, e))?;
+        builder
+            .create(&folder.root)
+            .map_err(|e| folder.failed("make", &folder.root, e))?;
         Ok(folder)
     }
 
@@ -94,7 +96,10 @@ impl DataFolder {
     }
 
     fn failed(&self, doing: &str, path: &Path, error: io::Error) -> Failure {
-        let message = format!("the data folder cannot be used: could not {doing} `{}`", path.display());
+        let message = format!(
+            "the data folder cannot be used: could not {doing} `{}`",
+            path.display()
+        );
         Failure::new(Exit::Data, anyhow::Error::new(error).context(message))
     }
 }
@@ -104,7 +109,10 @@ pub(crate) fn read_secret(path: &Path) -> io::Result<Secret> {
     let text = fs::read_to_string(path)?;
     let text = text.trim();
     if text.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "the file is empty"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "the file is empty",
+        ));
     }
     Ok(Secret::new(text.to_owned()))
 }
@@ -135,6 +143,10 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let failure = DataFolder::create(file.path().join("data")).unwrap_err();
         assert_eq!(failure.exit, Exit::Data);
-        assert!(format!("{:#}", failure.error).contains("data folder"), "{:#}", failure.error);
+        assert!(
+            format!("{:#}", failure.error).contains("data folder"),
+            "{:#}",
+            failure.error
+        );
     }
 }

@@ -55,7 +55,10 @@ pub(crate) type Outcome<T> = Result<T, Failure>;
 impl Failure {
     /// An error with this code.
     pub(crate) fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
-        Self { exit, error: error.into() }
+        Self {
+            exit,
+            error: error.into(),
+        }
     }
 
     /// An error in words.

@@ -27,11 +27,17 @@ pub(crate) struct Output {
 impl Output {
     /// Looks at who reads standard output.
     pub(crate) fn new(json: bool) -> Self {
-        let wants_plain = ProcessEnvironment.var("NO_COLOR").is_some_and(|text| !text.is_empty());
+        let wants_plain = ProcessEnvironment
+            .var("NO_COLOR")
+            .is_some_and(|text| !text.is_empty());
         let is_terminal = std::io::stdout().is_terminal() && !json;
         let size = terminal_size::terminal_size();
         let columns = size.map_or(COLUMNS, |(width, _)| usize::from(width.0).clamp(60, 160));
-        Self { json, paint: Paint::when(is_terminal && !wants_plain), columns }
+        Self {
+            json,
+            paint: Paint::when(is_terminal && !wants_plain),
+            columns,
+        }
     }
 
     /// Prints `value` for programs, or what `text` makes for people.
@@ -40,11 +46,18 @@ impl Output {
         value: &T,
         text: impl FnOnce() -> String,
     ) -> Outcome<()> {
-        if self.json { self.print_json(value) } else { self.print(&text()) }
+        if self.json {
+            self.print_json(value)
+        } else {
+            self.print(&text())
+        }
     }
 
     /// Prints text as it is.
-    #[expect(clippy::unused_self, reason = "printing goes through whoever knows the reader")]
+    #[expect(
+        clippy::unused_self,
+        reason = "printing goes through whoever knows the reader"
+    )]
     pub(crate) fn print(self, text: &str) -> Outcome<()> {
         let mut out = std::io::stdout().lock();
         out.write_all(text.as_bytes())?;
@@ -77,7 +90,8 @@ pub(crate) fn progress(total: Option<u64>, unit: &'static str) -> ProgressBar {
         Some(_) => "{bar:30} {human_pos} of {human_len} {prefix} · {per_sec} · {eta} left {msg}",
         None => "{spinner} {human_pos} {prefix} · {per_sec} {msg}",
     };
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style =
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     bar.set_style(style.progress_chars("━╸─"));
     bar.set_prefix(unit);
     bar

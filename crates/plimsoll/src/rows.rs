@@ -25,9 +25,14 @@ pub(crate) struct ColumnTypes(Map<String, Value>);
 impl ColumnTypes {
     /// The columns of the system's input schema.
     pub(crate) fn of(workspace: &Workspace, system: &System) -> Self {
-        let schema = system.manifest.input.schema.and_then(|digest| workspace.blob(digest));
-        let schema: Value =
-            schema.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        let schema = system
+            .manifest
+            .input
+            .schema
+            .and_then(|digest| workspace.blob(digest));
+        let schema: Value = schema
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default();
         match schema.get("properties") {
             Some(Value::Object(properties)) => Self(properties.clone()),
             _ => Self::default(),
@@ -47,9 +52,9 @@ impl ColumnTypes {
         let text_value = || Value::String(text.to_owned());
         let value = match text {
             "true" | "false" if is("boolean") => Value::Bool(text == "true"),
-            _ if is("integer") || is("number") => {
-                text.parse::<Number>().map_or_else(|_| text_value(), Value::Number)
-            }
+            _ if is("integer") || is("number") => text
+                .parse::<Number>()
+                .map_or_else(|_| text_value(), Value::Number),
             _ => text_value(),
         };
         Some(value)
@@ -64,7 +69,11 @@ pub(crate) struct Rows {
 
 enum Source {
     Lines(BufReader<File>),
-    Csv { reader: csv::Reader<File>, header: csv::StringRecord, types: ColumnTypes },
+    Csv {
+        reader: csv::Reader<File>,
+        header: csv::StringRecord,
+        types: ColumnTypes,
+    },
 }
 
 impl Rows {
@@ -77,15 +86,28 @@ impl Rows {
             return Err(Failure::says(Exit::Usage, message));
         }
         let opening = || format!("the rows could not be read from `{}`", path.display());
-        let file = File::open(path).with_context(opening).or_exit(Exit::Usage)?;
+        let file = File::open(path)
+            .with_context(opening)
+            .or_exit(Exit::Usage)?;
         let source = if extension == "csv" {
             let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file);
-            let header = reader.headers().with_context(opening).or_exit(Exit::Usage)?.clone();
-            Source::Csv { reader, header, types }
+            let header = reader
+                .headers()
+                .with_context(opening)
+                .or_exit(Exit::Usage)?
+                .clone();
+            Source::Csv {
+                reader,
+                header,
+                types,
+            }
         } else {
             Source::Lines(BufReader::new(file))
         };
-        Ok(Self { path: path.to_owned(), source })
+        Ok(Self {
+            path: path.to_owned(),
+            source,
+        })
     }
 
     /// The next row; none at the end. Empty lines are none.
@@ -100,7 +122,8 @@ impl Rows {
                     return Ok(None);
                 }
                 if line.len() > LINE_BYTES_MAX {
-                    let message = format!("a line of `{}` is longer than 16 MiB", self.path.display());
+                    let message =
+                        format!("a line of `{}` is longer than 16 MiB", self.path.display());
                     return Err(Failure::says(Exit::Usage, message));
                 }
                 let text = String::from_utf8_lossy(&line);
@@ -108,12 +131,22 @@ impl Rows {
                     return Ok(Some(text.trim().to_owned()));
                 }
             },
-            Source::Csv { reader, header, types } => {
+            Source::Csv {
+                reader,
+                header,
+                types,
+            } => {
                 let mut record = csv::StringRecord::new();
-                if !reader.read_record(&mut record).with_context(reading).or_exit(Exit::Usage)? {
+                if !reader
+                    .read_record(&mut record)
+                    .with_context(reading)
+                    .or_exit(Exit::Usage)?
+                {
                     return Ok(None);
                 }
-                Ok(Some(Value::Object(object(header, &record, types)).to_string()))
+                Ok(Some(
+                    Value::Object(object(header, &record, types)).to_string(),
+                ))
             }
         }
     }
@@ -136,7 +169,9 @@ fn object(
     types: &ColumnTypes,
 ) -> Map<String, Value> {
     let named = record.iter().enumerate().filter_map(|(index, text)| {
-        let name = header.get(index).map_or_else(|| format!("column {}", index + 1), str::to_owned);
+        let name = header
+            .get(index)
+            .map_or_else(|| format!("column {}", index + 1), str::to_owned);
         let value = types.cell(&name, text)?;
         Some((name, value))
     });
@@ -154,7 +189,10 @@ mod tests {
     fn file(name: &str, text: &str) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
-        File::create(&path).unwrap().write_all(text.as_bytes()).unwrap();
+        File::create(&path)
+            .unwrap()
+            .write_all(text.as_bytes())
+            .unwrap();
         (folder, path)
     }
 
@@ -179,10 +217,18 @@ mod tests {
             "rows.csv",
             "age,rate,repaid,car\n31,0.5,true,10\nthirty,,maybe,\"a,b\"\n1,2,3,4,5\n",
         );
-        let rows: Vec<Value> =
-            all(&path, types()).iter().map(|row| serde_json::from_str(row).unwrap()).collect();
-        assert_eq!(rows[0], json!({"age": 31, "rate": 0.5, "repaid": true, "car": "10"}));
-        assert_eq!(rows[1], json!({"age": "thirty", "repaid": "maybe", "car": "a,b"}));
+        let rows: Vec<Value> = all(&path, types())
+            .iter()
+            .map(|row| serde_json::from_str(row).unwrap())
+            .collect();
+        assert_eq!(
+            rows[0],
+            json!({"age": 31, "rate": 0.5, "repaid": true, "car": "10"})
+        );
+        assert_eq!(
+            rows[1],
+            json!({"age": "thirty", "repaid": "maybe", "car": "a,b"})
+        );
         assert_eq!(rows[2]["column 5"], json!("5"));
         assert_eq!(Rows::count(&path).unwrap(), 3);
     }
@@ -190,13 +236,22 @@ mod tests {
     #[test]
     fn lines_go_as_they_stand() {
         let (_folder, path) = file("rows.jsonl", "{\"a\": 1.0}\n\n  {broken\n{\"a\":2}");
-        assert_eq!(all(&path, types()), [r#"{"a": 1.0}"#, "{broken", r#"{"a":2}"#]);
+        assert_eq!(
+            all(&path, types()),
+            [r#"{"a": 1.0}"#, "{broken", r#"{"a":2}"#]
+        );
     }
 
     #[test]
     fn other_files_are_a_usage_error() {
         let (_folder, path) = file("rows.xlsx", "");
         assert_eq!(Rows::open(&path, types()).err().unwrap().exit, Exit::Usage);
-        assert_eq!(Rows::open(Path::new("gone.csv"), types()).err().unwrap().exit, Exit::Usage);
+        assert_eq!(
+            Rows::open(Path::new("gone.csv"), types())
+                .err()
+                .unwrap()
+                .exit,
+            Exit::Usage
+        );
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use plimsoll_core::{System, SystemName};
-use plimsoll_spec::{Environment, ProcessEnvironment, Workspace};
+use plimsoll_spec::{Environment, Problems, ProcessEnvironment, Workspace};
 use plimsoll_store::Store;
 
 use crate::cli::Global;
@@ -14,6 +14,15 @@ use crate::output::note;
 /// The workspace with its secrets: for what serves.
 pub(crate) fn load(global: &Global) -> Outcome<Workspace> {
     load_from(global, &ProcessEnvironment)
+}
+
+/// As [`load`], for a node that serves already: it takes the problems as they are.
+pub(crate) fn load_again(global: &Global) -> Result<Workspace, Problems> {
+    let mut workspace = plimsoll_spec::load(&global.workspace, &ProcessEnvironment)?;
+    if let Some(data) = &global.data {
+        workspace.storage.path.clone_from(data);
+    }
+    Ok(workspace)
 }
 
 /// The workspace for commands that use no secret: a variable that is not set stands in the way of
@@ -42,7 +51,9 @@ struct WithoutSecrets;
 
 impl Environment for WithoutSecrets {
     fn var(&self, name: &str) -> Option<String> {
-        ProcessEnvironment.var(name).or_else(|| Some(format!("unset-variable-{name}")))
+        ProcessEnvironment
+            .var(name)
+            .or_else(|| Some(format!("unset-variable-{name}")))
     }
 }
 
@@ -53,7 +64,11 @@ pub(crate) fn system<'w>(
 ) -> Outcome<&'w System> {
     let known = || {
         let names: Vec<&str> = workspace.systems.keys().map(SystemName::as_str).collect();
-        if names.is_empty() { "it has none".to_owned() } else { format!("it has {}", names.join(", ")) }
+        if names.is_empty() {
+            "it has none".to_owned()
+        } else {
+            format!("it has {}", names.join(", "))
+        }
     };
     match (named, workspace.systems.len()) {
         (Some(name), _) => workspace.systems.get(name).ok_or_else(|| {
@@ -72,7 +87,7 @@ pub(crate) fn system<'w>(
 pub(crate) struct Reading {
     pub(crate) store: Store,
     pub(crate) folder: DataFolder,
-    /// None if the workspace has problems and the data folder was named: figures can be shown all the same.
+    /// None if `plimsoll.toml` has problems and the data folder was named: records can be read all the same.
     pub(crate) workspace: Option<Workspace>,
     pub(crate) clock: Arc<dyn plimsoll_core::Clock>,
 }
@@ -80,24 +95,30 @@ pub(crate) struct Reading {
 impl Reading {
     /// Opens the database for reading.
     pub(crate) async fn open(global: &Global) -> Outcome<Self> {
-        let workspace = match (load_without_secrets(global), &global.data) {
-            (Ok(workspace), _) => Some(workspace),
-            (Err(_), Some(_)) => None,
-            (Err(failure), None) => return Err(failure),
-        };
-        let path = match (&workspace, &global.data) {
-            (Some(workspace), _) => workspace.storage.path.clone(),
-            (None, Some(data)) => data.clone(),
-            (None, None) => global.workspace.join("data"),
+        let inspection = plimsoll_spec::inspect(&global.workspace, &WithoutSecrets);
+        let (workspace, path) = match (inspection.workspace, &global.data) {
+            (workspace, Some(data)) => (workspace, data.clone()),
+            (Some(workspace), None) => {
+                let path = workspace.storage.path.clone();
+                (Some(workspace), path)
+            }
+            (None, None) => return Err(inspection.problems.into()),
         };
         let clock: Arc<dyn plimsoll_core::Clock> = Arc::new(plimsoll_core::SystemClock::new());
         let folder = DataFolder::at(path);
         let store = Store::open_read_only(folder.database(), Arc::clone(&clock)).await?;
-        Ok(Self { store, folder, workspace, clock })
+        Ok(Self {
+            store,
+            folder,
+            workspace,
+            clock,
+        })
     }
 
     /// The workspace's currency; empty if it is not known.
     pub(crate) fn currency(&self) -> &str {
-        self.workspace.as_ref().map_or("", |workspace| &workspace.server.currency)
+        self.workspace
+            .as_ref()
+            .map_or("", |workspace| &workspace.server.currency)
     }
 }

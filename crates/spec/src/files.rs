@@ -167,7 +167,7 @@ impl<'a> Document<'a> {
         for error in &errors {
             let span = error.span().unwrap_or(0..0);
             if let Some(secret) = secret_on_line(&source.text, &span) {
-                source.blot(vec![secret]);
+                source.blot(Some(secret));
             }
             let span = span.start..span.end.max(span.start + 1);
             let message = format!("this is not TOML: {}", error.message());
@@ -232,19 +232,17 @@ const PUBLIC: [&str; 6] = [
 fn find_secrets(table: &DeTable<'_>, within: bool, secrets: &mut Vec<Span>) {
     for (key, value) in table {
         let key = key.get_ref().as_ref();
-        let secretive =
-            !PUBLIC.contains(&key) && (within || is_secretive(key) || key == "providers");
+        let is_variable = key == "env" && value.get_ref().as_str().is_some_and(names_variable);
+        let secretive = !PUBLIC.contains(&key)
+            && !is_variable
+            && (within || is_secretive(key) || key == "providers");
         find_in_value(value, secretive, secrets);
     }
 }
 
 fn find_in_value(value: &Spanned<DeValue<'_>>, secretive: bool, secrets: &mut Vec<Span>) {
     match value.get_ref() {
-        DeValue::String(text) => {
-            if secretive || looks_secret(text) {
-                secrets.push(value.span());
-            }
-        }
+        DeValue::String(text) if secretive || looks_secret(text) => secrets.push(value.span()),
         DeValue::Array(items) => items
             .iter()
             .for_each(|item| find_in_value(item, secretive, secrets)),
@@ -267,10 +265,11 @@ fn looks_secret(text: &str) -> bool {
             .next()
             .is_some_and(|host| host.contains('@'))
     });
-    userinfo || text.starts_with("sk-") || text.starts_with("Bearer ")
+    userinfo || text.contains("sk-") || text.starts_with("Bearer ")
 }
 
-/// On a line that is no TOML: what stands behind the first quote or `=`, if a secret may be there.
+/// What must not be shown of a line that is no TOML: its value, or all of it where it is not clear
+/// which part is the value, if a secret may be there.
 fn secret_on_line(text: &str, span: &Span) -> Option<Span> {
     let at = span.start.min(text.len());
     let start = text.get(..at)?.rfind('\n').map_or(0, |at| at + 1);
@@ -279,12 +278,27 @@ fn secret_on_line(text: &str, span: &Span) -> Option<Span> {
         .find('\n')
         .map_or(text.len(), |end| at + end);
     let line = text.get(start..end)?;
-    let value = line.find(['=', '"', '\''])?;
-    let words = line
-        .get(..value)?
-        .split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-')));
+    let header = text
+        .get(..start)?
+        .lines()
+        .rfind(|line| line.trim_start().starts_with('['));
+    let guarded = |text: &str| ["key", "providers"].iter().any(|word| text.contains(word));
+    let words = line.split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-')));
     let telling = words
         .into_iter()
         .any(|word| !word.is_empty() && is_secretive(word));
-    (telling || line.contains("sk-") || line.contains("://")).then_some(start + value + 1..end)
+    if !telling && !looks_secret(line) && !guarded(line) && !header.is_some_and(guarded) {
+        return None;
+    }
+    let is_key = |text: &str| {
+        text.chars()
+            .all(|c| c.is_ascii_alphanumeric() || "_-. [".contains(c))
+    };
+    let is_header =
+        is_key(line.trim_end().trim_end_matches(']')) && line.trim_start().starts_with('[');
+    match line.split_once('=') {
+        _ if is_header => None,
+        Some((key, _)) if is_key(key) && !looks_secret(key) => Some(start + key.len() + 1..end),
+        _ => Some(start..end),
+    }
 }

@@ -7,18 +7,19 @@
 //! Schemas for editors and the reference page all come from there.
 
 pub mod problem;
+pub mod quantity;
+pub mod workspace;
+
+mod load;
 
 mod files;
 mod forms;
 mod json_place;
-mod load;
-pub mod quantity;
-mod settings;
 mod source;
-mod system;
-pub mod workspace;
 
 pub mod prices;
+mod settings;
+mod system;
 
 pub mod cases;
 pub mod runbook;

@@ -1,16 +1,15 @@
 //! What models cost: prices with the day from which each holds.
 
+mod reading;
+
 use std::collections::BTreeMap;
 
 use plimsoll_core::decision::{Cost, CostBasis, Usage};
 use plimsoll_core::manifest::ModelSpec;
-use plimsoll_core::{Digest, ModelName, Money, ProviderName, SystemName, Timestamp};
+use plimsoll_core::{Digest, ModelName, Money, SystemName, Timestamp};
 use serde::Serialize;
 
-use crate::files::{Document, Files};
-use crate::forms;
-use crate::settings::Settings;
-use crate::source::{Report, listed, nearest};
+pub(crate) use reading::read;
 
 /// The provider of models that run in this process.
 pub const LOCAL: &str = "local";
@@ -181,84 +180,4 @@ pub fn priced_as(system: &SystemName, name: &ModelName, spec: &ModelSpec) -> (St
         }
         ModelSpec::Onnx(_) | ModelSpec::Rules(_) => (LOCAL.to_owned(), own),
     }
-}
-
-/// Reads `prices.toml`, if it is there.
-pub(crate) fn read(
-    files: &Files,
-    currency: &str,
-    settings: &Settings,
-    report: &mut Report,
-) -> PriceTable {
-    let mut table = PriceTable::default();
-    let path = files.root.join("prices.toml");
-    if !path.is_file() {
-        return table;
-    }
-    let Some(source) = files.text(&path, report) else {
-        return table;
-    };
-    let Some(document) = Document::parse(&source, &forms::prices::FORM, currency, report) else {
-        return table;
-    };
-    for entry in document.view(currency).list_of_tables("price") {
-        let Some(((provider, model), from)) = entry
-            .text("provider")
-            .zip(entry.text("model"))
-            .zip(entry.moment("from"))
-        else {
-            continue;
-        };
-        let is_known = [LOCAL, HTTP].contains(&provider.value)
-            || settings.providers.contains_key(provider.value);
-        if !is_known {
-            let names: Vec<&str> = settings
-                .providers
-                .keys()
-                .map(ProviderName::as_str)
-                .chain([LOCAL, HTTP])
-                .collect();
-            let near = nearest(provider.value, names.iter().copied());
-            let hint = near.map_or_else(
-                || format!("the providers of plimsoll.toml are {}", listed(&names)),
-                |name| format!("did you mean `{name}`?"),
-            );
-            report
-                .warning(
-                    &source,
-                    &provider.at,
-                    format!("there is no provider `{}`", provider.value),
-                )
-                .help(hint);
-        }
-        let money = |key: &str| entry.price(key).map(|found| found.value);
-        let price = Price {
-            input_per_million: money("input_per_million"),
-            cached_input_per_million: money("cached_input_per_million"),
-            output_per_million: money("output_per_million"),
-            per_request: money("per_request"),
-            per_second: money("per_second"),
-            source: entry.text("source").map(|found| found.value.to_owned()),
-        };
-        let written = [
-            "input_per_million",
-            "output_per_million",
-            "per_request",
-            "per_second",
-        ];
-        if written.iter().all(|key| entry.key(key).is_none()) {
-            report.error(&source, &entry.at(), "the price has no amount").help("give it `input_per_million` and `output_per_million`, `per_request` or `per_second`; write \"0\" for what is free");
-        }
-        if table.has_entry(provider.value, model.value, from.value) {
-            let message = format!(
-                "the price of `{}` from this day on stands above already",
-                model.value
-            );
-            report
-                .error(&source, &from.at, message)
-                .help("keep one of them");
-        }
-        table.insert(provider.value, model.value, from.value, price);
-    }
-    table
 }

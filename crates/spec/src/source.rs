@@ -33,7 +33,7 @@ impl Source {
     }
 
     /// Never shows what stands at `secrets`.
-    pub(crate) fn blot(&self, secrets: Vec<Span>) {
+    pub(crate) fn blot(&self, secrets: impl IntoIterator<Item = Span>) {
         let mut blotted = self.blotted.borrow_mut();
         blotted.extend(secrets);
         blotted.sort_by_key(|span| span.start);
@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn what_is_blotted_is_never_shown() {
         let source = Source::new("a.toml".into(), "key = \"hunter2\"  # hm\n".into());
-        source.blot(vec![6..15]);
+        source.blot(Some(6..15));
         let problem = source.problem(Severity::Error, &(6..15), "no");
         assert_eq!(problem.excerpt, "key = …  # hm");
         assert!(!problem.to_string().contains("hunter2"));

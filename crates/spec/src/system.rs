@@ -6,6 +6,7 @@
 mod conduct;
 mod contracts;
 mod guards;
+mod http;
 mod ladders;
 mod models;
 mod rules;
@@ -68,17 +69,10 @@ impl Resolver<'_> {
         let deadline = self.deadline(&models);
         self.check_models(&models, &contracts);
         self.check_budget(&models);
-        let observe = file
-            .text("mode")
-            .is_some_and(|found| found.value == "observe");
         let manifest = Manifest {
             format: MANIFEST_FORMAT,
             system: self.name.clone(),
-            mode: if observe {
-                Mode::Observe
-            } else {
-                Mode::Enforce
-            },
+            mode: mode(file),
             models: models.specs,
             prompt,
             artifacts: self.artifacts(),
@@ -105,15 +99,9 @@ impl Resolver<'_> {
         let runbook = self.runbook();
         let system = System {
             name: self.name.clone(),
-            purpose: file
-                .text("purpose")
-                .map_or("", |found| found.value)
-                .to_owned(),
+            purpose: text_or(file, "purpose", ""),
             stakes,
-            unit: file
-                .text("unit")
-                .map_or("decision", |found| found.value)
-                .to_owned(),
+            unit: text_or(file, "unit", "decision"),
             owner,
             bar: self.bar(stakes, quality.as_ref()),
             quality,
@@ -199,6 +187,19 @@ impl Resolver<'_> {
         let source = self.files.text(&path, self.report)?;
         crate::cases::parse(&source, Some(&system.manifest), self.report);
         Some(path)
+    }
+}
+
+fn text_or(view: View<'_>, key: &str, default: &str) -> String {
+    view.text(key)
+        .map_or(default, |found| found.value)
+        .to_owned()
+}
+
+fn mode(file: View<'_>) -> Mode {
+    match file.text("mode").map(|found| found.value) {
+        Some("observe") => Mode::Observe,
+        _ => Mode::Enforce,
     }
 }
 

@@ -1,5 +1,7 @@
 //! The data plane through its sockets: a real journal, a real store, and a simulated provider.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod support;
 
 mod chat;

@@ -79,11 +79,13 @@ type Kept = BTreeMap<u64, (Record, DecisionId, Option<PayloadRef>)>;
 /// Appends, cuts the power in the middle of a commit, and returns what was acknowledged.
 fn live_and_die(root: &Path, appends: &[Append], last: &[Append]) -> (FaultyDisk, Kept) {
     let disk = FaultyDisk::default();
-    let hasty = JournalConfig {
-        buffered_window: std::time::Duration::from_millis(1),
+    let slow = JournalConfig {
+        // What nobody waits for gathers in batches of several records.
+        buffered_window: std::time::Duration::from_millis(20),
+        segment_bytes: 40 << 10,
         ..config(root)
     };
-    let opened = Journal::open_on(Arc::new(disk.clone()), hasty, node(), clock()).unwrap();
+    let opened = Journal::open_on(Arc::new(disk.clone()), slow, node(), clock()).unwrap();
     let journal = opened.journal;
     let mut appended = Vec::new();
     for (number, append) in appends.iter().chain(last).enumerate() {

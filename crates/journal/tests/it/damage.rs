@@ -1,13 +1,14 @@
 //! Torn tails are cut; changed bytes are found.
 
 use std::path::Path;
+use std::time::Duration;
 
 use plimsoll_core::Record;
-use plimsoll_journal::{JournalError, verify};
+use plimsoll_journal::{Journal, JournalConfig, JournalError, verify};
 use proptest::prelude::*;
 
 use crate::sample::{decision, large, served};
-use crate::support::{clock, files, keep, keep_many, open, read_all};
+use crate::support::{clock, config, files, keep, keep_many, node, open, read_all};
 
 /// A journal of several segments, closed in order, and what stands in it.
 fn written(root: &Path, records: u64) -> Vec<(u64, Record)> {
@@ -90,6 +91,41 @@ proptest! {
         prop_assert_eq!(read.last().unwrap().0, next);
         prop_assert_eq!(read.len(), after.len() + 1);
     }
+}
+
+#[test]
+fn what_lay_behind_a_torn_tail_does_not_come_back() {
+    let root = tempfile::tempdir().unwrap();
+    let slow = JournalConfig {
+        buffered_window: Duration::from_secs(3600),
+        ..config(root.path())
+    };
+    let journal = Journal::open(slow, node(), clock()).unwrap().journal;
+    for unit in ["one", "two"] {
+        let record = served(decision(clock().now(), unit));
+        journal.append(&record, None).unwrap();
+    }
+    drop(journal);
+    let segment = &files(&root.path().join("journal"), "seg")[0];
+    let mut bytes = std::fs::read(segment).unwrap();
+    // The node died: no final mark, and of the last batch only the second record is whole.
+    bytes.truncate(bytes.len() - 32);
+    bytes[128 + 32 + 100] ^= 1;
+    std::fs::write(segment, &bytes).unwrap();
+
+    let opened = open(root.path());
+    assert!(opened.damage.is_empty());
+    let left = std::fs::metadata(segment).unwrap().len();
+    assert!(left < bytes.len() as u64, "{left}");
+    keep(&opened.journal, &served(decision(clock().now(), "six")));
+    drop(opened);
+    let (records, errors) = read_all(root.path(), 0);
+    assert!(errors.is_empty());
+    assert!(matches!(records[0].1, Record::Recovery(_)));
+    assert!(
+        matches!(&records[1].1, Record::Closed(decision) if decision.unit.as_deref() == Some("six"))
+    );
+    assert_eq!(records.len(), 2);
 }
 
 #[test]

@@ -92,8 +92,18 @@ impl Checker<'_> {
             }
             (Form::List(form), DeValue::Array(items)) => {
                 for item in items.iter() {
-                    self.value(form, item, &item.span(), path);
+                    match (form, item.get_ref()) {
+                        (Form::Table(form), DeValue::Table(table)) => {
+                            self.table(form, table, &item.span(), &format!("[{path}]"));
+                        }
+                        _ => self.value(form, item, &item.span(), path),
+                    }
                 }
+            }
+            (Form::List(Form::Table(_)), DeValue::Table(_)) => {
+                let message = format!("`{path}` must be a list of tables");
+                let hint = format!("write each as `[[{path}]]`");
+                self.report.error(self.source, key, message).help(hint);
             }
             (Form::Secret, value) => self.secret(value, &at, path),
             (Form::Any, _) => {
@@ -170,6 +180,7 @@ fn place(path: &str) -> String {
 }
 
 fn joined(path: &str, key: &str) -> String {
+    let path = path.trim_matches(['[', ']']);
     if path.is_empty() {
         key.to_owned()
     } else {

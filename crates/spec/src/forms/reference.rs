@@ -9,7 +9,7 @@ pub fn reference() -> String {
     let mut page = String::from(INTRODUCTION);
     for (file, form) in FILES {
         writeln!(page, "\n## `{file}`").expect("a text can be written to");
-        section(&mut page, "", form);
+        section(&mut page, "", "", form);
     }
     page
 }
@@ -33,10 +33,10 @@ A workspace is a folder with a `plimsoll.toml`, perhaps a `prices.toml`, and one
 - **Expressions** are [CEL](https://cel.dev). All numbers are floating-point there, so write `2.0 * inputs.x`.
 ";
 
-/// A table and, after it, the tables below it.
-fn section(page: &mut String, path: &str, form: &TableForm) {
-    if !path.is_empty() {
-        write!(page, "\n### `[{path}]`\n").expect("a text can be written to");
+/// A table under `heading`, and after it the tables below it.
+fn section(page: &mut String, heading: &str, path: &str, form: &TableForm) {
+    if !heading.is_empty() {
+        writeln!(page, "\n### {heading}").expect("a text can be written to");
     }
     write!(
         page,
@@ -57,12 +57,12 @@ fn section(page: &mut String, path: &str, form: &TableForm) {
 
 fn below(page: &mut String, path: &str, form: &Form) {
     match form {
-        Form::Table(form) => section(page, path, form),
-        Form::List(form) => below(page, path, form),
+        Form::Table(form) => section(page, &format!("`[{path}]`"), path, form),
+        Form::List(Form::Table(form)) => section(page, &format!("`[[{path}]]`"), path, form),
         Form::Map(name, form) => below(page, &format!("{path}.{}", name.to_uppercase()), form),
         Form::Tagged(forms) => {
             for (tag, form) in *forms {
-                section(page, &format!("{path}` with `{tag}"), form);
+                section(page, &format!("`[{path}]` with `{tag}`"), path, form);
             }
         }
         _ => {}
@@ -97,7 +97,7 @@ fn value(form: &Form) -> String {
         Form::Whole { min, max } => format!("{min} to {max}"),
         Form::Number { min, max } => format!("a number from {min} to {max}"),
         Form::Duration => "a duration".to_owned(),
-        Form::List(form) if matches!(form, Form::Table(_)) => "tables".to_owned(),
+        Form::List(Form::Table(_)) => "tables".to_owned(),
         Form::List(_) => "a list of texts".to_owned(),
         Form::Map(name, form) => format!("a table: {name} → {}", value(form)),
         Form::Secret => "`{ env = \"…\" }` or `{ file = \"…\" }`".to_owned(),

@@ -116,10 +116,9 @@ impl<'a> View<'a> {
             .and_then(|(_, value)| value.get_ref().as_array());
         let table = |item: &'a Value<'a>| {
             let span = item.span();
-            let header = span.start..span.end.min(span.start + 1);
             Some(Self {
                 table: Some(item.get_ref().as_table()?),
-                at: (header.start, header.end),
+                at: (span.start, span.end),
                 ..*self
             })
         };

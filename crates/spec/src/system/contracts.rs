@@ -9,6 +9,7 @@ use plimsoll_core::manifest::{
 };
 use plimsoll_guard::contract::{Contract, ContractProblem, JsonContract};
 use plimsoll_guard::expr::{Expr, ExprError};
+use plimsoll_guard::frame::{self, FrameLimits};
 use serde_json::Value;
 
 use super::Resolver;
@@ -201,11 +202,14 @@ impl Resolver<'_> {
     fn schema(&mut self, view: View<'_>) -> Option<Schema> {
         let (digest, source) = self.text_blob(view, "schema")?;
         match serde_json::from_str(&source.text) {
-            Ok(value) => Some(Schema {
-                digest,
-                source,
-                value,
-            }),
+            Ok(value) => {
+                self.check_strict(&source);
+                Some(Schema {
+                    digest,
+                    source,
+                    value,
+                })
+            }
             Err(error) => {
                 let at = place_of(&source.text, error.line(), error.column());
                 self.report.error(
@@ -215,6 +219,22 @@ impl Resolver<'_> {
                 );
                 None
             }
+        }
+    }
+
+    /// What a lenient parser lets pass, such as a key that stands twice.
+    fn check_strict(&mut self, source: &Source) {
+        let limits = FrameLimits {
+            bytes_max: source.text.len(),
+            ..FrameLimits::default()
+        };
+        if let Err(error) = frame::scan(source.text.as_bytes(), &limits) {
+            let at = error.offset.min(source.text.len().saturating_sub(1));
+            self.report.error(
+                source,
+                &(at..at + 1),
+                format!("this is not JSON as it should be: {}", error.detail),
+            );
         }
     }
 
@@ -229,7 +249,10 @@ impl Resolver<'_> {
             schema.filter(|_| problem.path.is_empty() || problem.path.starts_with('/'))
         {
             let at = json_place::place(&schema.source.text, &problem.path).unwrap_or(0..0);
-            self.report.error(&schema.source, &at, message);
+            let reported = self.report.error(&schema.source, &at, message);
+            if problem.path.ends_with("/type") {
+                reported.help("`type` is one of \"number\", \"integer\", \"string\", \"boolean\", \"object\", \"array\" and \"null\", or a list of them");
+            }
             return;
         }
         let mut keys = problem.path.split('.');

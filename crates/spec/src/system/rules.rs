@@ -21,7 +21,16 @@ impl Resolver<'_> {
             self.report,
         )?;
         let file = document.view(&self.settings.server.currency);
+        let mut names: Vec<&str> = vec!["default"];
         for rule in file.list_of_tables("rule") {
+            if let Some(found) = rule.text("name") {
+                if names.contains(&found.value) {
+                    let message = format!("the name `{}` is taken", found.value);
+                    let hint = "each rule has a name of its own: records show it";
+                    self.report.error(&source, &found.at, message).help(hint);
+                }
+                names.push(found.value);
+            }
             if let Some(when) = rule.text("when") {
                 contracts.check_expression(&source, &when, &["inputs"], self.report);
             }

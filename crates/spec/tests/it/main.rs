@@ -1,6 +1,15 @@
 //! The workspace language from the outside: what loads, and what is said of what does not.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what fails here fails the test"
+)]
+
 mod design;
 mod folder;
+mod mangled;
 mod problems;
+mod reference;
 mod secrets;
+mod settings;

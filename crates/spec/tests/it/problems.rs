@@ -382,6 +382,7 @@ fn schemas_are_checked_where_they_stand() {
       |
     4 |     "loan_amount": { "type": "nummer" }
       |                      ^^^^^^
+      = help: `type` is one of "number", "integer", "string", "boolean", "object", "array" and "null", or a list of them
 
     1 error
     "#);
@@ -458,21 +459,28 @@ fn rules_are_checked_with_their_answers() {
     5 | confidence = 2
       |              ^
 
-    error: `[rule]` has no `answer`
+    error: `[[rule]]` has no `answer`
       --> systems/loan-default/rules.toml:7:1
       |
     7 | [[rule]]
       | ^^^^^^^^
       = help: give its answer, as in answer = { decision = "refer" }
 
-    error: `[rule]` has no key `answr`
+    error: the name `small` is taken
+      --> systems/loan-default/rules.toml:8:8
+      |
+    8 | name = "small"
+      |        ^^^^^^^
+      = help: each rule has a name of its own: records show it
+
+    error: `[[rule]]` has no key `answr`
        --> systems/loan-default/rules.toml:10:1
        |
     10 | answr = 1
        | ^^^^^
        = help: did you mean `answer`?
 
-    5 errors
+    6 errors
     "#);
 }
 
@@ -695,5 +703,32 @@ fn cases_are_checked_with_the_system() {
       = help: did you mean `model_reset`?
 
     6 errors
+    "#);
+}
+
+#[test]
+fn what_a_lenient_parser_lets_pass_is_refused() {
+    let schema =
+        crate::folder::LOAN_INPUT.replace("\"required\"", "\"type\": \"object\",\n  \"required\"");
+    let folder = loan().with("systems/loan-default/input.schema.json", &schema);
+    insta::assert_snapshot!(folder.told(), @r#"
+    error: this is not JSON as it should be: the same key stands twice in one object
+      --> systems/loan-default/input.schema.json:9:4
+      |
+    9 |   "type": "object",
+      |    ^
+
+    1 error
+    "#);
+    let folder = loan().with("prices.toml", "[price]\nmodel = \"a\"\n");
+    insta::assert_snapshot!(folder.told(), @r#"
+    error: `price` must be a list of tables
+      --> prices.toml:1:2
+      |
+    1 | [price]
+      |  ^^^^^
+      = help: write each as `[[price]]`
+
+    1 error
     "#);
 }

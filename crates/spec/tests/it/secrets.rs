@@ -17,8 +17,8 @@ fn a_missing_variable_is_named() {
     error: the environment variable `PLIMSOLL_KEY_WEB` is not set
       --> plimsoll.toml:2:18
       |
-    2 | secret = { env = … }
-      |                  ^
+    2 | secret = { env = "PLIMSOLL_KEY_WEB" }
+      |                  ^^^^^^^^^^^^^^^^^^
       = help: `keys.web.secret` is read from it: set it before you start, as in `export PLIMSOLL_KEY_WEB=…`
 
     1 error

@@ -74,13 +74,6 @@ async fn parquet_says_the_same_with_types() {
         .await
         .unwrap();
     assert_eq!(written, 20_999);
-    if let Some(folder) = option_env!("PLIMSOLL_KEEP_EXPORT") {
-        std::fs::write(
-            std::path::Path::new(folder).join("decisions.parquet"),
-            &bytes,
-        )
-        .unwrap();
-    }
     let reader = SerializedFileReader::new(Bytes::from(bytes)).unwrap();
     assert_eq!(reader.metadata().file_metadata().num_rows(), 20_999);
     assert_eq!(reader.num_row_groups(), 2);

@@ -1,0 +1,174 @@
+//! Opening everything that a node is made of, in order, and closing it again.
+//!
+//! The journal comes first: it says whether another process has the data folder, and mends what a
+//! crash left. Then the database is brought up to the journal, so that the node sees every deployment
+//! and every amount that was spent. `serve`, `batch`, `test` and `check` all start like this.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use plimsoll_core::record::Recovery;
+use plimsoll_core::{Clock, Record, SystemClock, Timestamp};
+use plimsoll_gateway::{Node, Parts, Recorded};
+use plimsoll_journal::{Blobs, Damage, Journal, JournalConfig, Opened, Retention};
+use plimsoll_spec::{StorageConfig, Workspace};
+use plimsoll_store::{PayloadSource, ProjectedDecisions, Projector, Store, StoredReviews};
+
+use crate::data_folder::DataFolder;
+use crate::exit::{Exit, Exits as _, Outcome};
+
+/// Events of reviews that are brought into the journal at a start.
+const REVIEW_EVENTS_MAX: u32 = 1_000;
+const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
+
+/// A node with what it stands on.
+pub(crate) struct Assembly {
+    pub(crate) node: Arc<Node>,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) store: Store,
+    pub(crate) projector: Projector,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) recovery: Recovery,
+    pub(crate) damage: Vec<Damage>,
+}
+
+/// Opens the data folder and starts a node in it; no sockets.
+pub(crate) async fn assemble(workspace: Workspace) -> Outcome<Assembly> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let folder = DataFolder::create(workspace.storage.path.clone())?;
+    let Opened {
+        journal,
+        recovery,
+        damage,
+    } = open_journal(&workspace, &clock).await?;
+    let journal = Arc::new(journal);
+    let store = Store::open(folder.database(), Arc::clone(&clock)).await?;
+    let projector = Projector::new(&store, workspace.server.node.clone());
+    bring_up(&journal, &projector).await?;
+    log_reviews(&journal, &store, clock.now()).await?;
+    let payloads: Arc<dyn PayloadSource> = Arc::new(journal.payloads());
+    let parts = Parts {
+        recorded: recorded(&workspace, &store, clock.now()).await?,
+        journal: Arc::clone(&journal),
+        blobs: Blobs::open(folder.root())?,
+        reviews: Arc::new(StoredReviews::new(&store)),
+        decisions: Arc::new(ProjectedDecisions::new(&store, Some(payloads))),
+        clock: Arc::clone(&clock),
+        pepper: folder.pepper()?,
+        binary_version: env!("CARGO_PKG_VERSION"),
+        runtime_folders: runtime_folders(&workspace),
+        workspace,
+    };
+    let node = Node::start(parts).await?;
+    Ok(Assembly {
+        node,
+        journal,
+        store,
+        projector,
+        clock,
+        recovery,
+        damage,
+    })
+}
+
+impl Assembly {
+    /// Notes that the node stops, brings the database up to the journal, and closes both.
+    pub(crate) async fn close(self) -> Outcome<()> {
+        let stopped = self.node.stop().await;
+        if let Err(error) = &stopped {
+            tracing::error!(%error, "the stop could not be recorded");
+        }
+        let journal = Arc::clone(&self.journal);
+        let closing = tokio::task::spawn_blocking(move || journal.close());
+        let closed = closing.await.or_exit(Exit::Internal)?;
+        if let Err(error) = bring_up(&self.journal, &self.projector).await {
+            // The journal has it all; the next start reads it.
+            tracing::warn!(error = %error.error, "the database was not brought up to the journal");
+        }
+        self.store.close().await;
+        Ok(closed?)
+    }
+}
+
+/// Opens the journal as its one writer.
+pub(crate) async fn open_journal(workspace: &Workspace, clock: &Arc<dyn Clock>) -> Outcome<Opened> {
+    let config = journal_config(&workspace.storage);
+    let (node, clock) = (workspace.server.node.clone(), Arc::clone(clock));
+    let opening = tokio::task::spawn_blocking(move || Journal::open(config, node, clock));
+    Ok(opening.await.or_exit(Exit::Internal)??)
+}
+
+fn journal_config(storage: &StorageConfig) -> JournalConfig {
+    JournalConfig {
+        root: storage.path.clone(),
+        segment_bytes: storage.segment_bytes,
+        queue_bytes: usize::try_from(storage.queue.bytes).unwrap_or(usize::MAX),
+        linger: storage.linger,
+        buffered_window: storage.buffered_window,
+        retention: Retention {
+            age: storage.retention.age.unwrap_or(Duration::MAX),
+            bytes: storage.retention.bytes.unwrap_or(u64::MAX),
+        },
+    }
+}
+
+/// Applies what the journal has and the database has not yet.
+pub(crate) async fn bring_up(journal: &Journal, projector: &Projector) -> Outcome<()> {
+    if let Some(last) = journal.committed().checked_sub(1) {
+        projector.project_until(journal, last).await?;
+    }
+    Ok(())
+}
+
+/// Events of reviews whose append a crash prevented.
+async fn log_reviews(journal: &Journal, store: &Store, now: Timestamp) -> Outcome<()> {
+    for event in store.unlogged_review_events(now, REVIEW_EVENTS_MAX).await? {
+        let ticket = journal
+            .append_waiting(&Record::Review(Box::new(event)), None)
+            .await;
+        let written = match ticket {
+            Ok(ticket) => ticket.durable().await,
+            Err(error) => Err(error),
+        };
+        written
+            .context("the events of reviews could not be recorded")
+            .or_exit(Exit::Data)?;
+    }
+    Ok(())
+}
+
+async fn recorded(workspace: &Workspace, store: &Store, now: Timestamp) -> Outcome<Recorded> {
+    let environment = &workspace.server.environment;
+    let micros = now.as_micros();
+    let midnight = Timestamp::from_micros(micros - micros.rem_euclid(DAY_MICROS));
+    let (mut deployments, mut spent_today) = (BTreeMap::new(), BTreeMap::new());
+    for (name, system) in &workspace.systems {
+        if let Some(deployment) = store.current_deployment(name, environment).await? {
+            deployments.insert(name.clone(), deployment);
+        }
+        if system.manifest.budget.per_day.is_some() {
+            let facts = store.bar_facts(name, environment, midnight).await?;
+            spent_today.insert(name.clone(), facts.cost.total);
+        }
+    }
+    Ok(Recorded {
+        deployments,
+        spent_today,
+    })
+}
+
+/// Where ONNX Runtime may lie beside what the settings say.
+fn runtime_folders(workspace: &Workspace) -> Vec<PathBuf> {
+    let mut folders = vec![workspace.root.join(".runtime")];
+    folders.extend(
+        std::env::current_dir()
+            .ok()
+            .map(|here| here.join(".runtime")),
+    );
+    let beside = std::env::current_exe().ok();
+    folders.extend(beside.and_then(|exe| exe.parent().map(|folder| folder.join(".runtime"))));
+    folders
+}

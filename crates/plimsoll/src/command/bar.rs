@@ -1,0 +1,64 @@
+//! `plimsoll bar`: above or below the line, from what is recorded. Works with the server down.
+
+use plimsoll_control::bar::{Report, Standing, WINDOW, judge, render, render_summary};
+use plimsoll_core::System;
+
+use crate::cli::{BarArgs, Global};
+use crate::exit::{Exit, Failure, Outcome};
+use crate::output::Output;
+use crate::workspace::{self, Reading};
+
+/// Judges one system, or all.
+pub(crate) async fn run(global: &Global, args: &BarArgs, out: Output) -> Outcome<Exit> {
+    let reading = Reading::open(global).await?;
+    let unread = || {
+        Failure::says(
+            Exit::Workspace,
+            "plimsoll.toml has problems: `plimsoll check` prints them",
+        )
+    };
+    let known = reading.workspace.as_ref().ok_or_else(unread)?;
+    let systems: Vec<&System> = match &args.system {
+        Some(name) => vec![workspace::system(known, Some(name))?],
+        None => known.systems.values().collect(),
+    };
+    let mut reports = Vec::with_capacity(systems.len());
+    for system in systems {
+        reports.push(report(&reading, system, known).await?);
+    }
+    let above = reports
+        .iter()
+        .all(|report| report.standing == Standing::AboveTheLine);
+    match &reports[..] {
+        [one] => out.show(one, || render(one, out.columns, out.paint))?,
+        many => out.show(many, || {
+            let pages: Vec<String> = many
+                .iter()
+                .map(|report| render(report, out.columns, out.paint))
+                .collect();
+            format!("{}\n{}", pages.join("\n"), render_summary(many, out.paint))
+        })?,
+    }
+    Ok(Exit::when(above))
+}
+
+async fn report(
+    reading: &Reading,
+    system: &System,
+    workspace: &plimsoll_spec::Workspace,
+) -> Outcome<Report> {
+    let now = reading.clock.now();
+    let environment = &workspace.server.environment;
+    let facts = reading
+        .store
+        .bar_facts(&system.name, environment, now.minus(WINDOW))
+        .await?;
+    // What is deployed is judged, not what the files say today.
+    let mut system = system.clone();
+    if let Some(current) = &facts.deployment
+        && let Some(release) = reading.store.release(current.deployment.release).await?
+    {
+        system.manifest = release.manifest;
+    }
+    Ok(judge(&system, &facts, now, &workspace.server.currency))
+}

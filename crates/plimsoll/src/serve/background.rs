@@ -1,0 +1,157 @@
+//! What goes on beside the listeners: the projection follows the journal, reviews expire, what is no
+//! longer retained is let go, and a changed workspace is read again. Each task may be stopped at any
+//! time and loses nothing by it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use plimsoll_gateway::Node;
+use plimsoll_journal::Journal;
+use plimsoll_store::{Feed, Pace, Projector, Store};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::assembly::Assembly;
+use crate::serve::operations::LiveNode;
+use crate::serve::watch::stamp;
+
+/// How often reviews are looked at, and the workspace's files.
+const TICK: Duration = Duration::from_secs(1);
+/// How often the journal's retention is looked at.
+const RETENTION_TICK: Duration = Duration::from_mins(1);
+/// How long closed reviews are kept: they hold inputs.
+const CLOSED_REVIEWS: Duration = Duration::from_hours(24 * 400);
+
+/// The tasks.
+pub(crate) struct Background(TaskTracker);
+
+impl Background {
+    /// Starts them; they end after `stop`.
+    pub(crate) fn start(
+        assembly: &Assembly,
+        operations: &Arc<LiveNode>,
+        stop: &CancellationToken,
+    ) -> Self {
+        let tasks = TaskTracker::new();
+        let feed = Arc::clone(&assembly.journal) as Arc<dyn Feed>;
+        tasks.spawn(
+            assembly
+                .projector
+                .clone()
+                .run(feed, Pace::default(), stop.clone()),
+        );
+        tasks.spawn(expire(Arc::clone(&assembly.node), stop.clone()));
+        tasks.spawn(retain(Retained::of(assembly), stop.clone()));
+        tasks.spawn(reload(Arc::clone(operations), stop.clone()));
+        tasks.close();
+        Self(tasks)
+    }
+
+    /// Waits until all have ended.
+    pub(crate) async fn ended(self) {
+        self.0.wait().await;
+    }
+}
+
+/// A tick that waits rather than hurries when it was late; none when it is time to stop.
+async fn tick(every: &mut tokio::time::Interval, stop: &CancellationToken) -> Option<()> {
+    tokio::select! {
+        _ = every.tick() => Some(()),
+        () = stop.cancelled() => None,
+    }
+}
+
+fn every(period: Duration) -> tokio::time::Interval {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+async fn expire(node: Arc<Node>, stop: CancellationToken) {
+    let mut interval = every(TICK);
+    let mut failing = false;
+    while tick(&mut interval, &stop).await.is_some() {
+        match node.expire_reviews().await {
+            Ok(expired) => {
+                failing = false;
+                if expired > 0 {
+                    tracing::info!(expired, "reviews expired");
+                }
+            }
+            // Once is enough: readiness and metrics go on telling of it.
+            Err(error) if !failing => {
+                failing = true;
+                tracing::warn!(%error, "overdue reviews could not be closed");
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// What retention looks at.
+struct Retained {
+    journal: Arc<Journal>,
+    projector: Projector,
+    store: Store,
+    clock: Arc<dyn plimsoll_core::Clock>,
+}
+
+impl Retained {
+    fn of(assembly: &Assembly) -> Self {
+        Self {
+            journal: Arc::clone(&assembly.journal),
+            projector: assembly.projector.clone(),
+            store: assembly.store.clone(),
+            clock: Arc::clone(&assembly.clock),
+        }
+    }
+
+    async fn let_go(&self) -> anyhow::Result<()> {
+        let keep_from = self.projector.position().await?;
+        let journal = Arc::clone(&self.journal);
+        let retired = tokio::task::spawn_blocking(move || journal.retire(keep_from)).await??;
+        if retired.segments > 0 {
+            let (segments, bytes) = (retired.segments, retired.bytes);
+            // The projection forgets it too, as it follows the journal.
+            tracing::info!(segments, bytes, "let go of what is no longer retained");
+        }
+        self.store
+            .forget_closed_reviews(self.clock.now().minus(CLOSED_REVIEWS))
+            .await?;
+        Ok(())
+    }
+}
+
+async fn retain(retained: Retained, stop: CancellationToken) {
+    let mut interval = every(RETENTION_TICK);
+    while tick(&mut interval, &stop).await.is_some() {
+        if let Err(error) = retained.let_go().await {
+            tracing::warn!(error = format!("{error:#}"), "retention could not let go");
+        }
+    }
+}
+
+/// Reads the workspace again when its files changed and then stood still for a tick, so that a
+/// half-written set of files is not read.
+async fn reload(operations: Arc<LiveNode>, stop: CancellationToken) {
+    let look = |operations: &Arc<LiveNode>| {
+        let (root, data) = (operations.root().to_owned(), operations.data().to_owned());
+        tokio::task::spawn_blocking(move || stamp(&root, &data))
+    };
+    let mut interval = every(TICK);
+    let Ok(mut served) = look(&operations).await else {
+        return;
+    };
+    let mut seen = served;
+    while tick(&mut interval, &stop).await.is_some() {
+        let Ok(now) = look(&operations).await else {
+            continue;
+        };
+        if now != served && now == seen {
+            served = now;
+            operations.read_again().await;
+        }
+        seen = now;
+    }
+}

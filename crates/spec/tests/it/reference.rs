@@ -1,0 +1,146 @@
+//! What is generated from the forms agrees with what is accepted.
+
+use std::path::Path;
+
+use plimsoll_spec::StarterKind;
+use serde_json::Value;
+
+use crate::folder::{LOAN_RULES, LOAN_SYSTEM, SUPPORT_PLIMSOLL, SUPPORT_SYSTEM};
+
+fn schema(file: &str) -> Value {
+    let schemas = plimsoll_spec::schemas();
+    schemas
+        .into_iter()
+        .find(|(name, _)| *name == file)
+        .expect("a file with a form")
+        .1
+}
+
+fn misfits(file: &str, text: &str) -> Vec<String> {
+    let value: toml::Value = toml::from_str(text).unwrap();
+    let value = serde_json::to_value(value).unwrap();
+    let validator = jsonschema::validator_for(&schema(file)).unwrap();
+    validator
+        .iter_errors(&value)
+        .map(|error| error.to_string())
+        .collect()
+}
+
+#[test]
+fn the_schemas_accept_the_examples_and_the_starters() {
+    let mut files = vec![
+        ("system.toml".to_owned(), LOAN_SYSTEM.to_owned()),
+        ("system.toml".to_owned(), SUPPORT_SYSTEM.to_owned()),
+        ("plimsoll.toml".to_owned(), SUPPORT_PLIMSOLL.to_owned()),
+        ("rules.toml".to_owned(), LOAN_RULES.to_owned()),
+    ];
+    for kind in [StarterKind::Predictor, StarterKind::Llm] {
+        let folder = tempfile::tempdir().unwrap();
+        for path in plimsoll_spec::init(folder.path(), kind).unwrap() {
+            if path.extension() == Some("toml".as_ref()) {
+                files.push((name(&path), std::fs::read_to_string(path).unwrap()));
+            }
+        }
+    }
+    for (file, text) in files {
+        // A TOML date has no form in JSON: editors hand it on as text.
+        let text = text.replace("from = 2026-01-01", "from = \"2026-01-01\"");
+        assert_eq!(
+            misfits(&file, &text),
+            Vec::<String>::new(),
+            "{file}\n{text}"
+        );
+    }
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_schemas_refuse_what_the_check_refuses() {
+    for text in [
+        "[server]\ndata_adress = \"127.0.0.1:1\"",
+        "[server]\ndrain = \"20\"",
+        "[server]\nbody_max = 100",
+        "[log]\nlevel = \"loud\"",
+        "[keys.web]\nsecret = \"x\"\nsystems = []",
+        "[providers.a]\nkey = { env = \"A\" }",
+    ] {
+        assert!(!misfits("plimsoll.toml", text).is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn the_reference_has_every_key() {
+    let page = plimsoll_spec::reference();
+    for (file, schema) in plimsoll_spec::schemas() {
+        assert!(page.contains(&format!("## `{file}`")), "{file}");
+        let mut keys = Vec::new();
+        collect(&schema, &mut keys);
+        for key in keys {
+            assert!(
+                page.contains(&format!("`{key}`")) || page.contains(&format!(".{key}`")),
+                "{key} of {file}"
+            );
+        }
+    }
+    let headings: Vec<&str> = page.lines().filter(|line| line.starts_with('#')).collect();
+    insta::assert_snapshot!(headings.join("\n"), @r#"
+    # Configuration
+    ## `plimsoll.toml`
+    ### `[server]`
+    ### `[storage]`
+    ### `[storage.retention]`
+    ### `[storage.queue]`
+    ### `[onnx]`
+    ### `[log]`
+    ### `[providers.NAME]`
+    ### `[keys.NAME]`
+    ## `prices.toml`
+    ### `[[price]]`
+    ## `system.toml`
+    ### `[owner]`
+    ### `[models.NAME]` with `onnx`
+    ### `[models.NAME]` with `rules`
+    ### `[models.NAME]` with `http`
+    ### `[models.NAME]` with `provider`
+    ### `[prompt]`
+    ### `[input]`
+    ### `[input.columns.COLUMN]`
+    ### `[output]`
+    ### `[guards]`
+    ### `[guards.input]`
+    ### `[guards.input.phrases]`
+    ### `[guards.output]`
+    ### `[guards.output.phrases]`
+    ### `[on]`
+    ### `[deadline]`
+    ### `[retry]`
+    ### `[budget]`
+    ### `[abstain]`
+    ### `[review]`
+    ### `[release]`
+    ### `[bar]`
+    ### `[quality]`
+    ## `rules.toml`
+    ### `[[rule]]`
+    ### `[default]`
+    "#);
+}
+
+fn collect(schema: &Value, keys: &mut Vec<String>) {
+    if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
+        keys.extend(
+            properties
+                .keys()
+                .filter(|key| !matches!(key.as_str(), "env" | "file"))
+                .cloned(),
+        );
+    }
+    match schema {
+        Value::Object(members) => members.values().for_each(|member| collect(member, keys)),
+        Value::Array(items) => items.iter().for_each(|item| collect(item, keys)),
+        _ => {}
+    }
+}

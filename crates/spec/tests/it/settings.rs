@@ -1,0 +1,233 @@
+//! `plimsoll.toml` and `prices.toml`: every key does something.
+
+use std::time::Duration;
+
+use plimsoll_core::Timestamp;
+use plimsoll_core::decision::{Cost, CostBasis, Usage};
+use plimsoll_spec::{LogFormat, LogLevel, ProviderProtocol, WhenFull};
+
+use crate::folder::{Folder, loan};
+
+const EVERYTHING: &str = r#"
+[server]
+data_address = "127.0.0.1:9000"
+control_address = "[::1]:9001"
+environment = "staging"
+node = "node-7"
+currency = "EUR"
+default_system = "loan-default"
+in_flight_max = 7
+body_max = "2 MiB"
+header_timeout = "1s"
+body_timeout = "2s"
+idle_timeout = "3s"
+drain = "4s"
+workers = 3
+rows_max = 5
+[storage]
+path = "/var/lib/plimsoll"
+segment = "8 MiB"
+retention = { age = "400d", bytes = "50 GiB" }
+queue = { bytes = "2 MiB", when_full = "wait" }
+linger = "100us"
+buffered_window = "50ms"
+[onnx]
+library = ".runtime/libonnxruntime.so"
+[log]
+format = "json"
+level = "debug"
+[providers.scorer]
+protocol = "http"
+base_url = "https://score.example.com/"
+"#;
+
+fn everything() -> Folder {
+    loan()
+        .with("plimsoll.toml", EVERYTHING)
+        .with(
+            "systems/loan-default/system.toml",
+            &crate::folder::LOAN_SYSTEM.replace("USD", "EUR"),
+        )
+        .env("ORT_DYLIB_PATH", "/opt/ort.so")
+}
+
+#[test]
+fn every_key_of_the_server_is_read() {
+    let workspace = everything().workspace();
+    let server = &workspace.server;
+    let ports = (server.data_address.port(), server.control_address.port());
+    assert_eq!(ports, (9000, 9001));
+    let names = (
+        server.environment.as_str(),
+        server.node.as_str(),
+        server.currency.as_str(),
+    );
+    assert_eq!(names, ("staging", "node-7", "EUR"));
+    assert_eq!(
+        server.default_system.as_ref().unwrap().as_str(),
+        "loan-default"
+    );
+    let limits = (server.in_flight_max, server.body_bytes_max, server.rows_max);
+    assert_eq!(limits, (7, 2 << 20, 5));
+    let times = [
+        server.header_timeout,
+        server.body_timeout,
+        server.idle_timeout,
+        server.drain,
+    ];
+    assert_eq!(times.map(|time| time.as_secs()), [1, 2, 3, 4]);
+    assert_eq!(server.workers.unwrap().get(), 3);
+    let manifest = &workspace.systems.values().next().unwrap().manifest;
+    let of_system = (manifest.in_flight_max, manifest.input.rows_max);
+    assert_eq!(
+        of_system,
+        (7, 5),
+        "what a system does not say, the server says"
+    );
+}
+
+#[test]
+fn every_other_key_is_read() {
+    let workspace = everything().workspace();
+    let storage = &workspace.storage;
+    assert_eq!(storage.path.to_str(), Some("/var/lib/plimsoll"));
+    assert_eq!(
+        (storage.segment_bytes, storage.queue.bytes),
+        (8 << 20, 2 << 20)
+    );
+    assert_eq!(storage.queue.when_full, WhenFull::Wait);
+    assert_eq!(
+        storage.retention.age,
+        Some(Duration::from_secs(400 * 86_400))
+    );
+    assert_eq!(storage.retention.bytes, Some(50 << 30));
+    assert_eq!(storage.linger, Duration::from_micros(100));
+    assert_eq!(storage.buffered_window, Duration::from_millis(50));
+    assert_eq!(
+        workspace.onnx.library,
+        Some(workspace.root.join(".runtime/libonnxruntime.so"))
+    );
+    assert_eq!(
+        workspace.onnx.library_of_environment,
+        Some("/opt/ort.so".into())
+    );
+    assert_eq!(
+        (workspace.log.format, workspace.log.level),
+        (LogFormat::Json, LogLevel::Debug)
+    );
+    let provider = workspace.providers.values().next().unwrap();
+    assert_eq!(provider.protocol, ProviderProtocol::Http);
+    assert_eq!(provider.base_url, "https://score.example.com");
+}
+
+const PRICES: &str = r#"
+[[price]]
+provider = "local"
+model = "loan-default/primary"
+from = 2026-01-01
+per_second = "0.01"
+[[price]]
+provider = "local"
+model = "gpt"
+from = 2026-02-01
+input_per_million = "2"
+cached_input_per_million = "0.5"
+output_per_million = "10"
+per_request = "0.001"
+[[price]]
+provider = "local"
+model = "gpt"
+from = 2026-01-01
+input_per_million = "4"
+"#;
+
+fn priced() -> Folder {
+    loan().with("prices.toml", PRICES)
+}
+
+#[test]
+fn a_cost_is_that_of_the_price_that_held() {
+    let prices = priced().workspace().prices;
+    let usage = Usage {
+        input_tokens: 1_000,
+        cached_tokens: 400,
+        output_tokens: 100,
+        reasoning_tokens: 0,
+    };
+    let at = |day: &str| {
+        prices.cost(
+            "local",
+            "gpt",
+            Timestamp::parse(day).unwrap(),
+            Some(&usage),
+            10,
+        )
+    };
+    assert_eq!(at("2026-02-01").amount.to_string(), "0.0034");
+    assert_eq!(at("2026-02-01").basis, CostBasis::Measured);
+    assert_eq!(
+        at("2026-01-31T23:59:59Z").amount.to_string(),
+        "0.004",
+        "cached input costs as other input unless it says"
+    );
+    assert_eq!(at("2025-12-31"), Cost::FREE);
+    let now = Timestamp::parse("2026-03-01").unwrap();
+    assert_eq!(
+        prices.cost("local", "gpt", now, None, 10),
+        Cost::UNKNOWN,
+        "nobody counted the tokens"
+    );
+    assert_eq!(
+        prices
+            .cost("local", "loan-default/primary", now, None, 1_000)
+            .amount
+            .to_string(),
+        "0.00001"
+    );
+    assert_eq!(
+        prices.cost("openai", "gpt", now, Some(&usage), 10),
+        Cost::UNKNOWN
+    );
+    assert_eq!(
+        prices
+            .ceiling("local", "gpt", now, 1_000_000, 1_000_000)
+            .unwrap()
+            .to_string(),
+        "12.001"
+    );
+    assert_eq!(prices.ceiling("openai", "gpt", now, 1, 1), None);
+    assert_ne!(prices.digest(), loan().workspace().prices.digest());
+}
+
+#[test]
+fn prices_are_held_to_their_rules() {
+    let folder = loan().with("prices.toml", "[[price]]\nprovider = \"opnai\"\nmodel = \"gpt\"\nfrom = 2026-01-01\nper_request = 2\n[[price]]\nprovider = \"local\"\nmodel = \"a\"\nfrom = \"soon\"\nper_request = \"1 EUR\"\n[[price]]\nprovider = \"local\"\nmodel = \"b\"\nfrom = 2026-01-01\n[[price]]\nprovider = \"local\"\nmodel = \"b\"\nfrom = 2026-01-01\nper_request = \"-1\"\n");
+    insta::assert_debug_snapshot!(folder.messages(), @r#"
+    [
+        "prices.toml:2 warning: there is no provider `opnai`",
+        "prices.toml:5 error: `price.per_request` must be a price in quotes, not a number",
+        "prices.toml:9 error: `price.from` is not a day",
+        "prices.toml:10 error: `price.per_request` is not a price: `1 EUR`",
+        "prices.toml:11 error: the price has no amount",
+        "prices.toml:18 error: the price of `b` from this day on stands above already",
+        "prices.toml:19 error: `price.per_request` is not a price: `-1`",
+    ]
+    "#);
+}
+
+#[test]
+fn storage_has_sane_bounds() {
+    let folder = loan().with("plimsoll.toml", "[server]\ncontrol_address = \"127.0.0.1:8080\"\nbody_timeout = \"0s\"\n[storage]\nsegment = \"1 KiB\"\nqueue = { bytes = \"1 KiB\" }\nlinger = \"2s\"\nbuffered_window = \"1h\"\n[providers.local]\nbase_url = \"https://a.example.com/v1/chat/completions\"\n");
+    insta::assert_debug_snapshot!(folder.messages(), @r#"
+    [
+        "plimsoll.toml:2 error: the two listeners have the same address",
+        "plimsoll.toml:3 error: `body_timeout` is zero: nothing could arrive in time",
+        "plimsoll.toml:5 error: `storage.segment` must be from 1 MiB to 4 GiB",
+        "plimsoll.toml:6 error: `storage.queue.bytes` must be at least 1 MiB: a record may be that large",
+        "plimsoll.toml:7 error: `storage.linger` must be at most 100ms: each durable answer waits for it",
+        "plimsoll.toml:8 error: `storage.buffered_window` must be more than zero and at most 10s",
+        "plimsoll.toml:9 error: no provider may be called `local`: prices of models without a provider go by it",
+        "plimsoll.toml:10 error: `base_url` is the API's base, not one of its routes",
+    ]
+    "#);
+}
