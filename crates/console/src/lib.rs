@@ -1,6 +1,6 @@
 //! The control plane over HTTP: what operators and their tools ask of a node.
 //!
-//! [`routes`] is the table that everything else comes from: the router, who may call what, and the
+//! [`ROUTES`] is the table that everything else comes from: the router, who may call what, and the
 //! `OpenAPI` document. What a route does stands behind [`Operations`], which the binary fills with a
 //! running node, so that nothing here knows how a decision is made.
 //!

@@ -12,7 +12,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Money(i128);
 
-const PER_UNIT: i128 = 1_000_000_000_000;
+const PER_UNIT: u128 = 1_000_000_000_000;
+const PER_UNIT_SIGNED: i128 = 1_000_000_000_000;
 const DECIMALS: usize = 12;
 
 impl Money {
@@ -76,13 +77,22 @@ impl Sum for Money {
 
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, part) = (
+            self.0.unsigned_abs() / PER_UNIT,
+            self.0.unsigned_abs() % PER_UNIT,
+        );
         let sign = if self.0 < 0 { "-" } else { "" };
-        let (whole, part) = (self.0.abs() / PER_UNIT, self.0.abs() % PER_UNIT);
         if part == 0 {
             return write!(f, "{sign}{whole}");
         }
-        let decimals = format!("{part:012}");
-        write!(f, "{sign}{whole}.{}", decimals.trim_end_matches('0'))
+        let mut digits = [b'0'; DECIMALS];
+        let mut rest = u64::try_from(part).unwrap_or(u64::MAX);
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+            rest /= 10;
+        }
+        let text = std::str::from_utf8(&digits).unwrap_or_default();
+        write!(f, "{sign}{whole}.{}", text.trim_end_matches('0'))
     }
 }
 
@@ -118,7 +128,7 @@ fn parse(text: &str) -> Option<i128> {
         return None;
     }
     let scale = 10_i128.pow(u32::try_from(DECIMALS - part.len()).ok()?);
-    let pico = whole.parse::<i128>().ok()? * PER_UNIT + part.parse::<i128>().ok()? * scale;
+    let pico = whole.parse::<i128>().ok()? * PER_UNIT_SIGNED + part.parse::<i128>().ok()? * scale;
     Some(if negative { -pico } else { pico })
 }
 

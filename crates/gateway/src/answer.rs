@@ -1,9 +1,12 @@
 //! What is asked and what is answered, on the way through the stages.
 
+use std::sync::{Arc, OnceLock};
+
 use bytes::Bytes;
 use plimsoll_models::openai::{ChatStream, StreamEvent};
 use serde_json::Value;
 
+use crate::budget::Reservation;
 use crate::refusal::Refusal;
 
 /// One item asked: what a decision is about.
@@ -22,12 +25,34 @@ pub(crate) enum Item {
 pub(crate) struct ChatItem {
     /// The caller's own bytes.
     pub(crate) body: Bytes,
+    /// The body as a value, once somebody asked for it.
+    pub(crate) parsed: Arc<OnceLock<Value>>,
     /// Whether the caller wants a stream.
     pub(crate) stream: bool,
     /// Whether the caller asked for usage at the end of the stream.
     pub(crate) usage_asked: bool,
     /// The caller's own bound on the answer, and the name under which it came.
     pub(crate) max_tokens: Option<(&'static str, u64)>,
+}
+
+impl ChatItem {
+    /// A request that is no stream and states no bound of its own.
+    pub(crate) fn plain(body: Bytes) -> Self {
+        let parsed = Arc::default();
+        Self {
+            body,
+            parsed,
+            stream: false,
+            usage_asked: false,
+            max_tokens: None,
+        }
+    }
+
+    /// The body as a value; read once.
+    pub(crate) fn value(&self) -> &Value {
+        let read = || serde_json::from_slice(&self.body).unwrap_or(Value::Null);
+        self.parsed.get_or_init(read)
+    }
 }
 
 /// A request that was screened.
@@ -49,7 +74,7 @@ impl Request {
             | Self::Prompt {
                 variables: value, ..
             } => value.clone(),
-            Self::Chat(item) => serde_json::from_slice(&item.body).unwrap_or(Value::Null),
+            Self::Chat(item) => item.value().clone(),
         }
     }
 
@@ -73,7 +98,10 @@ pub(crate) enum Answer {
     /// A chat completion in the provider's own bytes.
     Chat {
         body: Bytes,
+        /// The text of the first choice.
         content: Option<String>,
+        /// What else would reach the caller as text: other choices, reasoning, tool arguments.
+        more_texts: Vec<String>,
     },
     /// A stream that was read to its end before anything of it was given.
     Buffered { events: Vec<Bytes>, content: String },
@@ -87,6 +115,8 @@ pub(crate) struct OpenStream {
     pub(crate) rest: ChatStream,
     /// The attempt in the record that this stream belongs to.
     pub(crate) attempt: usize,
+    /// What was set aside for it.
+    pub(crate) reservation: Reservation,
 }
 
 impl std::fmt::Debug for OpenStream {

@@ -1,7 +1,7 @@
 //! A system as it runs: built from a manifest and its blobs, and from nothing else.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use minijinja::Environment;
 use plimsoll_core::manifest::{GuardSpec, Manifest, ModelSpec};
@@ -12,6 +12,9 @@ use plimsoll_guard::expr::Expr;
 use plimsoll_guard::phrases::Phrases;
 use plimsoll_models::{BuildContext, Model, ModelError};
 
+use plimsoll_spec::prices::priced_as;
+
+use crate::metrics::Meters;
 use crate::retry::RetryBudget;
 use crate::room::Room;
 
@@ -23,6 +26,8 @@ pub(crate) struct Deployed {
     pub(crate) deployment: Deployment,
     /// The models; one that could not be built is unavailable, and says why.
     pub(crate) models: BTreeMap<ModelName, Result<Model, ModelError>>,
+    /// Under which provider and model each is priced.
+    pub(crate) priced: BTreeMap<ModelName, (String, String)>,
     pub(crate) input: InputContract,
     pub(crate) output: Option<JsonContract>,
     pub(crate) unsure: Option<Expr>,
@@ -31,6 +36,8 @@ pub(crate) struct Deployed {
     pub(crate) output_guards: Vec<Guard>,
     pub(crate) room: Arc<Room>,
     pub(crate) retries: RetryBudget,
+    /// The counters of what nearly every decision does, found once.
+    pub(crate) meters: OnceLock<Meters>,
 }
 
 /// What inputs are held against.
@@ -95,6 +102,11 @@ impl Deployed {
         };
         Ok(Self {
             models: manifest.models.iter().map(build).collect(),
+            priced: manifest
+                .models
+                .iter()
+                .map(|(name, spec)| (name.clone(), priced_as(&system.name, name, spec)))
+                .collect(),
             unsure: unsure.map_err(|e| broken(chain(&e)))?,
             prompt: prompt(manifest, blob).map_err(broken)?,
             input_guards: guards(&manifest.guards.input).map_err(broken)?,
@@ -102,6 +114,7 @@ impl Deployed {
             room: Arc::new(Room::new(manifest.in_flight_max)),
             retries: RetryBudget::new(manifest.retry.budget_percent),
             system: Arc::new(system.clone()),
+            meters: OnceLock::new(),
             deployment,
             input,
             output,

@@ -15,6 +15,7 @@ use crate::caller::Caller;
 use crate::deployed::Deployed;
 use crate::envelope::Envelope;
 use crate::failure::Failure;
+use crate::metrics::Meters;
 use crate::node::Node;
 use crate::room::Place;
 use crate::snapshot::Snapshot;
@@ -172,6 +173,17 @@ impl Open {
     /// Microseconds since `since` on the node's monotonic clock.
     pub(crate) fn micros_since(&self, since: Duration) -> u64 {
         micros(self.node.clock.elapsed().saturating_sub(since))
+    }
+
+    /// The system's usual counters.
+    pub(crate) fn meters(&self) -> &Meters {
+        let find = || {
+            let system = &self.system;
+            self.node
+                .metrics
+                .meters(&system.system.name, system.models.keys())
+        };
+        self.system.meters.get_or_init(find)
     }
 
     /// Notes what a control said.

@@ -141,12 +141,7 @@ fn item(system: &Deployed, input: Value) -> Item {
         InputContract::Row(_) => Item::Row(input),
         InputContract::Chat(_) => {
             let body = Bytes::from(input.to_string());
-            Item::Chat(ChatItem {
-                body,
-                stream: false,
-                usage_asked: false,
-                max_tokens: None,
-            })
+            Item::Chat(ChatItem::plain(body))
         }
     }
 }

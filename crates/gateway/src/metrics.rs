@@ -1,6 +1,7 @@
 //! What is counted, in Prometheus' conventions. Labels hold names of the workspace, codes and
 //! outcomes: never anything that a caller wrote.
 
+use std::collections::BTreeMap;
 use std::fmt::{Debug, Display, Write as _};
 use std::hash::Hash;
 
@@ -12,6 +13,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
+
+use crate::exchange::Open;
 
 /// The name and meaning of each metric: the reference page is generated from this table.
 pub const METRICS: &[(&str, &str, &str)] = &[
@@ -177,6 +180,49 @@ pub(crate) struct Metrics {
     pub(crate) journal_failing: Gauge,
 }
 
+/// The counters of what nearly every decision of one system does, found once: finding them by their
+/// labels takes longer than all else that is counted.
+pub(crate) struct Meters {
+    served: Counter,
+    seconds: Histogram,
+    answered: BTreeMap<ModelName, Counter>,
+    cost_measured: CostCounter,
+}
+
+impl Meters {
+    /// A model was called.
+    pub(crate) fn attempt(&self, ex: &Open, number: usize, code: Option<Code>) {
+        let Some(attempt) = ex.decision.attempts.get(number) else {
+            return;
+        };
+        match (code, self.answered.get(&attempt.model)) {
+            (None, Some(answered)) => {
+                answered.inc();
+            }
+            _ => ex
+                .node
+                .metrics
+                .attempt(&ex.decision.system, &attempt.model, code),
+        }
+    }
+
+    /// A decision was closed.
+    pub(crate) fn closed(&self, metrics: &Metrics, decision: &Decision, micros: u64) {
+        let is_usual = decision.outcome == Some(Outcome::Served)
+            && decision.kind.is_none()
+            && decision.drill.is_none()
+            && decision.cost.basis == CostBasis::Measured;
+        if !is_usual {
+            return metrics.closed(decision, micros);
+        }
+        self.served.inc();
+        self.seconds
+            .observe(std::time::Duration::from_micros(micros).as_secs_f64());
+        self.cost_measured
+            .inc_by(decision.cost.amount.approximate().max(0.0));
+    }
+}
+
 /// From 50 µs to 100 s.
 const SECONDS: [f64; 16] = [
     0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5,
@@ -240,6 +286,41 @@ impl Metrics {
         let name = name.trim_end_matches("_total");
         self.registry
             .register(name, help.trim_end_matches('.'), metric);
+    }
+
+    /// The usual counters of `system`.
+    pub(crate) fn meters<'m>(
+        &self,
+        system: &SystemName,
+        models: impl Iterator<Item = &'m ModelName>,
+    ) -> Meters {
+        let label = || Label(system.clone());
+        let served = ByOutcome {
+            system: label(),
+            outcome: Label(Outcome::Served),
+            kind: Label("none"),
+        };
+        let answered = models.map(|model| {
+            let (system, code) = (label(), Label("none"));
+            let labels = ByModel {
+                system,
+                model: Label(model.clone()),
+                code,
+            };
+            (model.clone(), self.attempts.get_or_create_owned(&labels))
+        });
+        let basis = ByBasis {
+            system: label(),
+            basis: Label("measured"),
+        };
+        Meters {
+            served: self.decisions.get_or_create_owned(&served),
+            seconds: self
+                .seconds
+                .get_or_create_owned(&BySystem { system: label() }),
+            answered: answered.collect(),
+            cost_measured: self.cost.get_or_create_owned(&basis),
+        }
     }
 
     /// The page in Prometheus' text format.

@@ -1,7 +1,7 @@
 //! What is kept of inputs and outputs, as the payload policy says.
 
 use plimsoll_core::stakes::PayloadPolicy;
-use plimsoll_guard::redact::redact_shape;
+use plimsoll_guard::redact::Shape;
 use serde_json::Value;
 
 use crate::answer::{Answer, Item};
@@ -12,7 +12,11 @@ pub(crate) fn keep_input(ex: &mut Open, item: &Item) {
     ex.kept_input = match ex.system.manifest().payloads {
         PayloadPolicy::None => None,
         PayloadPolicy::Full => Some(item_bytes(item)),
-        PayloadPolicy::Redacted => Some(redacted(&item_value(item))),
+        PayloadPolicy::Redacted => Some(match item {
+            Item::Chat(chat) => redacted(chat.value()),
+            Item::Row(row) => redacted(row),
+            Item::Broken(_) => b"null".to_vec(),
+        }),
     };
 }
 
@@ -21,7 +25,7 @@ pub(crate) fn payload(ex: &mut Open, answer: Option<&Answer>) -> Option<Vec<u8>>
     let input = ex.kept_input.take()?;
     let output = match (ex.system.manifest().payloads, answer) {
         (PayloadPolicy::Full, Some(answer)) => answer_bytes(answer),
-        (PayloadPolicy::Redacted, Some(answer)) => redacted(&answer.value()),
+        (PayloadPolicy::Redacted, Some(answer)) => redacted_answer(answer),
         (PayloadPolicy::None, _) | (_, None) => b"null".to_vec(),
     };
     let mut bytes = Vec::with_capacity(input.len() + output.len() + 24);
@@ -37,7 +41,7 @@ pub(crate) fn payload(ex: &mut Open, answer: Option<&Answer>) -> Option<Vec<u8>>
 pub(crate) fn item_value(item: &Item) -> Value {
     match item {
         Item::Row(value) => value.clone(),
-        Item::Chat(chat) => serde_json::from_slice(&chat.body).unwrap_or(Value::Null),
+        Item::Chat(chat) => chat.value().clone(),
         Item::Broken(_) => Value::Null,
     }
 }
@@ -58,8 +62,18 @@ fn answer_bytes(answer: &Answer) -> Vec<u8> {
     }
 }
 
+fn redacted_answer(answer: &Answer) -> Vec<u8> {
+    match answer {
+        Answer::Value { value, .. } => redacted(value),
+        Answer::Chat { .. } | Answer::Buffered { .. } | Answer::Stream(_) => {
+            redacted(&answer.value())
+        }
+    }
+}
+
 fn redacted(value: &Value) -> Vec<u8> {
-    text_of(&redact_shape(value))
+    let shape = serde_json::to_vec(&Shape(value));
+    shape.expect("a value's shape is JSON")
 }
 
 fn text_of(value: &Value) -> Vec<u8> {

@@ -42,7 +42,9 @@ fn splice(spec: &OpenaiSpec, item: &ChatItem) -> Result<(Bytes, Vec<String>), Fa
         splice = splice.set(parameter, text(value));
     }
     if let Some(max) = spec.max_output_tokens {
-        let (parameter, asked) = item.max_tokens.unwrap_or((openai::output_limit_key(spec), u64::MAX));
+        let (parameter, asked) = item
+            .max_tokens
+            .unwrap_or((openai::output_limit_key(spec), u64::MAX));
         if asked > u64::from(max) {
             splice = splice.set(parameter, max.to_string());
         }
@@ -65,10 +67,8 @@ pub(crate) fn repair_body(
     let body = openai::repair_body(&item.body, said, complaints);
     let body = body.map_err(|_| Failure::plain(Code::Internal))?;
     let item = ChatItem {
-        body,
-        stream: false,
-        usage_asked: false,
         max_tokens: item.max_tokens,
+        ..ChatItem::plain(body)
     };
     chat_body(ex, name, &item)
 }

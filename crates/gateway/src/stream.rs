@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use plimsoll_core::decision::Usage;
+use plimsoll_core::decision::{Cost, Usage};
 use plimsoll_core::manifest::{GuardAction, StreamMode};
 use plimsoll_core::stakes::{Durability, PayloadPolicy};
 use plimsoll_core::{Code, Decision, Outcome};
@@ -16,9 +16,11 @@ use plimsoll_models::openai::{Channel, ChatStream, OpenaiModel, Part, StreamEven
 use plimsoll_models::{ModelError, Timers};
 
 use crate::answer::{Answer, OpenStream};
+use crate::budget::Reservation;
 use crate::deployed::Deployed;
 use crate::exchange::{Exchange, Open};
 use crate::failure::Failure;
+use crate::opening;
 use crate::protocol::openai_shape;
 use crate::refusal::Refusal;
 use crate::stage::answer::cost_of;
@@ -61,9 +63,11 @@ pub(crate) async fn read_whole(ex: &mut Exchange, open: OpenStream) -> Result<An
         head,
         mut rest,
         attempt,
+        reservation,
     } = open;
     let mut reading = Reading {
         attempt,
+        reservation,
         ..Reading::default()
     };
     let mut events = Vec::new();
@@ -93,6 +97,7 @@ pub(crate) async fn read_whole(ex: &mut Exchange, open: OpenStream) -> Result<An
 #[derive(Default)]
 struct Reading {
     attempt: usize,
+    reservation: Reservation,
     text: String,
     usage: Option<Usage>,
     is_done: bool,
@@ -122,17 +127,16 @@ impl Reading {
             .any(|name| name == "stream_options")
     }
 
-    /// Puts the usage and its cost into the record of the attempt.
+    /// Puts the usage and its cost into the record of the attempt, and settles what was set aside. A
+    /// stream that told no usage keeps its reservation: it may have cost that much.
     fn settle(&self, ex: &mut Open, reported_model: Option<&str>) {
-        let Some(model) = ex
-            .decision
-            .attempts
-            .get(self.attempt)
-            .map(|a| a.model.clone())
-        else {
-            return;
+        let cost = match &self.usage {
+            Some(usage) => cost_of(ex, self.attempt, Some(usage), 0),
+            None => Cost::UNKNOWN,
         };
-        let cost = cost_of(ex, &model, self.usage.as_ref(), 0);
+        if self.usage.is_some() {
+            opening::settle(ex, &self.reservation, cost);
+        }
         if let Some(attempt) = ex.decision.attempts.get_mut(self.attempt) {
             attempt.usage = self.usage;
             attempt.cost = cost;
@@ -176,6 +180,7 @@ impl Telling {
     pub(crate) fn new(ex: Exchange, open: OpenStream, outcome: Outcome) -> Self {
         let reading = Reading {
             attempt: open.attempt,
+            reservation: open.reservation,
             ..Reading::default()
         };
         Self {

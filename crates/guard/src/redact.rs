@@ -3,6 +3,7 @@
 //! What is kept of a redacted payload is enough to watch drift and to see what was asked for, and
 //! not enough to know about whom: numbers, truths and keys stay, and of a text its length.
 
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 /// `value` with every text replaced by its length in characters: `"‹text: 12 chars›"`.
@@ -14,6 +15,25 @@ pub fn redact_shape(value: &Value) -> Value {
 /// member that the text stands in (empty for the top level, the array's key for items) and the text.
 pub fn redact_shape_except(value: &Value, keep: &dyn Fn(&str, &str) -> bool) -> Value {
     redact(value, "", keep)
+}
+
+/// A value's redacted shape, for writing it out without making it first.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape<'v>(pub &'v Value);
+
+impl Serialize for Shape<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::String(text) => {
+                serializer.collect_str(&format_args!("‹text: {} chars›", text.chars().count()))
+            }
+            Value::Array(items) => serializer.collect_seq(items.iter().map(Shape)),
+            Value::Object(members) => {
+                serializer.collect_map(members.iter().map(|(key, value)| (key, Shape(value))))
+            }
+            other => other.serialize(serializer),
+        }
+    }
 }
 
 fn redact(value: &Value, key: &str, keep: &dyn Fn(&str, &str) -> bool) -> Value {
@@ -45,6 +65,7 @@ mod tests {
         });
         assert_eq!(redact_shape(&payload), redacted);
         assert_eq!(redact_shape(&json!("")), json!("‹text: 0 chars›"));
+        assert_eq!(serde_json::to_value(Shape(&payload)).unwrap(), redacted);
     }
 
     #[test]

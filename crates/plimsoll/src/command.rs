@@ -23,7 +23,13 @@ use crate::{reference, serve};
 
 /// Does what was typed.
 pub(crate) async fn run(cli: Cli) -> Outcome<Exit> {
-    let Cli { global, command } = cli;
+    let Cli {
+        mut global,
+        command,
+    } = cli;
+    if let Some(data) = &mut global.data {
+        *data = std::path::absolute(&data)?;
+    }
     let out = Output::new(global.json);
     match command {
         Command::Init(args) => init::run(&args, out),

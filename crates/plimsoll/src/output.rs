@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::exit::{Failure, Outcome};
 
 /// How wide text is where there is no terminal to ask.
-const COLUMNS: usize = 110;
+const COLUMNS: usize = 120;
 
 /// Standard output, and who reads it.
 #[derive(Clone, Copy, Debug)]
@@ -99,6 +99,11 @@ pub(crate) fn progress(total: Option<u64>, unit: &'static str) -> ProgressBar {
 
 /// An error with its causes, and what to do if it says so.
 pub(crate) fn tell(failure: &Failure) {
+    if let Some(problems) = failure.error.downcast_ref::<plimsoll_spec::Problems>() {
+        // They say themselves what they are.
+        note(problems);
+        return;
+    }
     let mut causes = failure.error.chain();
     if let Some(first) = causes.next() {
         note(format_args!("error: {first}"));

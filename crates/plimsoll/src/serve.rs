@@ -5,6 +5,7 @@
 //! the tasks beside, the journal, the database. A second signal ends the process at once.
 
 mod background;
+mod live_node;
 mod logging;
 mod operations;
 mod watch;
@@ -25,7 +26,7 @@ use crate::cli::Global;
 use crate::data_folder::DataFolder;
 use crate::exit::{Exit, Exits as _, Outcome};
 use crate::serve::background::Background;
-use crate::serve::operations::LiveNode;
+use crate::serve::live_node::LiveNode;
 use crate::workspace;
 
 /// Serves until told to stop.
@@ -38,6 +39,7 @@ pub(crate) async fn run(global: &Global) -> Outcome<Exit> {
     }
     let mut signals = Signals::listen()?;
     let control = listen(workspace.server.control_address).await?;
+    let control_address = control.local_addr()?;
     let token = DataFolder::create(workspace.storage.path.clone())?.operator_token()?;
     let assembly = assemble(workspace.clone()).await?;
     report_recovery(&assembly);
@@ -57,7 +59,11 @@ pub(crate) async fn run(global: &Global) -> Outcome<Exit> {
         &stop,
     );
     let background = Background::start(&assembly, &operations, &stop);
-    announce(&workspace, &listening, &assembly);
+    announce(
+        &workspace,
+        (listening.address(), control_address),
+        &assembly,
+    );
     signals.stopped(&operations).await;
     shut_down(listening, assembly, background, operators, stop, signals).await
 }
@@ -105,7 +111,7 @@ fn report_recovery(assembly: &Assembly) {
     }
 }
 
-fn announce(workspace: &Workspace, listening: &Listening, assembly: &Assembly) {
+fn announce(workspace: &Workspace, (data, control): (SocketAddr, SocketAddr), assembly: &Assembly) {
     for status in assembly.node.systems() {
         let (system, release) = (&status.system.name, status.deployment.release.short());
         let pending = status
@@ -117,7 +123,6 @@ fn announce(workspace: &Workspace, listening: &Listening, assembly: &Assembly) {
             None => tracing::info!(%system, release, pending, "system serving"),
         }
     }
-    let (data, control) = (listening.address(), workspace.server.control_address);
     let token_file = DataFolder::at(workspace.storage.path.clone()).token_file();
     let token_file = token_file.display();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %data, %control, %token_file, "serving");
@@ -149,7 +154,7 @@ async fn shut_down(
         ended = orderly => ended,
         () = signals.told_again() => {
             tracing::warn!("told again to stop: ending at once");
-            Ok(Exit::Yes)
+            Ok(Exit::No)
         }
     }
 }

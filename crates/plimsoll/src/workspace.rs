@@ -1,8 +1,9 @@
 //! The workspace, as commands need it: with its secrets, or without.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use plimsoll_core::{System, SystemName};
+use plimsoll_core::{Secret, System, SystemName};
 use plimsoll_spec::{Environment, Problems, ProcessEnvironment, Workspace};
 use plimsoll_store::Store;
 
@@ -13,29 +14,33 @@ use crate::output::note;
 
 /// The workspace with its secrets: for what serves.
 pub(crate) fn load(global: &Global) -> Outcome<Workspace> {
-    load_from(global, &ProcessEnvironment)
+    Ok(load_from(global, &ProcessEnvironment)?)
 }
 
 /// As [`load`], for a node that serves already: it takes the problems as they are.
 pub(crate) fn load_again(global: &Global) -> Result<Workspace, Problems> {
-    let mut workspace = plimsoll_spec::load(&global.workspace, &ProcessEnvironment)?;
-    if let Some(data) = &global.data {
-        workspace.storage.path.clone_from(data);
-    }
-    Ok(workspace)
+    load_from(global, &ProcessEnvironment)
 }
 
 /// The workspace for commands that use no secret: a variable that is not set stands in the way of
 /// nothing that they do.
 pub(crate) fn load_without_secrets(global: &Global) -> Outcome<Workspace> {
-    load_from(global, &WithoutSecrets)
+    Ok(load_from(global, &WithoutSecrets)?)
+}
+
+/// What stands for the secret in a variable that is not set.
+const UNSET: &str = "unset-variable-";
+
+/// The variable that a secret should come from and that is not set, if that is so.
+pub(crate) fn unset_variable(secret: &Secret) -> Option<&str> {
+    secret.expose().strip_prefix(UNSET)
 }
 
 /// The workspace as `environment` completes it; its data folder is the one of `--data`, if given.
-pub(crate) fn load_from(global: &Global, environment: &dyn Environment) -> Outcome<Workspace> {
+fn load_from(global: &Global, environment: &dyn Environment) -> Result<Workspace, Problems> {
     let mut workspace = plimsoll_spec::load(&global.workspace, environment)?;
     if let Some(data) = &global.data {
-        workspace.storage.path = std::path::absolute(data)?;
+        workspace.storage.path.clone_from(data);
     }
     Ok(workspace)
 }
@@ -53,7 +58,7 @@ impl Environment for WithoutSecrets {
     fn var(&self, name: &str) -> Option<String> {
         ProcessEnvironment
             .var(name)
-            .or_else(|| Some(format!("unset-variable-{name}")))
+            .or_else(|| Some(format!("{UNSET}{name}")))
     }
 }
 
@@ -113,6 +118,18 @@ impl Reading {
             workspace,
             clock,
         })
+    }
+
+    /// The systems of the workspace, those with problems too: their records can be read all the same.
+    pub(crate) fn system_names(&self) -> Vec<SystemName> {
+        let Some(workspace) = &self.workspace else {
+            return Vec::new();
+        };
+        let folders = std::fs::read_dir(workspace.root.join("systems"));
+        let folders = folders.into_iter().flatten().flatten();
+        let named = folders.filter_map(|entry| SystemName::new(entry.file_name().to_str()?).ok());
+        let names: BTreeSet<SystemName> = named.chain(workspace.systems.keys().cloned()).collect();
+        names.into_iter().collect()
     }
 
     /// The workspace's currency; empty if it is not known.

@@ -112,7 +112,7 @@ impl Case<'_> {
         let evidence = format!("{}: only the safe default", names(&missing));
         vec![Check::no(
             evidence,
-            format!("design them under `[on]` in {}", self.file()),
+            format!("write them under `[on]` in {}", self.file()),
         )]
     }
 

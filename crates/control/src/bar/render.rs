@@ -10,6 +10,9 @@ use crate::table::{Align, Table, width};
 /// Evidence begins here: after the mark and the name.
 const INDENT: usize = 14;
 
+/// Evidence that is wider has its next step on a line of its own.
+const EVIDENCE: usize = 60;
+
 /// One system's report, for a terminal of `columns`.
 pub fn render(report: &Report, columns: usize, paint: Paint) -> String {
     let mut text = headline(report, columns, paint);
@@ -66,19 +69,30 @@ fn write_characteristic(text: &mut String, one: &Characteristic, columns: usize,
         let _infallible = writeln!(text, " {mark} {name} {}", shown.join(" · "));
         return;
     }
+    let fitting = failed
+        .iter()
+        .map(|check| width(&check.evidence))
+        .filter(|wide| *wide <= EVIDENCE);
+    let column = fitting.max().unwrap_or(0) + 3;
     for (index, check) in failed.iter().enumerate() {
         let begin = if index == 0 {
             format!(" {mark} {name} ")
         } else {
             " ".repeat(INDENT)
         };
-        let next = check.next.as_deref().unwrap_or_default();
-        let gap = columns
-            .saturating_sub(INDENT + width(&check.evidence) + width(next))
-            .max(3);
-        let gap = if next.is_empty() { 0 } else { gap };
-        let end = paint.strong(next);
-        let _infallible = writeln!(text, "{begin}{}{}{end}", check.evidence, " ".repeat(gap));
+        let _infallible = write!(text, "{begin}{}", check.evidence);
+        if let Some(next) = &check.next {
+            let taken = width(&check.evidence);
+            let fits = taken + 3 <= column && INDENT + column + width(next) <= columns;
+            let gap = if fits { column - taken } else { 0 };
+            let lead = if fits {
+                " ".repeat(gap)
+            } else {
+                format!("\n{}→ ", " ".repeat(INDENT + 2))
+            };
+            let _infallible = write!(text, "{lead}{}", paint.strong(next));
+        }
+        text.push('\n');
     }
     if !shown.is_empty() {
         let line = paint.faint(format!("met: {}", shown.join(" · ")));

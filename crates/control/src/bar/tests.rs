@@ -413,6 +413,6 @@ fn the_bar_reads_as_in_the_manual() {
         FailureKind::Unavailable,
         drill(FailureKind::Unavailable, 41),
     );
-    let text = render(&judged(&system(), &facts), 110, Paint::Plain);
+    let text = render(&judged(&system(), &facts), 120, Paint::Plain);
     insta::assert_snapshot!(text);
 }

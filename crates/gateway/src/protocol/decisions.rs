@@ -90,12 +90,7 @@ fn shape(what: &str) -> Refusal {
 fn item(system: &Deployed, _frame: &Frame<'_>, raw: &[u8]) -> Result<Item, Refusal> {
     if matches!(system.input, InputContract::Chat(_)) {
         let body = Bytes::copy_from_slice(raw);
-        return Ok(Item::Chat(ChatItem {
-            body,
-            stream: false,
-            usage_asked: false,
-            max_tokens: None,
-        }));
+        return Ok(Item::Chat(ChatItem::plain(body)));
     }
     let value = serde_json::from_slice(raw);
     value

@@ -104,6 +104,7 @@ fn read(call: &Call, bytes: &Bytes) -> Result<ChatBody, Refusal> {
     let variables = ours.and_then(|mut ours| ours.get_mut("variables").map(Value::take));
     let item = ChatItem {
         body,
+        parsed: std::sync::Arc::default(),
         stream,
         usage_asked,
         max_tokens,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use plimsoll_core::decision::{AttemptReason, AttemptRecord, Cost, Usage};
-use plimsoll_core::manifest::{AbstainSpec, ModelSpec};
+use plimsoll_core::manifest::AbstainSpec;
 use plimsoll_core::{Code, FailureKind, ModelName};
 use plimsoll_models::openai::{ChatReply, OpenaiModel};
 use plimsoll_models::{HttpModel, Model, ModelError, Reply, Timers};
@@ -61,25 +61,17 @@ fn stand_in(
     if reason == AttemptReason::First
         && let Some(kind) = ex.forced
     {
-        note_attempt(
-            ex,
-            name,
-            reason,
-            0,
-            Some(forced_code(kind)),
-            None,
-            Cost::FREE,
-        );
+        note_attempt(ex, name, reason, Some(forced_code(kind)));
         return Some(Err(Failure::plain(forced_code(kind))));
     }
     let given = ex.given.get(name)?.clone();
     Some(match given {
         Given::Answer { value, confidence } => {
-            note_attempt(ex, name, reason, 0, None, None, Cost::FREE);
+            note_attempt(ex, name, reason, None);
             Ok(Answer::Value { value, confidence })
         }
         Given::Fail(code) => {
-            note_attempt(ex, name, reason, 0, Some(code), None, Cost::FREE);
+            note_attempt(ex, name, reason, Some(code));
             Err(Failure::plain(code))
         }
     })
@@ -146,7 +138,7 @@ fn not_loaded(
     reason: AttemptReason,
     error: &ModelError,
 ) -> Failure {
-    note_attempt(ex, name, reason, 0, Some(error.code), None, Cost::FREE);
+    note_attempt(ex, name, reason, Some(error.code));
     let mut failure = Failure::plain(error.code);
     failure.finding = Some(error.detail.clone());
     failure
@@ -171,15 +163,16 @@ fn local(
     reason: AttemptReason,
     call: impl FnOnce() -> Result<Reply, ModelError>,
 ) -> Result<Answer, Failure> {
+    let number = begin_attempt(ex, name, reason);
     let since = ex.node.clock.elapsed();
     let result = call();
     let micros = ex.micros_since(since);
-    let cost = ex
-        .snapshot
-        .prices
-        .cost("local", name.as_str(), ex.decision.opened_at, None, micros);
+    let cost = cost_of(ex, number, None, micros);
     let code = result.as_ref().err().map(|error| error.code);
-    note_attempt(ex, name, reason, micros, code, None, cost);
+    ex.meters().attempt(ex, number, code);
+    if let Some(attempt) = ex.decision.attempts.get_mut(number) {
+        (attempt.micros, attempt.code, attempt.cost) = (micros, code, cost);
+    }
     Ok(value_answer(result?))
 }
 
@@ -246,6 +239,7 @@ async fn attempt(
 ) -> Result<Said, Tried> {
     let reservation = opening::reserve(ex, name, call.body())?;
     opening::open(ex, reservation.amount()).await?;
+    let number = begin_attempt(ex, name, reason);
     let since = ex.node.clock.elapsed();
     let timers = timers(ex);
     let result = match call {
@@ -254,22 +248,21 @@ async fn attempt(
         Call::ChatStream(model, body) => {
             let opened = stream::open(model, body.clone(), &timers).await;
             opened.map(|(head, rest)| {
+                let reservation = reservation.clone();
                 Said::Stream(Box::new(OpenStream {
                     head,
                     rest,
-                    attempt: ex.decision.attempts.len(),
+                    attempt: number,
+                    reservation,
                 }))
             })
         }
     };
     let micros = ex.micros_since(since);
-    note_result(ex, name, reason, micros, &result);
-    let spent = ex
-        .decision
-        .attempts
-        .last()
-        .map_or(Cost::FREE, |attempt| attempt.cost);
-    opening::settle(ex, &reservation, spent);
+    let spent = end_attempt(ex, number, micros, &result);
+    if !matches!(result, Ok(Said::Stream(_))) {
+        opening::settle(ex, &reservation, spent);
+    }
     result.map_err(Tried::Failed)
 }
 
@@ -292,78 +285,71 @@ fn timers(ex: &Open) -> Timers {
     }
 }
 
-fn note_result(
+/// Puts an attempt into the record before it is made: if the caller goes away meanwhile, it stands
+/// there with a cost that nobody knows. Gives its number.
+fn begin_attempt(ex: &mut Open, model: &ModelName, reason: AttemptReason) -> usize {
+    ex.decision.attempts.push(AttemptRecord {
+        model: model.clone(),
+        reason,
+        micros: 0,
+        first_token_micros: None,
+        code: None,
+        reported_model: None,
+        usage: None,
+        cost: Cost::UNKNOWN,
+    });
+    ex.decision.attempts.len() - 1
+}
+
+/// Puts what came of an attempt into the record; gives what it cost. What a stream costs is known
+/// at its end.
+fn end_attempt(
     ex: &mut Open,
-    name: &ModelName,
-    reason: AttemptReason,
+    number: usize,
     micros: u64,
     result: &Result<Said, ModelError>,
-) {
+) -> Cost {
     let (usage, reported) = match result {
         Ok(Said::Chat(reply)) => (reply.usage, reply.reported_model.clone()),
         Ok(Said::Reply(reply)) => (reply.usage, reply.reported_model.clone()),
         Ok(Said::Stream(_)) => (None, None),
         Err(error) => (error.usage, None),
     };
+    let is_stream = matches!(result, Ok(Said::Stream(_)));
     let code = result.as_ref().err().map(|error| error.code);
-    let cost = match result {
-        // What a stream costs is known at its end.
-        Ok(Said::Stream(_)) => Cost::UNKNOWN,
-        Err(_) if usage.is_none() => Cost::FREE,
-        Ok(_) | Err(_) => cost_of(ex, name, usage.as_ref(), micros),
+    let cost = match (code, usage) {
+        _ if is_stream => Cost::UNKNOWN,
+        (Some(_), None) => Cost::FREE,
+        _ => cost_of(ex, number, usage.as_ref(), micros),
     };
-    note_attempt(ex, name, reason, micros, code, usage, cost);
-    if let Some(attempt) = ex.decision.attempts.last_mut() {
+    ex.meters().attempt(ex, number, code);
+    if let Some(attempt) = ex.decision.attempts.get_mut(number) {
+        (attempt.micros, attempt.code, attempt.usage, attempt.cost) = (micros, code, usage, cost);
         attempt.reported_model = reported;
-        if matches!(result, Ok(Said::Stream(_))) {
-            attempt.first_token_micros = Some(micros);
-        }
+        attempt.first_token_micros = is_stream.then_some(micros);
     }
+    cost
 }
 
-/// What a call to `name` costs, by the price table.
-pub(crate) fn cost_of(ex: &Open, name: &ModelName, usage: Option<&Usage>, micros: u64) -> Cost {
-    let (provider, model) = match ex.system.manifest().models.get(name) {
-        Some(ModelSpec::Openai(spec)) => (spec.provider.as_str(), spec.model.as_str()),
-        Some(ModelSpec::Http(spec)) => (
-            spec.provider
-                .as_ref()
-                .map_or("local", |provider| provider.as_str()),
-            name.as_str(),
-        ),
-        Some(ModelSpec::Onnx(_) | ModelSpec::Rules(_)) | None => ("local", name.as_str()),
+/// What attempt `number` costs, by the price table.
+pub(crate) fn cost_of(ex: &Open, number: usize, usage: Option<&Usage>, micros: u64) -> Cost {
+    let attempt = ex.decision.attempts.get(number);
+    let priced = attempt.and_then(|attempt| ex.system.priced.get(&attempt.model));
+    let Some((provider, model)) = priced else {
+        return Cost::UNKNOWN;
     };
     ex.snapshot
         .prices
         .cost(provider, model, ex.decision.opened_at, usage, micros)
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the fields of one attempt, each named in the record"
-)]
-fn note_attempt(
-    ex: &mut Open,
-    model: &ModelName,
-    reason: AttemptReason,
-    micros: u64,
-    code: Option<Code>,
-    usage: Option<Usage>,
-    cost: Cost,
-) {
-    ex.node.metrics.attempt(&ex.decision.system, model, code);
-    let model = model.clone();
-    let (first_token_micros, reported_model) = (None, None);
-    ex.decision.attempts.push(AttemptRecord {
-        model,
-        reason,
-        micros,
-        first_token_micros,
-        code,
-        reported_model,
-        usage,
-        cost,
-    });
+/// An attempt that ended where it began: a stand-in's, or one of a model that could not be built.
+fn note_attempt(ex: &mut Open, name: &ModelName, reason: AttemptReason, code: Option<Code>) {
+    let number = begin_attempt(ex, name, reason);
+    ex.meters().attempt(ex, number, code);
+    if let Some(attempt) = ex.decision.attempts.get_mut(number) {
+        (attempt.code, attempt.cost) = (code, Cost::FREE);
+    }
 }
 
 async fn finish_said(ex: &mut Exchange, said: Said) -> Result<Answer, Failure> {
@@ -372,6 +358,7 @@ async fn finish_said(ex: &mut Exchange, said: Said) -> Result<Answer, Failure> {
         Said::Chat(reply) => Ok(Answer::Chat {
             body: reply.body,
             content: reply.content,
+            more_texts: reply.more_texts,
         }),
         Said::Stream(open) if stream::must_buffer(&ex.system) => {
             stream::read_whole(ex, *open).await

@@ -102,10 +102,11 @@ fn guards(ex: &mut Exchange, answer: &Answer) -> Result<(), Failure> {
         let fits = |text: &str| guard.detector.is_match(text);
         let found = match answer {
             Answer::Value { value, .. } => any_text(value, &fits),
-            Answer::Chat { body, .. } => {
-                let body = serde_json::from_slice(body).unwrap_or(Value::Null);
-                any_text(&body, &fits)
-            }
+            Answer::Chat {
+                content,
+                more_texts,
+                ..
+            } => content.iter().chain(more_texts).any(|text| fits(text)),
             Answer::Buffered { content, .. } => fits(content),
             Answer::Stream(_) => false,
         };

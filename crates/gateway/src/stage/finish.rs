@@ -130,8 +130,9 @@ fn complete(open: &mut Open, outcome: Outcome, code: Option<Code>) {
         .attempts
         .iter()
         .fold(Cost::FREE, |sum, a| sum.plus(a.cost));
-    open.node.metrics.closed(decision, total);
     open.places.clear();
+    open.meters()
+        .closed(&open.node.metrics, &open.decision, total);
     note_skipped(open, outcome);
 }
 

@@ -95,9 +95,8 @@ fn hold_against_contract(system: &Deployed, item: &Item) -> Result<Screened<Requ
         )),
         (InputContract::Chat(schema), Item::Chat(chat)) => {
             if let Some(schema) = schema {
-                let body = serde_json::from_slice(&chat.body).unwrap_or(Value::Null);
                 schema
-                    .check(&body, Code::ContractSchema)
+                    .check(chat.value(), Code::ContractSchema)
                     .map_err(Failure::about)?;
             }
             Ok(Screened {
@@ -143,12 +142,7 @@ fn row_request(system: &Deployed, row: Value) -> Result<Request, Failure> {
     let body = serde_json::json!({"model": ModelName::primary(), "messages": [message]});
     let body = serde_json::to_vec(&body).map(bytes::Bytes::from);
     let body = body.map_err(|_| Failure::plain(Code::Internal))?;
-    let item = ChatItem {
-        body,
-        stream: false,
-        usage_asked: false,
-        max_tokens: None,
-    };
+    let item = ChatItem::plain(body);
     Ok(Request::Prompt {
         variables: row,
         item,
@@ -161,14 +155,12 @@ fn guards(ex: &mut Exchange, request: Screened<Request>) -> Result<Screened<Requ
         return Ok(request);
     }
     let inputs = match request.get() {
-        Request::Row(value) => value.clone(),
-        Request::Prompt { item, .. } | Request::Chat(item) => {
-            serde_json::from_slice(&item.body).unwrap_or(Value::Null)
-        }
+        Request::Row(value) => value,
+        Request::Prompt { item, .. } | Request::Chat(item) => item.value(),
     };
     for guard in &system.input_guards {
         let since = ex.node.clock.elapsed();
-        let found = any_text(&inputs, &|text| guard.detector.is_match(text));
+        let found = any_text(inputs, &|text| guard.detector.is_match(text));
         let failure = found.then(|| Failure::plain(Code::GuardBlocked));
         ex.note_control(&guard.control, since, failure.as_ref());
         match failure {

@@ -1,6 +1,10 @@
 //! The data plane through its sockets: a real journal, a real store, and a simulated provider.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

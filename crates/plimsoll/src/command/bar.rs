@@ -29,14 +29,19 @@ pub(crate) async fn run(global: &Global, args: &BarArgs, out: Output) -> Outcome
     let above = reports
         .iter()
         .all(|report| report.standing == Standing::AboveTheLine);
+    let page = |report: &Report| render(report, out.columns, out.paint);
     match &reports[..] {
-        [one] => out.show(one, || render(one, out.columns, out.paint))?,
+        [one] if args.system.is_some() => out.show(one, || page(one))?,
         many => out.show(many, || {
-            let pages: Vec<String> = many
-                .iter()
-                .map(|report| render(report, out.columns, out.paint))
-                .collect();
-            format!("{}\n{}", pages.join("\n"), render_summary(many, out.paint))
+            let pages: Vec<String> = many.iter().map(page).collect();
+            let summary = if many.len() > 1 {
+                render_summary(many, out.paint)
+            } else {
+                String::new()
+            };
+            format!("{}\n{summary}", pages.join("\n"))
+                .trim_end()
+                .to_owned()
         })?,
     }
     Ok(Exit::when(above))

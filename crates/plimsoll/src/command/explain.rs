@@ -2,8 +2,8 @@
 
 use plimsoll_control::explain::{Surroundings, render};
 use plimsoll_core::Decision;
-use plimsoll_core::ports::Reviews as _;
 use plimsoll_core::decision::Payload;
+use plimsoll_core::ports::Reviews as _;
 use plimsoll_core::review::Review;
 use plimsoll_journal::Payloads;
 use plimsoll_store::StoredReviews;
@@ -20,8 +20,13 @@ pub(crate) async fn run(global: &Global, args: &ExplainArgs, out: Output) -> Out
     let mut decision = reading.store.decision_by_prefix(None, &args.id).await?;
     let release = reading.store.release(decision.release).await?;
     let review = review(&reading, &decision).await?;
-    // An open decision was recorded before its review had an id.
-    decision.review = decision.review.or(review.as_ref().map(|review| review.id));
+    if let Some(review) = review.as_ref().filter(|_| decision.outcome.is_none()) {
+        // What is recorded of an open decision is how it began; the review knows how far it came.
+        decision = Decision {
+            review: Some(review.id),
+            ..review.decision.clone()
+        };
+    }
     let payload = if args.payload {
         Some(payload(&reading, &decision).await?)
     } else {
@@ -30,7 +35,7 @@ pub(crate) async fn run(global: &Global, args: &ExplainArgs, out: Output) -> Out
     if out.json {
         let mut value = json!(decision);
         if let Some(payload) = &payload {
-            value["payload_text"] = json!(payload);
+            value["kept"] = json!(payload);
         }
         out.print_json(&value)?;
         return Ok(Exit::Yes);

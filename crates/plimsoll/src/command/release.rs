@@ -61,7 +61,7 @@ async fn list(global: &Global, system: Option<SystemName>, out: Output) -> Outco
     };
     let systems: Vec<SystemName> = match system {
         Some(system) => vec![system],
-        None => workspace.systems.keys().cloned().collect(),
+        None => reading.system_names(),
     };
     let mut listed = Vec::new();
     for system in &systems {

@@ -23,7 +23,7 @@ use crate::workspace;
 
 /// Sends all rows and sums up.
 pub(crate) async fn run(global: &Global, args: &SendArgs, out: Output) -> Outcome<Exit> {
-    let workspace = load(global, args)?;
+    let workspace = workspace::load_without_secrets(global)?;
     let system = workspace::system(&workspace, args.system.as_ref())?;
     let name = &system.name;
     let key = key(&workspace, args, name)?;
@@ -35,8 +35,12 @@ pub(crate) async fn run(global: &Global, args: &SendArgs, out: Output) -> Outcom
     };
     let total = Rows::count(&args.file)?.min(args.limit.unwrap_or(u64::MAX));
     let bar = progress(Some(total), "rows");
-    let mut rows = Rows::open(&args.file, ColumnTypes::of(&workspace, system))?;
-    let batches = batches(&mut rows, args.batch.min(workspace.server.rows_max), total)?;
+    let batches = Batches {
+        rows: Rows::open(&args.file, ColumnTypes::of(&workspace, system))?,
+        size: args.batch.min(workspace.server.rows_max).max(1) as usize,
+        left: total,
+        alone: None,
+    };
     let started = sender.clock.elapsed();
     let calls = stream::iter(batches).map(|batch| sender.send(batch));
     let mut calls = calls.buffer_unordered(args.concurrency as usize);
@@ -53,43 +57,63 @@ pub(crate) async fn run(global: &Global, args: &SendArgs, out: Output) -> Outcom
     Ok(Exit::when(summary.failed.is_empty()))
 }
 
-/// The secrets are needed for the key that is shown, unless the caller names another or none is asked for.
-fn load(global: &Global, args: &SendArgs) -> Outcome<Workspace> {
-    if args.key_file.is_some() {
-        return workspace::load_without_secrets(global);
-    }
-    workspace::load(global)
-}
-
 fn key(workspace: &Workspace, args: &SendArgs, system: &SystemName) -> Outcome<Option<Secret>> {
     if let Some(file) = &args.key_file {
         return read_secret(file).map(Some).or_exit(Exit::Usage);
     }
     let fitting = workspace.keys.iter().find(|key| key.scope.allows(system));
-    Ok(fitting.map(|key| key.secret.clone()))
+    let Some(fitting) = fitting else {
+        return Ok(None);
+    };
+    if let Some(variable) = workspace::unset_variable(&fitting.secret) {
+        let name = &fitting.name;
+        let message =
+            format!("key `{name}` is needed: set `{variable}`, or name a file with --key-file");
+        return Err(Failure::says(Exit::Usage, message));
+    }
+    Ok(Some(fitting.secret.clone()))
 }
 
-/// All rows in batches; a row that is no JSON goes by itself, since it would spoil the others.
-fn batches(rows: &mut Rows, size: u32, limit: u64) -> Outcome<Vec<Vec<String>>> {
-    let size = size.max(1) as usize;
-    let (mut batches, mut batch) = (Vec::new(), Vec::with_capacity(size));
-    let mut taken = 0;
-    while taken < limit {
-        let Some(row) = rows.next_row()? else { break };
-        taken += 1;
-        if serde_json::from_str::<&RawValue>(&row).is_err() {
-            batches.push(vec![row]);
-            continue;
+/// Rows in batches, read as they are sent. A row that is no JSON goes by itself, since it would spoil
+/// the others.
+struct Batches {
+    rows: Rows,
+    size: usize,
+    left: u64,
+    /// A row that has to go by itself, after the batch that it would have spoiled.
+    alone: Option<String>,
+}
+
+impl Batches {
+    fn next_batch(&mut self) -> Outcome<Option<Vec<String>>> {
+        if let Some(row) = self.alone.take() {
+            return Ok(Some(vec![row]));
         }
-        batch.push(row);
-        if batch.len() == size {
-            batches.push(std::mem::take(&mut batch));
+        let mut batch = Vec::with_capacity(self.size);
+        while batch.len() < self.size && self.left > 0 {
+            let Some(row) = self.rows.next_row()? else {
+                break;
+            };
+            self.left -= 1;
+            if serde_json::from_str::<&RawValue>(&row).is_err() {
+                if batch.is_empty() {
+                    return Ok(Some(vec![row]));
+                }
+                self.alone = Some(row);
+                break;
+            }
+            batch.push(row);
         }
+        Ok((!batch.is_empty()).then_some(batch))
     }
-    if !batch.is_empty() {
-        batches.push(batch);
+}
+
+impl Iterator for Batches {
+    type Item = Outcome<Vec<String>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_batch().transpose()
     }
-    Ok(batches)
 }
 
 /// How one row ended.
@@ -117,7 +141,8 @@ struct Sender {
 }
 
 impl Sender {
-    async fn send(&self, batch: Vec<String>) -> Outcome<Sent> {
+    async fn send(&self, batch: Outcome<Vec<String>>) -> Outcome<Sent> {
+        let batch = batch?;
         let whole = self.call(&batch).await?;
         // A body that was refused as a whole: which of its rows it was, each tells by itself.
         if batch.len() == 1 || whole.failed.is_none() && whole.ended.len() == batch.len() {

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::assembly::Assembly;
-use crate::serve::operations::LiveNode;
+use crate::serve::live_node::LiveNode;
 use crate::serve::watch::stamp;
 
 /// How often reviews are looked at, and the workspace's files.

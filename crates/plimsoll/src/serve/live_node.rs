@@ -1,0 +1,354 @@
+//! A running node with the store and the workspace's files around it: what its operators can do.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use plimsoll_console::{
+    ApiError, DeploymentRequest, ReviewAnswer, ReviewFilter, RunbookPart, RunbookRunRequest,
+    RunbookView,
+};
+use plimsoll_control::bar::{self, Report};
+use plimsoll_control::runbook::{Walker, judge};
+use plimsoll_core::ports::Reviews as _;
+use plimsoll_core::record::{Deployment, Drill, Record, ReleaseRecord, RunbookRun};
+use plimsoll_core::review::Review;
+use plimsoll_core::{Clock, Code, Decision, Digest, FailureKind, System, SystemName};
+use plimsoll_gateway::{AskError, DeployError, Node, ReloadReport, ReviewError, SystemStatus};
+use plimsoll_journal::AppendError;
+use plimsoll_spec::runbook::Runbook;
+use plimsoll_spec::{LogConfig, OnnxConfig, ServerConfig, StorageConfig, Workspace};
+use plimsoll_store::{Store, StoredReviews};
+use serde_json::{Value, json};
+
+use crate::assembly::Assembly;
+use crate::cli::Global;
+use crate::command::drill::inputs;
+use crate::workspace;
+
+/// The most reviews that are looked at for one list.
+const REVIEWS_MAX: u32 = 1_000;
+/// The most releases of one list.
+const RELEASES_MAX: u32 = 200;
+
+/// A running node.
+pub(crate) struct LiveNode {
+    global: Global,
+    started: Started,
+    pub(super) node: Arc<Node>,
+    pub(super) store: Store,
+    clock: Arc<dyn Clock>,
+    /// One reload at a time; holds what drills ask of each system.
+    inputs: tokio::sync::Mutex<BTreeMap<SystemName, Value>>,
+}
+
+/// The settings of the start.
+struct Started {
+    root: PathBuf,
+    server: ServerConfig,
+    storage: StorageConfig,
+    onnx: OnnxConfig,
+    log: LogConfig,
+}
+
+impl LiveNode {
+    /// The node of this assembly, which serves `workspace`.
+    pub(crate) fn new(global: Global, workspace: &Workspace, assembly: &Assembly) -> Self {
+        Self {
+            global,
+            started: Started {
+                root: workspace.root.clone(),
+                server: workspace.server.clone(),
+                storage: workspace.storage.clone(),
+                onnx: workspace.onnx.clone(),
+                log: workspace.log,
+            },
+            node: Arc::clone(&assembly.node),
+            store: assembly.store.clone(),
+            clock: Arc::clone(&assembly.clock),
+            inputs: tokio::sync::Mutex::new(inputs(workspace)),
+        }
+    }
+
+    /// The workspace's folder.
+    pub(crate) fn root(&self) -> &Path {
+        &self.started.root
+    }
+
+    /// The data folder.
+    pub(crate) fn data(&self) -> &Path {
+        &self.started.storage.path
+    }
+
+    /// Reads the workspace again; a bad one leaves the old one serving, and the node says so.
+    pub(crate) async fn read_again(&self) -> ReloadReport {
+        let mut held = self.inputs.lock().await;
+        let global = self.global.clone();
+        let loading = tokio::task::spawn_blocking(move || workspace::load_again(&global));
+        let workspace = match loading.await {
+            Ok(workspace) => workspace,
+            Err(error) => {
+                tracing::error!(%error, "reading the workspace panicked");
+                return ReloadReport {
+                    rejected: Some(error.to_string()),
+                    ..ReloadReport::default()
+                };
+            }
+        };
+        if let Ok(workspace) = &workspace {
+            self.warn_of_restart(workspace);
+        }
+        let newer = workspace.as_ref().ok().map(inputs);
+        let report = self.node.reload(workspace).await;
+        if let Some(newer) = newer.filter(|_| report.rejected.is_none()) {
+            *held = newer;
+        }
+        report
+    }
+
+    /// Listeners, the node's name, its storage and its log are the ones of the start.
+    fn warn_of_restart(&self, newer: &Workspace) {
+        let (server, started) = (&newer.server, &self.started.server);
+        let changed = [
+            (
+                "server.data_address",
+                server.data_address != started.data_address,
+            ),
+            (
+                "server.control_address",
+                server.control_address != started.control_address,
+            ),
+            ("server.node", server.node != started.node),
+            (
+                "server.environment",
+                server.environment != started.environment,
+            ),
+            ("server.currency", server.currency != started.currency),
+            ("server.workers", server.workers != started.workers),
+            ("storage", newer.storage != self.started.storage),
+            ("onnx", newer.onnx != self.started.onnx),
+            ("log", newer.log != self.started.log),
+        ];
+        for (setting, _) in changed.into_iter().filter(|(_, changed)| *changed) {
+            tracing::warn!(
+                setting,
+                "changed in plimsoll.toml: it takes effect at the next start"
+            );
+        }
+    }
+
+    pub(super) fn status(&self, name: &SystemName) -> Result<SystemStatus, ApiError> {
+        let found = self
+            .node
+            .systems()
+            .into_iter()
+            .find(|status| status.system.name == *name);
+        found.ok_or_else(|| ApiError::no_system(name.as_str()))
+    }
+
+    fn system(&self, name: &SystemName) -> Result<Arc<System>, ApiError> {
+        self.status(name).map(|status| status.system)
+    }
+
+    pub(super) async fn judge(&self, name: &SystemName) -> Result<Report, ApiError> {
+        let SystemStatus {
+            system, deployment, ..
+        } = self.status(name)?;
+        let now = self.clock.now();
+        let since = now.minus(bar::WINDOW);
+        let facts = self
+            .store
+            .bar_facts(name, &deployment.environment, since)
+            .await?;
+        Ok(bar::judge(
+            &system,
+            &facts,
+            now,
+            &self.started.server.currency,
+        ))
+    }
+
+    pub(super) async fn drill_kinds(
+        &self,
+        name: &SystemName,
+        kind: Option<FailureKind>,
+        actor: &str,
+    ) -> Result<Vec<Drill>, ApiError> {
+        self.system(name)?;
+        let input = self
+            .inputs
+            .lock()
+            .await
+            .get(name)
+            .cloned()
+            .unwrap_or_default();
+        let kinds = kind.map_or_else(|| FailureKind::ALL.to_vec(), |kind| vec![kind]);
+        let mut drills = Vec::with_capacity(kinds.len());
+        for kind in kinds {
+            let drill = self.node.drill(name, kind, input.clone(), actor).await;
+            drills.push(drill.map_err(ask_error)?);
+        }
+        Ok(drills)
+    }
+
+    pub(super) fn runbook_text(&self, name: &SystemName) -> Result<String, ApiError> {
+        let text = self.system(name)?.runbook.clone();
+        let text = text.filter(|text| !text.trim().is_empty());
+        text.ok_or_else(|| {
+            ApiError::no_runbook(format!("system `{name}` has no runbook")).hint(format!(
+                "write systems/{name}/runbook.md and name it under `[owner]`"
+            ))
+        })
+    }
+
+    pub(super) async fn keep_run(
+        &self,
+        name: &SystemName,
+        request: RunbookRunRequest,
+        actor: &str,
+    ) -> Result<RunbookRun, ApiError> {
+        let text = self.runbook_text(name)?;
+        if request.runbook != Digest::of(text.as_bytes()) {
+            let message = "the runbook was changed since: walk through the new one";
+            return Err(ApiError::unfit(message));
+        }
+        let walker = Walker {
+            system: name.clone(),
+            environment: self.status(name)?.deployment.environment,
+            actor: actor.to_owned(),
+            started_at: request.started_at,
+            ended_at: self.clock.now(),
+        };
+        let run = judge(walker, &text, request.steps);
+        let record = Record::RunbookRun(Box::new(run.clone()));
+        self.node
+            .record(record)
+            .await
+            .map_err(|error| not_recorded(&error))?;
+        Ok(run)
+    }
+
+    pub(super) async fn answer(
+        &self,
+        id: &str,
+        answer: ReviewAnswer,
+        actor: &str,
+    ) -> Result<Decision, ApiError> {
+        let review = self.store.review_by_prefix(None, id).await?;
+        let tenant = &review.decision.tenant;
+        let ReviewAnswer { answer, note } = answer;
+        let closed = self
+            .node
+            .answer_review(tenant, review.id, answer, actor, note)
+            .await;
+        closed.map_err(|error| match error {
+            ReviewError::Store(error) => error.into(),
+            ReviewError::Unfit(_) => ApiError::answer_unfit(error.to_string()),
+            ReviewError::Record(_) => ApiError::of(Code::RecordUnavailable, error.to_string()),
+        })
+    }
+
+    pub(super) async fn open_reviews(&self, filter: ReviewFilter) -> Result<Vec<Review>, ApiError> {
+        let open = StoredReviews::new(&self.store)
+            .list_open(None, REVIEWS_MAX)
+            .await?;
+        let fits = |review: &Review| {
+            filter
+                .queue
+                .as_ref()
+                .is_none_or(|queue| *queue == review.queue)
+                && filter
+                    .system
+                    .as_ref()
+                    .is_none_or(|system| *system == review.decision.system)
+        };
+        Ok(open
+            .into_iter()
+            .filter(fits)
+            .take(filter.limit as usize)
+            .collect())
+    }
+
+    pub(super) async fn all_releases(
+        &self,
+        system: Option<&SystemName>,
+    ) -> Result<Vec<ReleaseRecord>, ApiError> {
+        if let Some(system) = system {
+            return Ok(self.store.releases(system, RELEASES_MAX).await?);
+        }
+        let mut releases = Vec::new();
+        for status in self.node.systems() {
+            releases.extend(
+                self.store
+                    .releases(&status.system.name, RELEASES_MAX)
+                    .await?,
+            );
+        }
+        releases.sort_by_key(|release| std::cmp::Reverse(release.created_at));
+        Ok(releases)
+    }
+
+    pub(super) async fn point(
+        &self,
+        name: &SystemName,
+        request: DeploymentRequest,
+        actor: &str,
+    ) -> Result<Deployment, ApiError> {
+        let release = self.store.release_by_prefix(&request.release).await?.id;
+        let DeploymentRequest {
+            reason, approvals, ..
+        } = request;
+        let deployed = self
+            .node
+            .deploy(name, release, actor, reason, approvals)
+            .await;
+        deployed.map_err(|error| match &error {
+            DeployError::NoSystem(name) => ApiError::no_system(name.as_str()),
+            DeployError::NoRelease(_) => ApiError::no_release(error.to_string()),
+            DeployError::Approvals { .. } => ApiError::deployment_refused(error.to_string())
+                .hint("name who approved it: --approval NAME, never the one who deploys"),
+            DeployError::Broken(_) => ApiError::deployment_refused(error.to_string()),
+            DeployError::Blobs(_) | DeployError::Record(_) => {
+                ApiError::of(Code::RecordUnavailable, error.to_string())
+            }
+        })
+    }
+
+    pub(super) async fn reload_now(&self) -> Result<Value, ApiError> {
+        let ReloadReport {
+            deployed,
+            pending,
+            rejected,
+        } = self.read_again().await;
+        match rejected {
+            Some(reason) => Err(ApiError::workspace_unusable(reason)
+                .hint("`plimsoll check` prints every problem with its place")),
+            None => Ok(json!({"deployed": deployed, "pending": pending})),
+        }
+    }
+}
+
+fn ask_error(error: AskError) -> ApiError {
+    match error {
+        AskError::System(message) => ApiError::of(Code::ModelNotLoaded, message),
+        AskError::Record(error) => not_recorded(&error),
+    }
+}
+
+fn not_recorded(error: &AppendError) -> ApiError {
+    ApiError::of(Code::RecordUnavailable, error.to_string())
+}
+
+/// A runbook's text, read.
+pub(super) fn view(text: &str) -> RunbookView {
+    let Runbook { title, steps } = Runbook::parse(text);
+    let part = |step: plimsoll_spec::runbook::RunbookStep| RunbookPart {
+        title: step.title,
+        body: step.body,
+    };
+    RunbookView {
+        title,
+        digest: Digest::of(text.as_bytes()),
+        steps: steps.into_iter().map(part).collect(),
+    }
+}

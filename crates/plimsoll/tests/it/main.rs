@@ -1,0 +1,11 @@
+//! The binary, from outside: what is typed, what is printed, how it exits.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what helps tests fails like a test"
+)]
+
+mod commands;
+mod running;
+mod serving;
