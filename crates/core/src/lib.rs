@@ -20,6 +20,7 @@ pub mod manifest;
 pub mod system;
 
 pub mod decision;
+pub mod drill;
 pub mod record;
 pub mod review;
 

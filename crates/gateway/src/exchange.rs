@@ -94,7 +94,9 @@ impl Exchange {
         let now = node.clock.now();
         let started = node.clock.elapsed();
         let total = Duration::from_millis(system.manifest().deadline.total_ms);
-        let total = envelope.deadline.map_or(total, |asked| asked.min(total));
+        // Each row of a batch has the system's deadline; the caller's own is one for the call.
+        let callers = envelope.deadline.map(|left| beginning.called + left);
+        let deadline = callers.map_or(started + total, |callers| callers.min(started + total));
         let decision = Decision {
             id: DecisionId::new(now),
             request: beginning.request,
@@ -141,7 +143,7 @@ impl Exchange {
             caller: Arc::clone(caller),
             decision,
             started,
-            deadline: beginning.called + total,
+            deadline,
             places: Vec::with_capacity(2),
             opened: false,
             kept_input: None,

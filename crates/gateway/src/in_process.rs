@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use plimsoll_core::decision::Protocol;
+use plimsoll_core::drill::judge;
 use plimsoll_core::record::{Drill, Record};
-use plimsoll_core::{
-    Decision, EventId, FailureKind, ModelName, RequestId, Step, SystemName, TenantName,
-};
+use plimsoll_core::{Decision, EventId, FailureKind, ModelName, RequestId, SystemName, TenantName};
 use serde_json::Value;
 
 use crate::answer::{ChatItem, Item};
@@ -99,7 +98,7 @@ impl Node {
         let mut exchange = self.begin(&snapshot, &system, &caller, &Arc::default());
         exchange.force(kind, id);
         let Told { decision, .. } = decide(exchange, item).await;
-        let drill = judge(&system, kind, id, actor, decision);
+        let drill = judged(&system, kind, id, actor, decision);
         self.record(Record::Drill(Box::new(drill.clone()))).await?;
         Ok(drill)
     }
@@ -172,52 +171,33 @@ fn asked(told: Told) -> Asked {
     }
 }
 
-/// A drill passes if the steps that were taken are the designed ones, in their order, and one of
-/// them ended the decision: not an exhausted ladder, and not a safe default.
-fn judge(
+/// What the drill showed.
+fn judged(
     system: &Deployed,
     kind: FailureKind,
     id: EventId,
     actor: &str,
     decision: Decision,
 ) -> Drill {
-    let manifest = system.manifest();
-    let expected: Vec<Step> = manifest.ladders.steps(kind).to_vec();
-    let taken: Vec<Step> = decision.path.iter().map(|step| step.step.clone()).collect();
-    let designed = manifest.ladders.is_designed(kind);
-    let is_prefix = !taken.is_empty() && expected.starts_with(&taken);
-    let is_first_kind = decision.path.first().is_some_and(|step| step.kind == kind);
-    let ended = decision.outcome.is_some() || decision.review.is_some();
-    let note = if !designed {
-        Some(format!(
-            "`on.{kind}` has no line: what happened is the safe default"
-        ))
-    } else if !is_first_kind {
-        let first = decision
-            .path
-            .first()
-            .map_or("none", |step| step.kind.as_str());
-        Some(format!(
-            "the first failure was `{first}`: is the input of the drill in order?"
-        ))
-    } else if !is_prefix {
-        Some("other steps were taken than were designed".to_owned())
-    } else if !ended {
-        Some("the decision did not end".to_owned())
-    } else {
-        None
-    };
+    let ladders = &system.manifest().ladders;
+    let judgement = judge(
+        kind,
+        ladders,
+        &decision.path,
+        &decision.attempts,
+        decision.outcome,
+    );
     Drill {
         id,
         system: decision.system.clone(),
         environment: decision.environment.clone(),
         kind,
         release: decision.release,
-        expected,
-        taken,
+        expected: judgement.expected,
+        taken: judgement.taken,
         outcome: decision.outcome,
-        passed: note.is_none(),
-        note,
+        passed: judgement.passed,
+        note: judgement.note,
         actor: actor.to_owned(),
         at: decision.opened_at,
         decision: Some(decision.id),

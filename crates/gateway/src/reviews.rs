@@ -12,7 +12,9 @@ use plimsoll_core::manifest::{AbstainSpec, ExpiryStep};
 use plimsoll_core::ports::PortError;
 use plimsoll_core::record::{ReviewChange, ReviewEvent};
 use plimsoll_core::review::{Review, ReviewState};
-use plimsoll_core::{Code, Decision, DecisionId, Outcome, Record, ReviewId, TenantName, Timestamp};
+use plimsoll_core::{
+    Code, Decision, DecisionId, Money, Outcome, Record, ReviewId, TenantName, Timestamp,
+};
 use serde_json::Value;
 use tokio::sync::Notify;
 
@@ -20,6 +22,7 @@ use crate::answer::Item;
 use crate::exchange::Exchange;
 use crate::failure::Failure;
 use crate::node::Node;
+use crate::opening;
 use crate::refusal::Refusal;
 
 /// How many callers may wait at a time; a further one is told at once that the review is open.
@@ -82,10 +85,10 @@ pub(crate) async fn open(
             "the system has no review queue",
         ));
     };
-    crate::opening::open(ex, plimsoll_core::Money::ZERO).await?;
     let now = ex.node.clock.now();
     let id = ReviewId::new(now);
     ex.decision.review = Some(id);
+    opening::open(ex, Money::ZERO).await?;
     let review = Review {
         id,
         queue: policy.queue.clone(),
@@ -240,9 +243,12 @@ impl Node {
             })
     }
 
-    /// Writes the `closed` record of a decision whose review is closed. Also used at start for
-    /// reviews that were closed just before the node died.
-    pub(crate) async fn close_reviewed(&self, review: Review) -> Result<Decision, ReviewError> {
+    /// Writes the `closed` record of a decision whose review is closed. Public for the start: a node
+    /// may have died after its store closed the review and before this was written.
+    ///
+    /// # Errors
+    /// If the review is open, or the journal does not take the record.
+    pub async fn close_reviewed(&self, review: Review) -> Result<Decision, ReviewError> {
         let (outcome, output, change, actor, at) = match &review.state {
             ReviewState::Answered {
                 answer, actor, at, ..

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use plimsoll_core::record::Recovery;
-use plimsoll_core::{Clock, Record, SystemClock, Timestamp};
+use plimsoll_core::{Clock, NodeName, Record, SystemClock, Timestamp};
 use plimsoll_gateway::{Node, Parts, Recorded};
 use plimsoll_journal::{Blobs, Damage, Journal, JournalConfig, Opened, Retention};
 use plimsoll_spec::{StorageConfig, Workspace};
@@ -27,6 +27,7 @@ const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
 /// A node with what it stands on.
 pub(crate) struct Assembly {
     pub(crate) node: Arc<Node>,
+    pub(crate) node_name: NodeName,
     pub(crate) journal: Arc<Journal>,
     pub(crate) store: Store,
     pub(crate) projector: Projector,
@@ -50,6 +51,7 @@ pub(crate) async fn assemble(workspace: Workspace) -> Outcome<Assembly> {
     bring_up(&journal, &projector).await?;
     log_reviews(&journal, &store, clock.now()).await?;
     let payloads: Arc<dyn PayloadSource> = Arc::new(journal.payloads());
+    let node_name = workspace.server.node.clone();
     let parts = Parts {
         recorded: recorded(&workspace, &store, clock.now()).await?,
         journal: Arc::clone(&journal),
@@ -63,8 +65,10 @@ pub(crate) async fn assemble(workspace: Workspace) -> Outcome<Assembly> {
         workspace,
     };
     let node = Node::start(parts).await?;
+    finish_reviews(&node, &store).await?;
     Ok(Assembly {
         node,
+        node_name,
         journal,
         store,
         projector,
@@ -136,6 +140,20 @@ async fn log_reviews(journal: &Journal, store: &Store, now: Timestamp) -> Outcom
         written
             .context("the events of reviews could not be recorded")
             .or_exit(Exit::Data)?;
+    }
+    Ok(())
+}
+
+/// Closes decisions whose review was closed just before a crash, so that none stays open for ever.
+async fn finish_reviews(node: &Node, store: &Store) -> Outcome<()> {
+    for review in store.closed_reviews(None, REVIEW_EVENTS_MAX).await? {
+        let decision = store.decision(review.decision.id).await?;
+        if decision.is_some_and(|decision| decision.outcome.is_none()) {
+            let closed = node.close_reviewed(review).await;
+            closed
+                .context("a reviewed decision could not be closed")
+                .or_exit(Exit::Data)?;
+        }
     }
     Ok(())
 }

@@ -2,12 +2,15 @@
 //! longer retained is let go, and a changed workspace is read again. Each task may be stopped at any
 //! time and loses nothing by it.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use plimsoll_gateway::Node;
 use plimsoll_journal::Journal;
 use plimsoll_store::{Feed, Pace, Projector, Store};
+use rustix::process::setpriority_process;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -18,6 +21,8 @@ use crate::serve::watch::stamp;
 
 /// How often reviews are looked at, and the workspace's files.
 const TICK: Duration = Duration::from_secs(1);
+/// The niceness of the projection.
+const LOWEST_PRIORITY: i32 = 19;
 /// How often the journal's retention is looked at.
 const RETENTION_TICK: Duration = Duration::from_mins(1);
 /// How long closed reviews are kept: they hold inputs.
@@ -34,13 +39,7 @@ impl Background {
         stop: &CancellationToken,
     ) -> Self {
         let tasks = TaskTracker::new();
-        let feed = Arc::clone(&assembly.journal) as Arc<dyn Feed>;
-        tasks.spawn(
-            assembly
-                .projector
-                .clone()
-                .run(feed, Pace::default(), stop.clone()),
-        );
+        tasks.spawn(project(assembly, stop));
         tasks.spawn(expire(Arc::clone(&assembly.node), stop.clone()));
         tasks.spawn(retain(Retained::of(assembly), stop.clone()));
         tasks.spawn(reload(Arc::clone(operations), stop.clone()));
@@ -51,6 +50,48 @@ impl Background {
     /// Waits until all have ended.
     pub(crate) async fn ended(self) {
         self.0.wait().await;
+    }
+}
+
+/// Lets the projection follow the journal on a thread of its own that gives way to all others: under
+/// full load the view lags behind, and serving does not.
+fn project(assembly: &Assembly, stop: &CancellationToken) -> impl Future<Output = ()> + use<> {
+    let node = assembly.node_name.clone();
+    let (feed, stop) = (Arc::clone(&assembly.journal) as Arc<dyn Feed>, stop.clone());
+    let (path, clock) = (
+        assembly.store.path().to_owned(),
+        Arc::clone(&assembly.clock),
+    );
+    let running = std::thread::Builder::new()
+        .name("plimsoll-project".into())
+        .spawn(move || {
+            if let Err(error) = setpriority_process(None, LOWEST_PRIORITY) {
+                tracing::debug!(%error, "the projection runs at the usual priority");
+            }
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            let runtime = runtime.context("the projection's runtime could not be made")?;
+            runtime.block_on(async {
+                // Threads of the database are made here, and so have this one's priority.
+                let store = Store::open(path, clock).await?;
+                Projector::new(&store, node)
+                    .run(feed, Pace::default(), stop)
+                    .await;
+                store.close().await;
+                Ok(())
+            })
+        });
+    async move {
+        let joined = tokio::task::spawn_blocking(move || running.map(|thread| thread.join()));
+        match joined.await {
+            Ok(Ok(Ok(Ok(())))) => {}
+            Ok(Ok(Ok(Err(error)))) => {
+                let error: anyhow::Error = error;
+                tracing::error!(error = format!("{error:#}"), "the projection ended");
+            }
+            _ => tracing::error!("the projection's thread could not be run to its end"),
+        }
     }
 }
 
