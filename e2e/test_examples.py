@@ -91,12 +91,6 @@ def test_the_support_example_answers_at_the_simulator(tmp_path, simulator):
         server.process.kill()
 
 
-def test_what_an_example_ships_stands_alone():
-    for path in EXAMPLES.rglob("*"):
-        if path.is_file() and path.suffix in {".md", ".toml", ".py", ".json", ".txt"} and "data" not in path.parts:
-            assert "../shared" not in path.read_text(encoding="utf-8"), path
-
-
 def test_simulate_says_that_it_is_one(simulator):
     from harness import request
 

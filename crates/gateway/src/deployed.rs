@@ -30,6 +30,8 @@ pub(crate) struct Deployed {
     pub(crate) priced: BTreeMap<ModelName, (String, String)>,
     pub(crate) input: InputContract,
     pub(crate) output: Option<JsonContract>,
+    /// What a typed function tells its model of the form of the answer.
+    pub(crate) response_format: Option<serde_json::Value>,
     pub(crate) unsure: Option<Expr>,
     pub(crate) prompt: Option<Environment<'static>>,
     pub(crate) input_guards: Vec<Guard>,
@@ -79,8 +81,10 @@ impl Deployed {
         let manifest = &system.manifest;
         let schema = |digest: Option<Digest>| json_blob(digest, blob).map_err(broken);
         let input = input_contract(manifest, schema(manifest.input.schema)?).map_err(broken)?;
-        let output = schema(manifest.output.schema)?
-            .map(|schema| JsonContract::compile(&schema))
+        let output_schema = schema(manifest.output.schema)?;
+        let output = output_schema
+            .as_ref()
+            .map(JsonContract::compile)
             .transpose()
             .map_err(|problems| broken(list(&problems)))?;
         let variables = ["answer", "confidence", "inputs"];
@@ -114,6 +118,7 @@ impl Deployed {
             room: Arc::new(Room::new(manifest.in_flight_max)),
             retries: RetryBudget::new(manifest.retry.budget_percent),
             system: Arc::new(system.clone()),
+            response_format: output_schema.map(|schema| response_format(system, &schema)),
             meters: OnceLock::new(),
             deployment,
             input,
@@ -158,6 +163,14 @@ impl Guard {
             spec: spec.clone(),
         })
     }
+}
+
+/// OpenAI's structured outputs: the schema of the answer, under the system's name.
+fn response_format(system: &System, schema: &serde_json::Value) -> serde_json::Value {
+    serde_json::json!({
+        "type": "json_schema",
+        "json_schema": {"name": system.name, "schema": schema},
+    })
 }
 
 fn guards(specs: &[GuardSpec]) -> Result<Vec<Guard>, String> {

@@ -139,7 +139,10 @@ fn row_request(system: &Deployed, row: Value) -> Result<Request, Failure> {
         .as_ref()
         .map_or("user", |spec| spec.role.as_str());
     let message = serde_json::json!({"role": role, "content": text});
-    let body = serde_json::json!({"model": ModelName::primary(), "messages": [message]});
+    let mut body = serde_json::json!({"model": ModelName::primary(), "messages": [message]});
+    if let Some(format) = &system.response_format {
+        body["response_format"] = format.clone();
+    }
     let body = serde_json::to_vec(&body).map(bytes::Bytes::from);
     let body = body.map_err(|_| Failure::plain(Code::Internal))?;
     let item = ChatItem::plain(body);

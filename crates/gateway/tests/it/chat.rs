@@ -120,6 +120,30 @@ async fn a_typed_function_takes_variables_and_refuses_messages() {
 }
 
 #[tokio::test]
+async fn a_typed_function_tells_the_model_the_form_of_its_answer() {
+    let sim = simulator().await;
+    let server = server_toml(&sim);
+    let system = format!(
+        "{SYSTEM}\n[prompt]\ntemplate = \"prompt.md\"\n[input]\nschema = \"input.schema.json\"\n[output]\nschema = \"output.schema.json\"\n"
+    );
+    let output = r#"{"type": "object", "properties": {"greeting": {"type": "string"}}, "required": ["greeting"]}"#;
+    let node = TestNode::start(&[
+        ("plimsoll.toml", server.as_str()),
+        ("systems/greet/system.toml", system.as_str()),
+        ("systems/greet/prompt.md", "Greet {{ text }}"),
+        ("systems/greet/input.schema.json", r#"{"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}"#),
+        ("systems/greet/output.schema.json", output),
+    ])
+    .await;
+    let body = json!({"input": {"text": "Ada"}});
+    let row = node.post("/v1/systems/greet/decisions", &body).await.json();
+    assert_eq!(row["outcome"], "served", "{row}");
+    assert!(row["answer"]["greeting"].is_string(), "{row}");
+    let sent: Value = serde_json::from_slice(&sim.seen().pop().unwrap().body).unwrap();
+    assert_eq!(sent["response_format"]["json_schema"]["name"], "greet");
+}
+
+#[tokio::test]
 async fn a_default_system_answers_to_the_providers_model_names() {
     let sim = simulator().await;
     let server = server_toml(&sim).replace("workers = 1", "workers = 1\ndefault_system = \"chat\"");

@@ -22,7 +22,7 @@ use crate::serve::watch::stamp;
 /// How often reviews are looked at, and the workspace's files.
 const TICK: Duration = Duration::from_secs(1);
 /// The niceness of the projection.
-const LOWEST_PRIORITY: i32 = 19;
+const NICENESS: i32 = 10;
 /// How often the journal's retention is looked at.
 const RETENTION_TICK: Duration = Duration::from_mins(1);
 /// How long closed reviews are kept: they hold inputs.
@@ -65,7 +65,7 @@ fn project(assembly: &Assembly, stop: &CancellationToken) -> impl Future<Output 
     let running = std::thread::Builder::new()
         .name("plimsoll-project".into())
         .spawn(move || {
-            if let Err(error) = setpriority_process(None, LOWEST_PRIORITY) {
+            if let Err(error) = setpriority_process(None, NICENESS) {
                 tracing::debug!(%error, "the projection runs at the usual priority");
             }
             let runtime = tokio::runtime::Builder::new_current_thread()
