@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use plimsoll_core::decision::{AttemptReason, AttemptRecord, Cost, Usage};
 use plimsoll_core::manifest::AbstainSpec;
-use plimsoll_core::{Code, FailureKind, ModelName};
+use plimsoll_core::{Code, FailureKind, ModelName, Step};
 use plimsoll_models::openai::{ChatReply, OpenaiModel};
 use plimsoll_models::{HttpModel, Model, ModelError, Reply, Timers};
 use serde_json::Value;
@@ -241,7 +241,7 @@ async fn attempt(
     opening::open(ex, reservation.amount()).await?;
     let number = begin_attempt(ex, name, reason);
     let since = ex.node.clock.elapsed();
-    let timers = timers(ex);
+    let timers = timers(ex, name, call);
     let result = match call {
         Call::Chat(model, body) => model.complete(body.clone(), &timers).await.map(Said::Chat),
         Call::Predict(model, row) => model.predict(row, &timers).await.map(Said::Reply),
@@ -275,14 +275,47 @@ impl Call<'_> {
     }
 }
 
-fn timers(ex: &Open) -> Timers {
+fn timers(ex: &Open, name: &ModelName, call: &Call<'_>) -> Timers {
     let deadline = &ex.system.manifest().deadline;
+    let remaining = ex.remaining();
+    // A whole answer has no first token that would tell in time that it is late: half of what is
+    // left is kept for the other model that the ladder would ask.
+    let is_whole = !matches!(call, Call::ChatStream(..));
+    let total = if is_whole && leaves_a_model_to_ask(ex, name) {
+        remaining / 2
+    } else {
+        remaining
+    };
     Timers {
         connect: Duration::from_millis(deadline.connect_ms),
         first_token: Duration::from_millis(deadline.first_token_ms),
         stall: Duration::from_millis(deadline.stall_ms),
-        total: ex.remaining(),
+        total,
     }
+}
+
+/// Whether the ladder of slowness holds a remote model that was not asked yet.
+fn leaves_a_model_to_ask(ex: &Open, name: &ModelName) -> bool {
+    let is_open = |step: &Step| match step {
+        Step::Model(other) => {
+            let is_remote =
+                matches!(ex.system.models.get(other), Some(Ok(model)) if model.is_remote());
+            is_remote
+                && other != name
+                && !ex
+                    .decision
+                    .attempts
+                    .iter()
+                    .any(|attempt| attempt.model == *other)
+        }
+        _ => false,
+    };
+    ex.system
+        .manifest()
+        .ladders
+        .steps(FailureKind::Slow)
+        .iter()
+        .any(is_open)
 }
 
 /// Puts an attempt into the record before it is made: if the caller goes away meanwhile, it stands

@@ -136,7 +136,8 @@ async fn silence_is_slow_and_falls_back_within_the_deadline() {
     let rules = vec![on("sim-small", Fault::Silence), on("sim-large", good())];
     let (decision, _, _) = outcome_of(rules).await;
     assert_eq!(decision.kind, Some(FailureKind::Slow), "{decision:?}");
-    assert!(decision.outcome.is_some_and(Outcome::is_answered));
+    assert_eq!(decision.outcome, Some(Outcome::FellBack));
+    assert_eq!(path(&decision), ["backup"]);
 }
 
 #[tokio::test]

@@ -26,24 +26,61 @@ const RETRY_MAX: Duration = Duration::from_secs(5);
 const BATCHES_AT_STOP: usize = 20;
 
 /// How much of a core the projection may take.
+///
+/// A view over the journal may lag; serving may not. So the projector takes little while much is being
+/// recorded, and catches up when less is.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Pace {
-    /// The share of its time that the projector works, above 0 and up to 1. With more records than it
-    /// can apply in that share it falls behind, and catches up when there are fewer.
+    /// The share of its time that the projector works, above 0 and up to 1.
     pub busy_share: f64,
+    /// The same while more than [`Pace::loaded_rate`] is recorded.
+    pub loaded_share: f64,
+    /// From how many records per second on the node counts as loaded.
+    pub loaded_rate: f64,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { busy_share: 0.5 }
+        Self {
+            busy_share: 0.5,
+            loaded_share: 0.05,
+            loaded_rate: 5_000.0,
+        }
     }
 }
 
 impl Pace {
-    /// How long to rest after `worked`.
-    fn rest(self, worked: Duration) -> Duration {
-        let share = self.busy_share.clamp(0.01, 1.0);
-        worked.mul_f64(1.0 / share - 1.0).min(RETRY_MAX)
+    /// How long to rest after `worked`, while `rate` records per second are recorded.
+    fn rest(self, worked: Duration, rate: f64) -> Duration {
+        let share = if rate > self.loaded_rate {
+            self.loaded_share
+        } else {
+            self.busy_share
+        };
+        worked
+            .mul_f64(1.0 / share.clamp(0.01, 1.0) - 1.0)
+            .min(RETRY_MAX)
+    }
+}
+
+/// How fast the journal grows.
+struct Growth {
+    committed: u64,
+    at: Duration,
+}
+
+impl Growth {
+    /// Records per second since the last time this was asked.
+    #[expect(clippy::cast_precision_loss, reason = "a rate is approximate")]
+    fn rate(&mut self, committed: u64, now: Duration) -> f64 {
+        let records = committed.saturating_sub(self.committed) as f64;
+        let seconds = now.saturating_sub(self.at).as_secs_f64();
+        (self.committed, self.at) = (committed, now);
+        if seconds > 0.0 {
+            records / seconds
+        } else {
+            0.0
+        }
     }
 }
 
@@ -66,6 +103,10 @@ impl Projector {
         let mut source = self.begin(&*feed, &cancel).await;
         let mut batches_left = BATCHES_AT_STOP;
         let mut minimum = 0;
+        let mut growth = Growth {
+            committed: feed.committed(),
+            at: self.store.clock.elapsed(),
+        };
         while batches_left > 0 {
             if cancel.is_cancelled() {
                 batches_left -= 1;
@@ -76,8 +117,9 @@ impl Projector {
                     if !self.apply_until_done(&batch, &cancel).await {
                         return;
                     }
-                    let worked = self.store.clock.elapsed().saturating_sub(started);
-                    pause(pace.rest(worked), &cancel).await;
+                    let now = self.store.clock.elapsed();
+                    let rate = growth.rate(feed.committed(), now);
+                    pause(pace.rest(now.saturating_sub(started), rate), &cancel).await;
                 }
                 Look::Nothing | Look::Failed if cancel.is_cancelled() => return,
                 Look::Failed => pause(RETRY_MAX, &cancel).await,
@@ -195,13 +237,31 @@ mod tests {
 
     #[test]
     fn rest_is_in_proportion_to_work_and_bounded() {
+        let pace = |busy_share| Pace {
+            busy_share,
+            ..Pace::default()
+        };
         let worked = Duration::from_millis(10);
-        assert_eq!(Pace { busy_share: 1.0 }.rest(worked), Duration::ZERO);
-        assert_eq!(Pace { busy_share: 0.5 }.rest(worked), worked);
-        assert_eq!(Pace { busy_share: 0.25 }.rest(worked), worked * 3);
-        assert_eq!(
-            Pace { busy_share: 0.0 }.rest(Duration::from_secs(60)),
-            RETRY_MAX
-        );
+        assert_eq!(pace(1.0).rest(worked, 0.0), Duration::ZERO);
+        assert_eq!(pace(0.5).rest(worked, 0.0), worked);
+        assert_eq!(pace(0.25).rest(worked, 0.0), worked * 3);
+        assert_eq!(pace(0.0).rest(Duration::from_secs(60), 0.0), RETRY_MAX);
+    }
+
+    #[test]
+    fn under_load_the_view_gives_way_to_serving() {
+        let worked = Duration::from_millis(10);
+        assert_eq!(Pace::default().rest(worked, 4_999.0), worked);
+        assert_eq!(Pace::default().rest(worked, 20_000.0).as_millis(), 190);
+    }
+
+    #[test]
+    fn growth_is_counted_from_one_look_to_the_next() {
+        let mut growth = Growth {
+            committed: 100,
+            at: Duration::ZERO,
+        };
+        assert!((growth.rate(300, Duration::from_secs(2)) - 100.0).abs() < 1e-9);
+        assert!(growth.rate(300, Duration::from_secs(3)).abs() < 1e-9);
     }
 }

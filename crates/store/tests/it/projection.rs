@@ -338,7 +338,10 @@ async fn the_projector_follows_a_journal_until_it_is_told_to_stop() {
     let cancel = CancellationToken::new();
     let running = tokio::spawn(projector.clone().run(
         journal.clone(),
-        Pace { busy_share: 1.0 },
+        Pace {
+            busy_share: 1.0,
+            ..Pace::default()
+        },
         cancel.clone(),
     ));
     for number in 0..3 {
@@ -406,7 +409,10 @@ async fn what_went_from_the_journal_is_forgotten_by_itself() {
     let memory = Memory::holding(journal());
     memory.minimum.store(11, Ordering::Relaxed);
     let cancel = CancellationToken::new();
-    let pace = Pace { busy_share: 1.0 };
+    let pace = Pace {
+        busy_share: 1.0,
+        ..Pace::default()
+    };
     let running = tokio::spawn(projector.run(memory.clone(), pace, cancel.clone()));
     let filter = DecisionFilter::default();
     // Decisions 2, 4, 12 and 13 have their last record at 11 or later.
