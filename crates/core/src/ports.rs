@@ -3,7 +3,9 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use crate::clock::Timestamp;
 use crate::decision::{Decision, Payload};
+use crate::digest::Digest;
 use crate::ids::{DecisionId, ReviewId};
 use crate::names::TenantName;
 use crate::review::{Review, ReviewState};
@@ -73,6 +75,14 @@ pub trait Decisions: Send + Sync {
         &'a self,
         tenant: &'a TenantName,
         id: DecisionId,
+    ) -> Boxed<'a, Result<Option<Decision>, PortError>>;
+
+    /// The decision whose record carries this idempotency pseudonym, opened since `since`.
+    fn by_idempotency<'a>(
+        &'a self,
+        tenant: &'a TenantName,
+        key: Digest,
+        since: Timestamp,
     ) -> Boxed<'a, Result<Option<Decision>, PortError>>;
 
     /// What was kept of its input and output, if anything.

@@ -67,11 +67,12 @@ impl Ledger {
         }))
     }
 
-    /// Sets `estimate` aside, or says which limit stands against it.
+    /// Sets `estimate` aside, or says which limit stands against it. A decision that belongs to no
+    /// named unit of work is one itself; its own attempts have spent `spent_before`.
     pub(crate) fn reserve(
         &self,
         limits: &BudgetSpec,
-        unit: Option<&str>,
+        (unit, spent_before): (Option<&str>, Money),
         estimate: Money,
         now: Timestamp,
     ) -> Result<Reservation, Refusal> {
@@ -81,9 +82,13 @@ impl Ledger {
             spending.day = day;
             spending.today = Money::ZERO;
         }
-        let spent_on_unit = unit
-            .and_then(|u| spending.units.get(u))
-            .map_or(Money::ZERO, |s| s.0);
+        let spent_on_unit = match unit {
+            Some(unit) => spending
+                .units
+                .get(unit)
+                .map_or(Money::ZERO, |spent| spent.0),
+            None => spent_before,
+        };
         over(limits.per_unit, spent_on_unit, estimate, "unit of work")?;
         over(limits.per_day, spending.today, estimate, "day (UTC)")?;
         spending.add(unit, estimate, now);
@@ -174,17 +179,17 @@ mod tests {
     fn what_was_reserved_and_not_spent_is_free_again() {
         let (ledger, limits) = (Ledger::default(), limits("", "1"));
         let reservation = ledger
-            .reserve(&limits, None, "0.9".parse().unwrap(), NOW)
+            .reserve(&limits, (None, Money::ZERO), "0.9".parse().unwrap(), NOW)
             .unwrap();
         assert!(
             ledger
-                .reserve(&limits, None, "0.2".parse().unwrap(), NOW)
+                .reserve(&limits, (None, Money::ZERO), "0.2".parse().unwrap(), NOW)
                 .is_err()
         );
         ledger.settle(&reservation, "0.1".parse().unwrap(), NOW);
         assert!(
             ledger
-                .reserve(&limits, None, "0.9".parse().unwrap(), NOW)
+                .reserve(&limits, (None, Money::ZERO), "0.9".parse().unwrap(), NOW)
                 .is_ok()
         );
     }
@@ -193,21 +198,52 @@ mod tests {
     fn a_unit_is_bounded_by_itself_and_a_new_day_begins_at_nothing() {
         let (ledger, limits) = (Ledger::default(), limits("0.5", "1"));
         let half: Money = "0.5".parse().unwrap();
-        assert!(ledger.reserve(&limits, Some("a"), half, NOW).is_ok());
-        let refusal = ledger.reserve(&limits, Some("a"), half, NOW).unwrap_err();
+        assert!(
+            ledger
+                .reserve(&limits, (Some("a"), Money::ZERO), half, NOW)
+                .is_ok()
+        );
+        let refusal = ledger
+            .reserve(&limits, (Some("a"), Money::ZERO), half, NOW)
+            .unwrap_err();
         assert_eq!(refusal.code, Code::BudgetExceeded);
         assert!(
             refusal.message.contains("unit of work"),
             "{}",
             refusal.message
         );
-        assert!(ledger.reserve(&limits, Some("b"), half, NOW).is_ok());
         assert!(
-            ledger.reserve(&limits, Some("c"), half, NOW).is_err(),
+            ledger
+                .reserve(&limits, (Some("b"), Money::ZERO), half, NOW)
+                .is_ok()
+        );
+        assert!(
+            ledger
+                .reserve(&limits, (Some("c"), Money::ZERO), half, NOW)
+                .is_err(),
             "the day is spent"
         );
         let tomorrow = NOW.plus(std::time::Duration::from_secs(86_400));
-        assert!(ledger.reserve(&limits, Some("c"), half, tomorrow).is_ok());
+        assert!(
+            ledger
+                .reserve(&limits, (Some("c"), Money::ZERO), half, tomorrow)
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn a_decision_without_a_named_unit_is_one_itself() {
+        let (ledger, limits) = (Ledger::default(), limits("0.5", ""));
+        let some: Money = "0.3".parse().unwrap();
+        assert!(
+            ledger
+                .reserve(&limits, (None, Money::ZERO), some, NOW)
+                .is_ok()
+        );
+        assert!(
+            ledger.reserve(&limits, (None, some), some, NOW).is_err(),
+            "its retry is one too many"
+        );
     }
 
     proptest! {
@@ -216,7 +252,7 @@ mod tests {
             let (ledger, limits) = (Ledger::default(), limits("", "0.000000001"));
             let granted: Money = estimates
                 .into_iter()
-                .filter_map(|e| ledger.reserve(&limits, None, Money::from_pico(e), NOW).ok())
+                .filter_map(|e| ledger.reserve(&limits, (None, Money::ZERO), Money::from_pico(e), NOW).ok())
                 .map(|reservation| reservation.amount())
                 .sum();
             prop_assert!(granted <= Money::from_pico(1000));

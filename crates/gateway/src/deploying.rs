@@ -307,7 +307,8 @@ fn keep_unchanged(plan: &mut Plan, old: &Snapshot) {
         let (Slot::Running(new), Some(before)) = (&*slot, old.running(name)) else {
             continue;
         };
-        if new.deployment == before.deployment && new.system == before.system {
+        let same = new.deployment == before.deployment && new.system == before.system;
+        if same && before.defect().is_none() {
             *slot = Slot::Running(Arc::clone(before));
         }
     }

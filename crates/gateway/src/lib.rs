@@ -33,6 +33,7 @@ mod stream;
 
 mod deployed;
 mod deploying;
+mod head_timer;
 mod in_process;
 mod listener;
 mod metrics;

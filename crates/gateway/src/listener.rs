@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::deploying::StartError;
+use crate::head_timer::{Answering, HeadTimer};
 use crate::node::Node;
 use crate::routes;
 
@@ -59,6 +60,7 @@ struct Serving {
     node: Arc<Node>,
     stop: CancellationToken,
     header_timeout: Duration,
+    idle_timeout: Duration,
     drain: Duration,
 }
 
@@ -79,6 +81,7 @@ impl Node {
             node: Arc::clone(self),
             stop: stop.clone(),
             header_timeout: served.server.header_timeout,
+            idle_timeout: served.server.idle_timeout,
             drain: served.server.drain,
         };
         let mut threads = Vec::with_capacity(self.workers + 1);
@@ -180,10 +183,20 @@ async fn work(serving: Serving, mut connections: mpsc::Receiver<std::net::TcpStr
 
 async fn connection(serving: Serving, stream: TcpStream) {
     let node = Arc::clone(&serving.node);
-    let service = service_fn(move |request| routes::serve(Arc::clone(&node), request));
+    let answering = Answering::default();
+    let stream = HeadTimer::new(stream, serving.header_timeout, answering.clone());
+    let service = service_fn(move |request| {
+        let (node, answering) = (Arc::clone(&node), answering.clone());
+        answering.begin();
+        async move {
+            let reply = routes::serve(node, request).await;
+            answering.end();
+            reply
+        }
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(serving.header_timeout)
+        .header_read_timeout(serving.idle_timeout)
         .max_buf_size(HEAD_BYTES_MAX.max(64 * 1024))
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use parking_lot::Mutex;
 use plimsoll_core::ports::{Decisions, Reviews};
-use plimsoll_core::record::{Deployment, Record};
-use plimsoll_core::{Clock, Code, Digest, Money, NodeName, ReleaseId, Secret, System, SystemName};
+use plimsoll_core::record::{Aggregate, Deployment, Record};
+use plimsoll_core::{
+    Clock, Code, Digest, Money, NodeName, ReleaseId, Secret, System, SystemName, Timestamp,
+};
 use plimsoll_journal::{AppendError, Blobs, Health, Journal, SealedPayload, Ticket};
 use plimsoll_models::{OnnxSearch, Transport};
 use plimsoll_spec::{WhenFull, Workspace};
@@ -24,6 +27,9 @@ use crate::refusal::Refusal;
 use crate::reviews::Waiters;
 use crate::room::Room;
 use crate::snapshot::{Slot, Snapshot};
+
+/// A record waits at least this long for a full queue that it should wait for: the decision was made.
+const PATIENCE_MIN: Duration = Duration::from_secs(1);
 
 /// Everything that a node is made of; the binary opens the parts.
 pub struct Parts {
@@ -81,6 +87,8 @@ pub struct Node {
     ledgers: Mutex<BTreeMap<SystemName, Arc<Ledger>>>,
     pepper: Secret,
     when_full: WhenFull,
+    /// Refused without a decision: how many, since when. Bounded by the number of codes.
+    refused: Mutex<BTreeMap<Code, (u64, Timestamp)>>,
     random: Mutex<u64>,
 }
 
@@ -150,6 +158,7 @@ impl Node {
             transport,
             reviews: parts.reviews,
             decisions: parts.decisions,
+            refused: Mutex::default(),
             random: Mutex::new(seed()),
             clock,
             journal,
@@ -175,23 +184,61 @@ impl Node {
         Arc::clone(ledgers.entry(system.clone()).or_default())
     }
 
-    /// Hands a record to the journal's writer; a full queue sheds or waits, as declared.
+    /// Hands a record to the journal's writer; a full queue sheds, or waits as long as `patience`, as
+    /// declared.
     pub(crate) async fn append(
         &self,
         record: Record,
         sealed: Option<SealedPayload>,
+        patience: Duration,
     ) -> Result<Ticket, Refusal> {
+        let full = || Refusal::plain(Code::RecordQueueFull);
         let appended = match self.when_full {
             WhenFull::Shed => self.journal.append(&record, sealed),
-            WhenFull::Wait => self.journal.append_waiting(&record, sealed).await,
+            WhenFull::Wait => {
+                let patience = patience.max(PATIENCE_MIN);
+                let appending = self.journal.append_waiting(&record, sealed);
+                tokio::time::timeout(patience, appending)
+                    .await
+                    .map_err(|_| full())?
+            }
         };
         appended.map_err(|error| match error {
-            AppendError::QueueFull { .. } => Refusal::plain(Code::RecordQueueFull),
+            AppendError::QueueFull { .. } => full(),
             other => {
                 tracing::debug!(error = %other, "a record was not taken");
                 Refusal::plain(Code::RecordUnavailable)
             }
         })
+    }
+
+    /// Counts a request that is refused before there is a decision.
+    pub(crate) fn count_refused(&self, code: Code) {
+        self.metrics.refused(code);
+        let now = self.clock.now();
+        let mut refused = self.refused.lock();
+        refused.entry(code).or_insert((0, now)).0 += 1;
+    }
+
+    /// Writes what was refused without a decision since the last time into the journal, counted by
+    /// code. What cannot be written is counted on.
+    pub fn flush_refused(&self) {
+        let counted = std::mem::take(&mut *self.refused.lock());
+        let to = self.clock.now();
+        for (code, (count, from)) in counted {
+            let aggregate = Aggregate {
+                system: None,
+                code,
+                count,
+                from,
+                to,
+            };
+            let record = Record::Uncounted(Box::new(aggregate));
+            if let Err(error) = self.journal.append(&record, None) {
+                tracing::warn!(%error, "counted refusals could not be recorded yet");
+                self.refused.lock().entry(code).or_insert((0, from)).0 += count;
+            }
+        }
     }
 
     /// Appends a record and waits until it is on disk: a drill, a runbook run.

@@ -27,27 +27,37 @@ pub(crate) fn reserve(
     }
     let since = ex.node.clock.elapsed();
     let ledger = ex.node.ledger(&ex.decision.system);
-    let unit = ex.decision.unit.clone();
+    let tenant = &ex.decision.tenant;
+    let unit = ex
+        .decision
+        .unit
+        .as_ref()
+        .map(|unit| format!("{tenant} {unit}"));
+    let spent_before = ex
+        .decision
+        .attempts
+        .iter()
+        .map(|attempt| attempt.cost.amount)
+        .sum();
     let now = ex.node.clock.now();
-    let reserved = ledger
-        .reserve(limits, unit.as_deref(), estimate, now)
-        .map_err(Failure::from);
+    let reserved = ledger.reserve(limits, (unit.as_deref(), spent_before), estimate, now);
+    let reserved = reserved.map_err(Failure::from);
     ex.note_control("budget", since, reserved.as_ref().err());
     reserved
 }
 
 /// What the call may cost at the most; zero if nobody can say (which `check` refuses under a limit).
 fn ceiling(ex: &Open, name: &ModelName, body: Option<&Bytes>) -> Money {
-    let Some(ModelSpec::Openai(spec)) = ex.system.manifest().models.get(name) else {
+    let Some((provider, model)) = ex.system.priced.get(name) else {
         return Money::ZERO;
     };
+    let output_tokens = match ex.system.manifest().models.get(name) {
+        Some(ModelSpec::Openai(spec)) => spec.max_output_tokens.map_or(0, u64::from),
+        _ => 0,
+    };
     let input_tokens = body.map_or(0, |body| body.len() as u64 / BYTES_PER_TOKEN_MIN);
-    let output_tokens = spec.max_output_tokens.map_or(0, u64::from);
-    let (provider, model, at) = (spec.provider.as_str(), &spec.model, ex.decision.opened_at);
-    let ceiling = ex
-        .snapshot
-        .prices
-        .ceiling(provider, model, at, input_tokens, output_tokens);
+    let (prices, at) = (&ex.snapshot.prices, ex.decision.opened_at);
+    let ceiling = prices.ceiling(provider, model, at, input_tokens, output_tokens);
     ceiling.unwrap_or(Money::ZERO)
 }
 
@@ -71,7 +81,9 @@ pub(crate) async fn open(ex: &mut Exchange, reserved: Money) -> Result<(), Failu
         decision: ex.decision.clone(),
         reserved,
     };
-    let ticket = ex.node.append(Record::Opened(Box::new(opened)), None).await;
+    let patience = ex.remaining();
+    let record = Record::Opened(Box::new(opened));
+    let ticket = ex.node.append(record, None, patience).await;
     let ticket = ticket.map_err(Failure::from)?;
     ex.opened = true;
     if ex.decision.stream && ex.system.manifest().record == Durability::Durable {

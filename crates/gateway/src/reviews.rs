@@ -24,9 +24,12 @@ use crate::failure::Failure;
 use crate::node::Node;
 use crate::opening;
 use crate::refusal::Refusal;
+use crate::stage::finish::cost_of_attempts;
 
 /// How many callers may wait at a time; a further one is told at once that the review is open.
 const WAITERS_MAX: usize = 10_000;
+/// How long a review's records wait for a full queue.
+const WRITE_PATIENCE: Duration = Duration::from_secs(10);
 /// How many overdue reviews are closed in one go.
 const EXPIRE_AT_ONCE: u32 = 500;
 
@@ -116,7 +119,11 @@ pub(crate) async fn open(
         ex.decision.review = None;
         Failure::plain(Code::ReviewUnavailable)
     })?;
-    let ticket = ex.node.append(event, None).await.map_err(Failure::from)?;
+    let ticket = ex
+        .node
+        .append(event, None, WRITE_PATIENCE)
+        .await
+        .map_err(Failure::from)?;
     ticket
         .durable()
         .await
@@ -277,15 +284,19 @@ impl Node {
         let mut decision = review.decision.clone();
         decision.closed_at = Some(at);
         decision.outcome = Some(outcome);
+        decision.cost = cost_of_attempts(&decision);
         let micros = decision.total_micros().unwrap_or(0);
         self.metrics.closed(&decision, micros);
         let sealed = self.seal_review(&mut decision, &review.input, output);
         let lost = |error: Refusal| ReviewError::Record(error.message);
-        self.append(event(&review, change, actor, at), None)
+        self.append(event(&review, change, actor, at), None, WRITE_PATIENCE)
             .await
             .map_err(lost)?;
         let closed = Record::Closed(Box::new(decision.clone()));
-        let ticket = self.append(closed, sealed).await.map_err(lost)?;
+        let ticket = self
+            .append(closed, sealed, WRITE_PATIENCE)
+            .await
+            .map_err(lost)?;
         ticket
             .durable()
             .await

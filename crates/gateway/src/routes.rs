@@ -11,7 +11,7 @@ use plimsoll_core::Code;
 use plimsoll_core::decision::Protocol;
 use serde_json::json;
 
-use crate::idempotency::{Claim, Claimed, Stored};
+use crate::idempotency::{Claim, Claimed, KEPT, Stored};
 use crate::node::Node;
 use crate::protocol::{Call, body, decisions, models, oip, openai_chat, polling, respond};
 use crate::refusal::Refusal;
@@ -107,7 +107,7 @@ pub(crate) async fn serve(
         )),
     };
     Ok(answered.unwrap_or_else(|refusal| {
-        node.metrics.refused(refusal.code);
+        node.count_refused(refusal.code);
         respond::refuse(protocol, &refusal)
     }))
 }
@@ -140,7 +140,7 @@ async fn answer(
     }
     let (limits, timeout) = (call.snapshot.frame, call.snapshot.body_timeout);
     let body = body::read(incoming, limits.bytes_max, timeout).await;
-    let claimed = match claim(&mut call, route, &body)? {
+    let claimed = match claim(&mut call, route, &body).await? {
         Some(Claim::Again(stored)) => return Ok(again(stored)),
         Some(Claim::New(claimed)) => Some(claimed),
         None => None,
@@ -157,8 +157,9 @@ async fn answer(
     })
 }
 
-/// Claims the caller's idempotency key for this call, if it sent one.
-fn claim(
+/// Claims the caller's idempotency key for this call, if it sent one. A key that this process does not
+/// know may have been used before a restart: the records know, though not what was answered.
+async fn claim(
     call: &mut Call,
     route: Route<'_>,
     body: &Result<Bytes, Refusal>,
@@ -169,7 +170,22 @@ fn claim(
     let scoped = format!("{}\0{route:?}\0{key}", call.caller.tenant);
     let key = call.node.pseudonym("idempotency", &scoped);
     call.idempotency = Some(key);
-    call.node.idempotency.claim(key, bytes).map(Some)
+    let claim = call.node.idempotency.claim(key, bytes)?;
+    if matches!(claim, Claim::New(_)) {
+        let since = call.node.clock.now().minus(KEPT);
+        let tenant = &call.caller.tenant;
+        let earlier = call.node.decisions.by_idempotency(tenant, key, since).await;
+        let earlier = earlier.map_err(|_| Refusal::plain(Code::StoreUnavailable))?;
+        if let Some(decision) = earlier {
+            let message = format!(
+                "decision {} was made under this key, and its answer is not held any more: \
+                 see /v1/decisions/{}",
+                decision.id, decision.id
+            );
+            return Err(Refusal::new(Code::IdempotencyNotKept, message));
+        }
+    }
+    Ok(Some(claim))
 }
 
 fn again(stored: Stored) -> respond::Reply {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use plimsoll_core::decision::{Payload, PayloadRef};
 use plimsoll_core::ports::{Boxed, Decisions, PortError};
-use plimsoll_core::{Decision, DecisionId, TenantName};
+use plimsoll_core::{Decision, DecisionId, Digest, TenantName, Timestamp};
 use plimsoll_journal::Payloads;
 use sqlx::{QueryBuilder, Sqlite};
 
@@ -198,11 +198,49 @@ impl Decisions for ProjectedDecisions {
         Box::pin(self.of_tenant(tenant, id))
     }
 
+    fn by_idempotency<'a>(
+        &'a self,
+        tenant: &'a TenantName,
+        key: Digest,
+        since: Timestamp,
+    ) -> Boxed<'a, Result<Option<Decision>, PortError>> {
+        Box::pin(async move {
+            let found = self.store.decision_by_idempotency(tenant, key, since).await;
+            found.map_err(|error| port_error("look an idempotency key up", error))
+        })
+    }
+
     fn payload<'a>(
         &'a self,
         tenant: &'a TenantName,
         id: DecisionId,
     ) -> Boxed<'a, Result<Option<Payload>, PortError>> {
         Box::pin(self.payload_of(tenant, id))
+    }
+}
+
+impl Store {
+    /// The decision of `tenant` whose record carries this idempotency pseudonym, opened since `since`.
+    ///
+    /// # Errors
+    /// If the database is away or holds what cannot be read.
+    pub async fn decision_by_idempotency(
+        &self,
+        tenant: &TenantName,
+        key: Digest,
+        since: Timestamp,
+    ) -> Result<Option<Decision>, StoreError> {
+        let text: Option<String> = sqlx::query_scalar(
+            "SELECT record FROM decision_records JOIN decisions USING (number)
+             WHERE decisions.tenant = ?1 AND decisions.opened_at >= ?2
+               AND json_extract(record, '$.idempotency') = ?3 LIMIT 1",
+        )
+        .bind(tenant.as_str())
+        .bind(since.as_micros())
+        .bind(key.to_string())
+        .fetch_optional(&self.readers)
+        .await
+        .doing("look an idempotency key up")?;
+        text.map(|text| read_json("decision", &text)).transpose()
     }
 }

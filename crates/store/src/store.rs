@@ -134,6 +134,12 @@ fn pool(connections: u32, options: SqliteConnectOptions) -> SqlitePool {
         .max_connections(connections)
         .acquire_timeout(WAIT_MAX)
         .test_before_acquire(false)
+        // After a full disk a transaction may be neither committed nor rolled back as far as the
+        // driver knows: such a connection is thrown away, or nothing could ever be begun on it again.
+        .before_acquire(|connection, _| {
+            let usable = !connection.is_in_transaction();
+            Box::pin(async move { Ok(usable) })
+        })
         .connect_lazy_with(options)
 }
 

@@ -34,7 +34,7 @@ pub(crate) async fn handle(
     let system = match call.resolve(system) {
         Ok(system) => system,
         Err(refusal) => {
-            call.node.metrics.refused(refusal.code);
+            call.node.count_refused(refusal.code);
             return respond::refuse(call.protocol, &refusal);
         }
     };
@@ -62,11 +62,11 @@ fn read(call: &Call, system: &Deployed, bytes: &Bytes) -> Result<Asked, Refusal>
         (None, Some(inputs)) if inputs.kind == ValueKind::Array => {
             let rows: Vec<&serde_json::value::RawValue> = serde_json::from_slice(frame.raw(inputs))
                 .map_err(|_| shape("the rows are unread"))?;
-            if rows.len() > call.snapshot.rows_max {
+            if rows.len() > rows_max(call, system) {
                 let message = format!(
                     "the batch has {} rows, {} are allowed",
                     rows.len(),
-                    call.snapshot.rows_max
+                    rows_max(call, system)
                 );
                 return Err(Refusal::new(Code::RowsTooMany, message));
             }
@@ -79,6 +79,12 @@ fn read(call: &Call, system: &Deployed, bytes: &Bytes) -> Result<Asked, Refusal>
         (Some(_), Some(_)) => Err(shape("the body has both")),
         (None, None) => Err(shape("the body has neither")),
     }
+}
+
+/// The server's limit or the system's own, whichever is lower.
+pub(crate) fn rows_max(call: &Call, system: &Deployed) -> usize {
+    let own = usize::try_from(system.manifest().input.rows_max).unwrap_or(usize::MAX);
+    call.snapshot.rows_max.min(own)
 }
 
 fn shape(what: &str) -> Refusal {

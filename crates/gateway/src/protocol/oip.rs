@@ -15,7 +15,7 @@ use crate::answer::Item;
 use crate::deployed::{Deployed, InputContract};
 use crate::pipeline::decide;
 use crate::protocol::oip_tensor::{self, InferRequest};
-use crate::protocol::{Call, respond};
+use crate::protocol::{Call, decisions, respond};
 use crate::refusal::Refusal;
 use crate::stage::finish::{Body, Told};
 
@@ -82,7 +82,7 @@ const fn datatype(column: &Column) -> &'static str {
 }
 
 fn refuse(call: &Call, refusal: &Refusal) -> respond::Reply {
-    call.node.metrics.refused(refusal.code);
+    call.node.count_refused(refusal.code);
     respond::refuse(call.protocol, refusal)
 }
 
@@ -96,7 +96,7 @@ pub(crate) async fn infer(
         Ok(system) => system,
         Err(refusal) => return refuse(&call, &refusal),
     };
-    let request = body.and_then(|bytes| read(&call, &bytes));
+    let request = body.and_then(|bytes| read(&call, &system, &bytes));
     let request = match request {
         Ok(request) => request,
         Err(refusal) => {
@@ -117,7 +117,7 @@ pub(crate) async fn infer(
     tell(&call, &system, &request, &told)
 }
 
-fn read(call: &Call, bytes: &Bytes) -> Result<InferRequest, Refusal> {
+fn read(call: &Call, system: &Deployed, bytes: &Bytes) -> Result<InferRequest, Refusal> {
     let length = call.headers.get("inference-header-content-length");
     let header_bytes = match length {
         None => bytes.len(),
@@ -135,11 +135,12 @@ fn read(call: &Call, bytes: &Bytes) -> Result<InferRequest, Refusal> {
     };
     let (header, binary) = bytes.split_at(header_bytes);
     let request = oip_tensor::read(header, binary, &call.snapshot.frame)?;
-    if request.rows.len() > call.snapshot.rows_max {
+    let rows_max = decisions::rows_max(call, system);
+    if request.rows.len() > rows_max {
         let message = format!(
             "the call has {} rows, {} are allowed",
             request.rows.len(),
-            call.snapshot.rows_max
+            rows_max
         );
         return Err(Refusal::new(Code::RowsTooMany, message));
     }

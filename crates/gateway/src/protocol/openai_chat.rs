@@ -37,7 +37,7 @@ pub(crate) async fn handle(mut call: Call, body: Result<Bytes, Refusal>) -> resp
             tell(told, told_as)
         }
         Err(refusal) => {
-            call.node.metrics.refused(refusal.code);
+            call.node.count_refused(refusal.code);
             respond::refuse(call.protocol, &refusal)
         }
     }

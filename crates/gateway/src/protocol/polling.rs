@@ -34,7 +34,7 @@ pub(crate) async fn handle(call: Call, id: &str) -> respond::Reply {
             reply
         }
         Err(refusal) => {
-            call.node.metrics.refused(refusal.code);
+            call.node.count_refused(refusal.code);
             respond::refuse(call.protocol, &refusal)
         }
     }

@@ -110,7 +110,8 @@ pub(crate) async fn write(
     };
     complete(open, outcome, code);
     let record = Record::Closed(Box::new(open.decision.clone()));
-    open.node.append(record, sealed).await
+    let patience = open.remaining();
+    open.node.append(record, sealed, patience).await
 }
 
 fn complete(open: &mut Open, outcome: Outcome, code: Option<Code>) {
@@ -126,14 +127,19 @@ fn complete(open: &mut Open, outcome: Outcome, code: Option<Code>) {
     if let Some(code) = code {
         decision.kind = decision.kind.or(code.kind());
     }
-    decision.cost = decision
-        .attempts
-        .iter()
-        .fold(Cost::FREE, |sum, a| sum.plus(a.cost));
+    decision.cost = cost_of_attempts(decision);
     open.places.clear();
     open.meters()
         .closed(&open.node.metrics, &open.decision, total);
     note_skipped(open, outcome);
+}
+
+/// What all attempts of a decision cost together.
+pub(crate) fn cost_of_attempts(decision: &Decision) -> Cost {
+    decision
+        .attempts
+        .iter()
+        .fold(Cost::FREE, |sum, attempt| sum.plus(attempt.cost))
 }
 
 /// A control that is configured and did not run on a model's answer is an alarm.

@@ -26,3 +26,21 @@ async fn the_same_key_makes_one_decision() {
     assert_eq!(closed.len(), 1);
     assert!(closed[0].idempotency.is_some());
 }
+
+#[tokio::test]
+async fn a_key_that_was_used_before_a_restart_does_nothing_twice() {
+    let node = TestNode::start(&loan()).await;
+    let key = [("idempotency-key", "order-8")];
+    let body = json!({"input": {"amount": 20, "city": "Bonn"}});
+    let first = node.post_with(&decisions_of("loan"), &body, &key).await;
+    let node = TestNode::start_in(node.stop().await).await;
+    let again = node.post_with(&decisions_of("loan"), &body, &key).await;
+    assert_eq!(
+        again.json()["error"]["code"],
+        "idempotency_not_kept",
+        "{}",
+        again.text()
+    );
+    assert!(again.text().contains(first.header("plimsoll-decision")));
+    assert_eq!(node.closed().await.len(), 1);
+}
