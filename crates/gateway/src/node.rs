@@ -188,16 +188,16 @@ impl Node {
     /// declared.
     pub(crate) async fn append(
         &self,
-        record: Record,
+        record: &Record,
         sealed: Option<SealedPayload>,
         patience: Duration,
     ) -> Result<Ticket, Refusal> {
         let full = || Refusal::plain(Code::RecordQueueFull);
         let appended = match self.when_full {
-            WhenFull::Shed => self.journal.append(&record, sealed),
+            WhenFull::Shed => self.journal.append(record, sealed),
             WhenFull::Wait => {
                 let patience = patience.max(PATIENCE_MIN);
-                let appending = self.journal.append_waiting(&record, sealed);
+                let appending = self.journal.append_waiting(record, sealed);
                 tokio::time::timeout(patience, appending)
                     .await
                     .map_err(|_| full())?

@@ -83,7 +83,7 @@ pub(crate) async fn open(ex: &mut Exchange, reserved: Money) -> Result<(), Failu
     };
     let patience = ex.remaining();
     let record = Record::Opened(Box::new(opened));
-    let ticket = ex.node.append(record, None, patience).await;
+    let ticket = ex.node.append(&record, None, patience).await;
     let ticket = ticket.map_err(Failure::from)?;
     ex.opened = true;
     if ex.decision.stream && ex.system.manifest().record == Durability::Durable {

@@ -121,7 +121,7 @@ pub(crate) async fn open(
     })?;
     let ticket = ex
         .node
-        .append(event, None, WRITE_PATIENCE)
+        .append(&event, None, WRITE_PATIENCE)
         .await
         .map_err(Failure::from)?;
     ticket
@@ -289,12 +289,12 @@ impl Node {
         self.metrics.closed(&decision, micros);
         let sealed = self.seal_review(&mut decision, &review.input, output);
         let lost = |error: Refusal| ReviewError::Record(error.message);
-        self.append(event(&review, change, actor, at), None, WRITE_PATIENCE)
+        self.append(&event(&review, change, actor, at), None, WRITE_PATIENCE)
             .await
             .map_err(lost)?;
         let closed = Record::Closed(Box::new(decision.clone()));
         let ticket = self
-            .append(closed, sealed, WRITE_PATIENCE)
+            .append(&closed, sealed, WRITE_PATIENCE)
             .await
             .map_err(lost)?;
         ticket

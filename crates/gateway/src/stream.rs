@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use plimsoll_core::decision::{Cost, Usage};
 use plimsoll_core::manifest::{GuardAction, StreamMode};
-use plimsoll_core::stakes::{Durability, PayloadPolicy};
+use plimsoll_core::stakes::PayloadPolicy;
 use plimsoll_core::{Code, Decision, Outcome};
 use plimsoll_guard::phrases::PhraseWindow;
 use plimsoll_models::openai::{Channel, ChatStream, OpenaiModel, Part, StreamEvent};
@@ -287,20 +287,10 @@ impl Telling {
             events: Vec::new(),
             content,
         };
-        let durability = open.system.manifest().record;
-        let written = finish::write(&mut open, outcome, code, Some(&answer)).await;
-        let refused = match (written, durability) {
-            (Ok(ticket), Durability::Durable) => ticket.durable().await.is_err(),
-            (Ok(_), Durability::Buffered) => false,
-            (Err(_), _) => true,
-        };
-        let mut decision = open.decision;
-        if refused {
-            open.node
-                .metrics
-                .unrecorded(&decision.system, Code::RecordUnavailable);
-            (decision.outcome, decision.code) =
-                (Some(Outcome::Partial), Some(Code::RecordUnavailable));
+        let node = std::sync::Arc::clone(&open.node);
+        let (mut decision, recorded) = finish::write(open, outcome, code, Some(&answer)).await;
+        if let Err(refusal) = recorded {
+            finish::withhold(&node, &mut decision, Outcome::Partial, refusal.code);
         }
         Some(decision)
     }

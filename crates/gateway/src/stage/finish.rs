@@ -3,13 +3,16 @@
 //! With a durable record the answer leaves after its record is on disk. If the record cannot be
 //! written, the answer is withheld: what is not recorded was not decided.
 
+use std::sync::Arc;
+
 use plimsoll_core::decision::Cost;
 use plimsoll_core::stakes::Durability;
 use plimsoll_core::{Code, Decision, Outcome, Record};
-use plimsoll_journal::Ticket;
+use plimsoll_journal::SealedPayload;
 
 use crate::answer::Answer;
 use crate::exchange::{Exchange, Open};
+use crate::node::Node;
 use crate::pipeline::Ending;
 use crate::refusal::Refusal;
 use crate::reviews::Waiting;
@@ -59,59 +62,74 @@ pub(crate) async fn finish(ex: Exchange, ending: Ending) -> Told {
 }
 
 /// Closes a decision with an answer or a refusal.
-pub(crate) async fn close(mut open: Open, outcome: Outcome, end: Result<Answer, Refusal>) -> Told {
+pub(crate) async fn close(open: Open, outcome: Outcome, end: Result<Answer, Refusal>) -> Told {
+    let node = Arc::clone(&open.node);
     let code = end.as_ref().err().map(|refusal| refusal.code);
-    let (answer, durability) = (end.as_ref().ok(), open.system.manifest().record);
-    let written = write(&mut open, outcome, code, answer).await;
-    let written = match (written, durability) {
+    let (mut decision, recorded) = write(open, outcome, code, end.as_ref().ok()).await;
+    let body = match (recorded, end) {
+        (Ok(()), Ok(answer)) => Body::Answer(answer),
+        (Ok(()), Err(refusal)) => Body::Refused(refusal),
+        (Err(refusal), _) => {
+            withhold(&node, &mut decision, Outcome::Refused, refusal.code);
+            Body::Refused(refusal)
+        }
+    };
+    Told { decision, body }
+}
+
+/// Closes the record, seals the payload and hands both to the journal's writer; with a durable record
+/// it waits for the disk. Gives the decision as it was written, and whether it is recorded.
+pub(crate) async fn write(
+    mut open: Open,
+    outcome: Outcome,
+    code: Option<Code>,
+    answer: Option<&Answer>,
+) -> (Decision, Result<(), Refusal>) {
+    let sealed = seal(&mut open, answer);
+    complete(&mut open, outcome, code);
+    let (patience, durability) = (open.remaining(), open.system.manifest().record);
+    let Open { node, decision, .. } = open;
+    let sealed = match sealed {
+        Ok(sealed) => sealed,
+        Err(refusal) => return (decision, Err(refusal)),
+    };
+    let record = Record::Closed(Box::new(decision));
+    let appended = node.append(&record, sealed, patience).await;
+    let Record::Closed(decision) = record else {
+        unreachable!("it was made two lines above")
+    };
+    let recorded = match (appended, durability) {
         (Ok(ticket), Durability::Durable) => ticket.durable().await.map_err(|_| refused_record()),
         (Ok(_), Durability::Buffered) => Ok(()),
         (Err(refusal), _) => Err(refusal),
     };
-    let body = match (written, end) {
-        (Ok(()), Ok(answer)) => Body::Answer(answer),
-        (Ok(()), Err(refusal)) | (Err(refusal), _) => Body::Refused(refusal),
-    };
-    if let Body::Refused(refusal) = &body
-        && code != Some(refusal.code)
-    {
-        open.decision.outcome = Some(Outcome::Refused);
-        open.decision.code = Some(refusal.code);
-        open.decision.kind = open.decision.kind.or(refusal.code.kind());
-        open.node
-            .metrics
-            .unrecorded(&open.decision.system, refusal.code);
-    }
-    Told {
-        decision: open.decision,
-        body,
-    }
+    (*decision, recorded)
 }
 
-/// Closes the record, seals the payload and hands both to the journal's writer.
-pub(crate) async fn write(
-    open: &mut Open,
-    outcome: Outcome,
-    code: Option<Code>,
-    answer: Option<&Answer>,
-) -> Result<Ticket, Refusal> {
-    let sealed = match crate::payload::payload(open, answer) {
-        Some(bytes) => {
-            let decision = &mut open.decision;
-            let sealed = open
-                .node
-                .journal
-                .seal(&decision.tenant, decision.id, &bytes);
-            let (reference, sealed) = sealed.map_err(|_| refused_record())?;
-            decision.payload = Some(reference);
-            Some(sealed)
-        }
-        None => None,
+fn seal(open: &mut Open, answer: Option<&Answer>) -> Result<Option<SealedPayload>, Refusal> {
+    let Some(bytes) = crate::payload::payload(open, answer) else {
+        return Ok(None);
     };
-    complete(open, outcome, code);
-    let record = Record::Closed(Box::new(open.decision.clone()));
-    let patience = open.remaining();
-    open.node.append(record, sealed, patience).await
+    let decision = &mut open.decision;
+    let sealed = open
+        .node
+        .journal
+        .seal(&decision.tenant, decision.id, &bytes);
+    let (reference, sealed) = sealed.map_err(|_| refused_record())?;
+    decision.payload = Some(reference);
+    Ok(Some(sealed))
+}
+
+/// The record could not be made sure of, so the answer is withheld. The journal may still write it
+/// when the disk recovers: a later record then says what the caller was told.
+pub(crate) fn withhold(node: &Node, decision: &mut Decision, outcome: Outcome, code: Code) {
+    node.metrics.unrecorded(&decision.system, code);
+    (decision.outcome, decision.code) = (Some(outcome), Some(code));
+    decision.kind = decision.kind.or(code.kind());
+    let correction = Record::Closed(Box::new(decision.clone()));
+    if let Err(error) = node.journal.append(&correction, None) {
+        tracing::debug!(%error, "the withheld answer could not be noted either");
+    }
 }
 
 fn complete(open: &mut Open, outcome: Outcome, code: Option<Code>) {
@@ -151,7 +169,7 @@ fn note_skipped(open: &mut Open, outcome: Outcome) {
     if !is_from_a_model || open.decision.answer_age_ms.is_some() {
         return;
     }
-    let system = std::sync::Arc::clone(&open.system);
+    let system = Arc::clone(&open.system);
     let guards = system.input_guards.iter().chain(&system.output_guards);
     let schema = system.output.is_some().then_some("output:schema");
     let unsure = system.unsure.is_some().then_some("unsure");
