@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use plimsoll_core::decision::{
     AttemptReason, AttemptRecord, ControlRecord, CostBasis, PathStep, Verdict,
 };
-use plimsoll_core::manifest::{Manifest, Mode};
-use plimsoll_core::review::Review;
-use plimsoll_core::{Decision, Step};
+use plimsoll_core::manifest::{ExpiryStep, Manifest, Mode};
+use plimsoll_core::review::{Review, ReviewState};
+use plimsoll_core::{Decision, Outcome, Step, Timestamp};
 
 use crate::figures;
 use crate::paint::Paint;
@@ -114,6 +114,19 @@ fn headline(decision: &Decision, around: &Surroundings<'_>, paint: Paint) -> Str
         parts.push(paint.doubtful("drill"));
     }
     format!("{}\n", parts.join("  "))
+}
+
+/// How a closed review ends its decision, and when: known before the decision's record is in the
+/// database. None while the review is open.
+pub fn closed_by(review: &Review) -> Option<(Outcome, Timestamp)> {
+    match &review.state {
+        ReviewState::Open => None,
+        ReviewState::Answered { at, .. } => Some((Outcome::Reviewed, *at)),
+        ReviewState::Expired { at } => Some(match review.on_expiry {
+            ExpiryStep::Abstain => (Outcome::Expired, *at),
+            ExpiryStep::Refuse => (Outcome::Refused, *at),
+        }),
+    }
 }
 
 /// How the decision ended, or what it waits for.
@@ -262,6 +275,15 @@ fn rounded(value: f64) -> String {
 fn step_text(decision: &Decision, step: &PathStep, around: &Surroundings<'_>) -> String {
     let mut text = format!("{} → {}", step.kind, step.step);
     match (&step.step, around.review) {
+        (Step::Review, Some(review))
+            if decision.drill.is_some() && review.state != ReviewState::Open =>
+        {
+            let _infallible = write!(
+                text,
+                ": queue {}, closed at once, as in every drill",
+                review.queue
+            );
+        }
         (Step::Review, Some(review)) => {
             let due = review.due_at.short();
             let state = review.state.as_str();
@@ -323,8 +345,8 @@ fn strip_escapes(text: &str) -> String {
 mod tests {
     use plimsoll_core::decision::{Cost, Protocol, StageTimes};
     use plimsoll_core::{
-        Code, DecisionId, DeploymentId, Digest, EnvironmentName, FailureKind, KeyName, ModelName,
-        ReleaseId, RequestId, ReviewId, SystemName, TenantName, Timestamp,
+        Code, DecisionId, DeploymentId, Digest, EnvironmentName, EventId, FailureKind, KeyName,
+        ModelName, QueueName, ReleaseId, RequestId, ReviewId, SystemName, TenantName,
     };
 
     use super::*;
@@ -439,6 +461,45 @@ mod tests {
             "{text}"
         );
         assert!(lines[1..6].iter().all(|line| width(line) == 80), "{text}");
+    }
+
+    #[test]
+    fn a_drilled_review_reads_as_closed() {
+        let at = Timestamp::parse("2026-03-14T10:41:08Z").unwrap();
+        let mut drilled = Decision {
+            drill: Some(EventId::from_bytes([5; 16])),
+            ..decision()
+        };
+        let review = Review {
+            id: ReviewId::from_bytes([4; 16]),
+            queue: QueueName::new("lending").unwrap(),
+            decision: drilled.clone(),
+            input: serde_json::Value::Null,
+            proposal: None,
+            fallback: None,
+            on_expiry: ExpiryStep::Refuse,
+            opened_at: at,
+            due_at: at,
+            state: ReviewState::Expired { at },
+        };
+        let (outcome, closed_at) = closed_by(&review).unwrap();
+        assert_eq!((outcome, closed_at), (Outcome::Refused, at));
+        drilled.outcome = Some(outcome);
+        let around = Surroundings {
+            review: Some(&review),
+            ..AROUND
+        };
+        let text = render(&drilled, &around, Paint::Plain);
+        assert!(!text.contains("open"), "{text}");
+        assert!(
+            text.contains("lending, closed at once, as in every drill"),
+            "{text}"
+        );
+        let open = Review {
+            state: ReviewState::Open,
+            ..review
+        };
+        assert_eq!(closed_by(&open), None);
     }
 
     #[test]

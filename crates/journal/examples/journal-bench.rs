@@ -5,7 +5,7 @@
 //! ```
 //!
 //! - what appending costs the caller, with and without sealing a payload;
-//! - durable records a second with 1, 32 and 128 callers on two threads;
+//! - durable records a second with 1, 32, 128 and 512 callers on two threads, without payloads and with;
 //! - how long a start takes with 1 GiB of journal.
 
 use std::fmt::Arguments;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plimsoll_core::{Clock, DecisionId, NodeName, Record, SystemClock, TenantName};
-use plimsoll_journal::{AppendError, Journal, JournalConfig, verify};
+use plimsoll_journal::{Journal, JournalConfig, verify};
 
 #[expect(clippy::unwrap_used, reason = "shared with the tests")]
 #[path = "../tests/it/sample.rs"]
@@ -52,12 +52,10 @@ fn all(root: &Path, clock: &Arc<SystemClock>) -> Result<(), Failure> {
     buffered(&root.join("buffered"), clock, &record)?;
     sealed(&root.join("sealed"), clock)?;
     for callers in [1, 32, 128, 512] {
-        durable(
-            &root.join(format!("durable-{callers}")),
-            clock,
-            callers,
-            &record,
-        )?;
+        for payload_bytes in [None, Some(2048)] {
+            let name = format!("durable-{callers}-{}", payload_bytes.is_some());
+            durable(&root.join(name), clock, (callers, payload_bytes), &record)?;
+        }
     }
     start(&root.join("start"), clock, &record)
 }
@@ -123,44 +121,80 @@ fn sealed(root: &Path, clock: &Arc<SystemClock>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The callers share two threads with a runtime each, as in the gateway.
+const THREADS: u32 = 2;
+const LIFE: Duration = Duration::from_secs(3);
+
+type Waits = Vec<Duration>;
+
+async fn call(
+    journal: Arc<Journal>,
+    clock: Arc<SystemClock>,
+    record: Record,
+    payload: Option<Vec<u8>>,
+) -> Result<Waits, Failure> {
+    let tenant = TenantName::default_tenant();
+    let begun = clock.elapsed();
+    let mut waits = Vec::new();
+    while clock.elapsed() - begun < LIFE {
+        let sealed = match &payload {
+            Some(payload) => {
+                let id = DecisionId::new(clock.now());
+                Some(journal.seal(&tenant, id, payload)?.1)
+            }
+            None => None,
+        };
+        let asked = clock.elapsed();
+        journal.append(&record, sealed)?.durable().await?;
+        waits.push(clock.elapsed() - asked);
+    }
+    Ok(waits)
+}
+
 fn durable(
     root: &Path,
     clock: &Arc<SystemClock>,
-    callers: u32,
+    (callers, payload_bytes): (u32, Option<usize>),
     record: &Record,
 ) -> Result<(), Failure> {
-    const LIFE: Duration = Duration::from_secs(3);
     let journal = Arc::new(open(root, clock)?);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .build()?;
     let cpu = cpu_seconds();
     let begun = clock.elapsed();
-    let tasks: Vec<_> = (0..callers)
-        .map(|_| {
-            let (journal, clock, record) =
-                (Arc::clone(&journal), Arc::clone(clock), record.clone());
-            runtime.spawn(async move {
-                let mut waits = Vec::new();
-                while clock.elapsed() - begun < LIFE {
-                    let asked = clock.elapsed();
-                    journal.append(&record, None)?.durable().await?;
-                    waits.push(clock.elapsed() - asked);
-                }
-                Ok::<_, AppendError>(waits)
-            })
+    let threads = (0..THREADS.min(callers)).map(|thread| {
+        let (journal, clock, record) = (Arc::clone(&journal), Arc::clone(clock), record.clone());
+        std::thread::spawn(move || -> Result<Waits, Failure> {
+            let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+            let own = (thread..callers).step_by(THREADS as usize);
+            let tasks: Vec<_> = own
+                .map(|_| {
+                    let payload = payload_bytes.map(|bytes| vec![b'x'; bytes]);
+                    let (journal, clock) = (Arc::clone(&journal), Arc::clone(&clock));
+                    runtime.spawn(call(journal, clock, record.clone(), payload))
+                })
+                .collect();
+            let mut waits = Vec::new();
+            for task in tasks {
+                waits.extend(runtime.block_on(task)??);
+            }
+            Ok(waits)
         })
-        .collect();
+    });
+    let threads: Vec<_> = threads.collect();
     let mut waits = Vec::new();
-    for task in tasks {
-        waits.extend(runtime.block_on(task)??);
+    for thread in threads {
+        waits.extend(
+            thread
+                .join()
+                .map_err(|_| "a thread of callers panicked")??,
+        );
     }
     let spent = (clock.elapsed() - begun).as_secs_f64();
     waits.sort_unstable();
     let at = |share: usize| waits[(waits.len() - 1) * share / 100].as_micros();
     let records = f64::from(u32::try_from(waits.len())?);
+    let payload = payload_bytes.map_or("no payload", |_| "payload of 2 KiB");
     say(format_args!(
-        "durable, {callers} callers: {:.0} records/s, p50 {} µs, p99 {} µs, {:.1} µs of CPU and 1/{:.0} commit per record",
+        "durable, {callers} callers, {payload}: {:.0} records/s, p50 {} µs, p99 {} µs, {:.1} µs of CPU and 1/{:.0} commit per record",
         records / spent,
         at(50),
         at(99),

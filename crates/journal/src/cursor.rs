@@ -68,9 +68,23 @@ impl Cursor {
         self.window.clear();
     }
 
-    /// How long the file is now.
-    pub(crate) fn length(&self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.len())
+    /// How many bytes stand here and behind, without the zeros at the file's end: those the writer
+    /// writes ahead.
+    pub(crate) fn rest(&self) -> io::Result<u64> {
+        let mut piece = vec![0; WINDOW_BYTES];
+        let (mut at, mut end) = (self.offset, self.offset);
+        loop {
+            let count = match self.file.read_at(&mut piece, at) {
+                Ok(0) => return Ok(end - self.offset),
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            if let Some(last) = piece[..count].iter().rposition(|byte| *byte != 0) {
+                end = at + last as u64 + 1;
+            }
+            at += count as u64;
+        }
     }
 
     /// The body of a frame that the last [`Cursor::step`] found.

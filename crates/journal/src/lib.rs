@@ -21,6 +21,8 @@ mod segment;
 
 mod disk;
 mod lock;
+mod output;
+mod syncer;
 
 mod queue;
 mod ticket;

@@ -184,12 +184,11 @@ fn read_last(
     let path = layout.segment(last);
     let end = scan.offset();
     if torn {
-        let length = fs::metadata(&path)
-            .map_err(JournalError::io("read", &path))?
-            .len();
+        // Zeros alone are what was written ahead: a node that died leaves them, and nothing is torn.
+        let bytes = scan.rest().map_err(JournalError::io("read", &path))?;
         cut(disk, &path, end)?;
-        found.recovery.torn_segment = Some(last);
-        found.recovery.torn_bytes = length - end;
+        found.recovery.torn_segment = (bytes > 0).then_some(last);
+        found.recovery.torn_bytes = bytes;
     }
     let payload_end = read_payloads(layout, node, last, disk, found)?;
     let damaged = found.damage.iter().any(|damage| damage.segment == last);

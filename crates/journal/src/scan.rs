@@ -112,10 +112,15 @@ impl Scan {
         Event::Damage(damage)
     }
 
+    /// How many bytes are left, without the zeros at the end.
+    pub(crate) fn rest(&self) -> io::Result<u64> {
+        self.cursor.rest()
+    }
+
     /// What is lost if the segment, which is not the last, ends here; the next one begins with the
     /// sequence `next`. None if nothing is.
     pub(crate) fn lost_at_end(&self, next: u64) -> io::Result<Option<Damage>> {
-        let bytes = self.cursor.length()?.saturating_sub(self.cursor.offset());
+        let bytes = self.cursor.rest()?;
         let lost = bytes > 0 || next != self.sequence;
         Ok(lost.then(|| Damage {
             segment: self.segment,

@@ -1,5 +1,5 @@
-//! The one thread that writes: it takes a batch, puts its payloads and then its records on disk with
-//! one sync each, and tells who waits.
+//! The one thread that writes: it takes a batch, puts its payloads and its records on disk with one
+//! sync each, both at the same time, and tells who waits once both are done.
 //!
 //! When the disk refuses, the batch stays in memory and is tried again, at the same place in the same
 //! file, until the disk takes it or the journal is closed. What is in memory is bounded by the queue.
@@ -12,17 +12,20 @@ use std::time::Duration;
 
 use plimsoll_core::{Clock, NodeName};
 
-use crate::disk::{Disk, DiskFile};
+use crate::disk::Disk;
 use crate::frame::{self, HEADER_BYTES, Header, PAYLOAD_MAGIC, RECORD_MAGIC};
 use crate::index::{OpenDecisions, Place, SegmentIndex};
+use crate::output::{Ahead, Output};
 use crate::payload_index::{self, ActivePayloads};
 use crate::queue::{Batch, Queue, Timing};
 use crate::segment::{FILE_HEADER_BYTES, FileHeader, FileKind, Layout};
+use crate::syncer::Syncer;
 
 const RETRY_FIRST: Duration = Duration::from_millis(20);
 const RETRY_MAX: Duration = Duration::from_secs(1);
 /// How often a closing journal still tries a disk that refuses.
 const CLOSING_TRIES: u32 = 3;
+const BEGUN: &str = "there is one after a rotation";
 /// A payload file may grow to this many times the size of a segment.
 const PAYLOAD_FACTOR: u64 = 4;
 
@@ -37,13 +40,6 @@ pub(crate) struct Shared {
     pub lost: AtomicU64,
     /// Where the payloads of the segment that is written lie.
     pub payloads: ActivePayloads,
-}
-
-/// A file and where its good bytes end.
-#[derive(Debug)]
-struct Output {
-    file: Box<dyn DiskFile>,
-    end: u64,
 }
 
 /// Where a journal goes on.
@@ -82,6 +78,8 @@ pub(crate) struct Writer {
     next: u64,
     segment: Option<Output>,
     payloads: Option<Output>,
+    /// Started with the first payload.
+    syncer: Option<Syncer>,
     open: OpenDecisions,
     unended: bool,
 }
@@ -99,7 +97,7 @@ impl Writer {
         let reopen = |end: Option<u64>, path: &Path| {
             end.map(|end| {
                 let file = setup.disk.open(path).map_err(doing("open"))?;
-                Ok(Output { file, end })
+                Ok(Output::new(file, end))
             })
             .transpose()
         };
@@ -115,6 +113,7 @@ impl Writer {
             next: tail.next,
             segment,
             payloads,
+            syncer: None,
             open: tail.open,
             unended: tail.unended,
         };
@@ -166,22 +165,12 @@ impl Writer {
         if self.is_full(batch) {
             self.rotate()?;
         }
-        if !batch.payloads.is_empty() {
-            self.write_payloads(&batch.payloads)?;
+        if batch.payloads.is_empty() {
+            self.write_records(batch)?;
+        } else {
+            self.write_both(batch)?;
         }
-        let at = self.setup.clock.now();
-        batch.frames[..HEADER_BYTES].copy_from_slice(&frame::mark(batch.first, at));
-        let segment = self
-            .segment
-            .as_mut()
-            .expect("there is one after a rotation");
-        let begin = segment.end;
-        segment
-            .file
-            .write_at(&batch.frames, begin)
-            .map_err(doing("write records"))?;
-        segment.file.sync().map_err(doing("sync records"))?;
-        segment.end += batch.frames.len() as u64;
+        let begin = self.commit_records(batch);
         self.next = batch.end();
         for (offset, header) in frames(RECORD_MAGIC, &batch.frames) {
             let place = Place {
@@ -193,10 +182,71 @@ impl Writer {
         Ok(())
     }
 
+    /// Writes and syncs mark and records.
+    fn write_records(&mut self, batch: &mut Batch) -> Result<(), Refused> {
+        let at = self.setup.clock.now();
+        batch.frames[..HEADER_BYTES].copy_from_slice(&frame::mark(batch.first, at));
+        let ahead = Ahead::up_to(self.setup.segment_bytes);
+        let segment = self.segment.as_mut().expect(BEGUN);
+        segment
+            .write(&batch.frames, ahead)
+            .map_err(doing("write records"))?;
+        segment.sync().map_err(doing("sync records"))
+    }
+
+    /// Goes on behind the records of `batch`, which are on disk; the offset where they begin.
+    fn commit_records(&mut self, batch: &Batch) -> u64 {
+        let segment = self.segment.as_mut().expect(BEGUN);
+        let begin = segment.end();
+        segment.advance(batch.frames.len());
+        begin
+    }
+
+    /// Writes payloads and records, and syncs both at the same time. Neither file goes on before both
+    /// are on disk, so that a try that fails is repeated at the same places.
+    fn write_both(&mut self, batch: &mut Batch) -> Result<(), Refused> {
+        let mut payloads = self.payload_output()?;
+        let ahead = Ahead::up_to(self.setup.segment_bytes * PAYLOAD_FACTOR);
+        if let Err(error) = payloads.write(&batch.payloads, ahead) {
+            self.payloads = Some(payloads);
+            return Err(("write payloads", error));
+        }
+        let syncer = match self.syncer.take().map_or_else(Syncer::start, Ok) {
+            Ok(syncer) => syncer,
+            Err(error) => {
+                self.payloads = Some(payloads);
+                return Err(("start a thread", error));
+            }
+        };
+        syncer.begin(payloads);
+        let records = self.write_records(batch);
+        let (mut payloads, synced) = syncer.finish();
+        self.syncer = Some(syncer);
+        let both = records.and(synced.map_err(doing("sync payloads")));
+        if both.is_ok() {
+            let begin = payloads.end();
+            payloads.advance(batch.payloads.len());
+            let written = frames(PAYLOAD_MAGIC, &batch.payloads);
+            let written = written.map(|(offset, header)| (header.id, begin + offset));
+            self.setup.shared.payloads.extend(self.first, written);
+        }
+        self.payloads = Some(payloads);
+        both
+    }
+
+    /// Takes the payload file, begun if there is none yet.
+    fn payload_output(&mut self) -> Result<Output, Refused> {
+        if let Some(payloads) = self.payloads.take() {
+            return Ok(payloads);
+        }
+        let path = self.setup.layout.payload(self.first);
+        self.begin_file(FileKind::Payloads, &path, self.first)
+    }
+
     fn is_full(&self, batch: &Batch) -> bool {
         let full = |output: &Option<Output>, more: usize, max: u64| {
             output.as_ref().is_some_and(|output| {
-                output.end > FILE_HEADER_BYTES && output.end + more as u64 > max
+                output.end() > FILE_HEADER_BYTES && output.end() + more as u64 > max
             })
         };
         let max = self.setup.segment_bytes;
@@ -205,30 +255,16 @@ impl Writer {
         self.segment.is_none() || (self.next > self.first && (segment_full || payloads_full))
     }
 
-    fn write_payloads(&mut self, frames_bytes: &[u8]) -> Result<(), Refused> {
-        if self.payloads.is_none() {
-            let path = self.setup.layout.payload(self.first);
-            let file = self.begin_file(FileKind::Payloads, &path, self.first)?;
-            self.payloads = Some(file);
-        }
-        let payloads = self.payloads.as_mut().expect("made above");
-        let begin = payloads.end;
-        payloads
-            .file
-            .write_at(frames_bytes, begin)
-            .map_err(doing("write payloads"))?;
-        payloads.file.sync().map_err(doing("sync payloads"))?;
-        payloads.end += frames_bytes.len() as u64;
-        let written = frames(PAYLOAD_MAGIC, frames_bytes);
-        let written = written.map(|(offset, header)| (header.id, begin + offset));
-        self.setup.shared.payloads.extend(self.first, written);
-        Ok(())
-    }
-
-    /// Ends the segment, with the files beside it that make later starts and searches quick, and
-    /// begins the next. Each step may be repeated.
+    /// Ends the segment, without zeros behind it and with the files beside it that make later starts
+    /// and searches quick, and begins the next. Each step may be repeated.
     fn rotate(&mut self) -> Result<(), Refused> {
         let setup = &self.setup;
+        for output in [&mut self.segment, &mut self.payloads]
+            .into_iter()
+            .flatten()
+        {
+            output.give_back().map_err(doing("end a file"))?;
+        }
         if self.segment.is_some() || self.unended {
             if let Some(entries) = setup.shared.payloads.entries(self.first) {
                 let path = setup.layout.payload_index(self.first);
@@ -278,10 +314,7 @@ impl Writer {
         file.sync().map_err(doing("sync a file's header"))?;
         let folder = path.parent().unwrap_or(path);
         disk.sync_folder(folder).map_err(doing("sync the folder"))?;
-        Ok(Output {
-            file,
-            end: FILE_HEADER_BYTES,
-        })
+        Ok(Output::new(file, FILE_HEADER_BYTES))
     }
 
     fn mark_end(&mut self) -> io::Result<()> {
@@ -289,8 +322,11 @@ impl Writer {
             return Ok(());
         };
         let mark = frame::mark(self.next, self.setup.clock.now());
-        segment.file.write_at(&mark, segment.end)?;
-        segment.file.sync()
+        segment.write(&mark, Ahead::NONE)?;
+        segment.advance(mark.len());
+        segment.sync()?;
+        segment.give_back()?;
+        self.payloads.as_mut().map_or(Ok(()), Output::give_back)
     }
 }
 

@@ -7,6 +7,7 @@ mod output;
 
 mod client;
 mod data_folder;
+mod lag;
 mod rows;
 mod workspace;
 

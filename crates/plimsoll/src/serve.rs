@@ -8,6 +8,7 @@ mod background;
 mod live_node;
 mod logging;
 mod operations;
+mod resident;
 mod watch;
 
 use std::net::SocketAddr;
@@ -64,6 +65,7 @@ pub(crate) async fn run(global: &Global) -> Outcome<Exit> {
         (listening.address(), control_address),
         &assembly,
     );
+    tokio::spawn(resident::give_back_code());
     signals.stopped(&operations).await;
     shut_down(listening, assembly, background, operators, stop, signals).await
 }

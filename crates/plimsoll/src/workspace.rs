@@ -10,6 +10,7 @@ use plimsoll_store::Store;
 use crate::cli::Global;
 use crate::data_folder::DataFolder;
 use crate::exit::{Exit, Failure, Outcome};
+use crate::lag;
 use crate::output::note;
 
 /// The workspace with its secrets: for what serves.
@@ -98,7 +99,8 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// Opens the database for reading.
+    /// Opens the database for reading, and waits until it holds what stands in the journal now; if that
+    /// takes too long, says so on standard error.
     pub(crate) async fn open(global: &Global) -> Outcome<Self> {
         let inspection = plimsoll_spec::inspect(&global.workspace, &WithoutSecrets);
         let (workspace, path) = match (inspection.workspace, &global.data) {
@@ -112,6 +114,10 @@ impl Reading {
         let clock: Arc<dyn plimsoll_core::Clock> = Arc::new(plimsoll_core::SystemClock::new());
         let folder = DataFolder::at(path);
         let store = Store::open_read_only(folder.database(), Arc::clone(&clock)).await?;
+        let node = workspace.as_ref().map(|workspace| &workspace.server.node);
+        if let Some(lag) = lag::caught_up(&store, folder.root(), node, &*clock).await? {
+            note(lag);
+        }
         Ok(Self {
             store,
             folder,

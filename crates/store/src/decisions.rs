@@ -220,7 +220,8 @@ impl Decisions for ProjectedDecisions {
 }
 
 impl Store {
-    /// The decision of `tenant` whose record carries this idempotency pseudonym, opened since `since`.
+    /// The decision of `tenant` whose record carries this idempotency pseudonym, opened since `since`:
+    /// the latest if there are several, and its first row if it has rows.
     ///
     /// # Errors
     /// If the database is away or holds what cannot be read.
@@ -231,9 +232,9 @@ impl Store {
         since: Timestamp,
     ) -> Result<Option<Decision>, StoreError> {
         let text: Option<String> = sqlx::query_scalar(
-            "SELECT record FROM decision_records JOIN decisions USING (number)
-             WHERE decisions.tenant = ?1 AND decisions.opened_at >= ?2
-               AND json_extract(record, '$.idempotency') = ?3 LIMIT 1",
+            "SELECT record FROM decisions JOIN decision_records USING (number)
+             WHERE tenant = ?1 AND opened_at >= ?2 AND idempotency = ?3
+             ORDER BY opened_at DESC, row LIMIT 1",
         )
         .bind(tenant.as_str())
         .bind(since.as_micros())

@@ -33,8 +33,8 @@ pub enum StoreError {
     },
     /// A newer version wrote this database.
     #[error(
-        "the database has schema {found}, and this version knows schemas up to {known}: use the newer \
-         version, or move the file away and let it be made again from the journal"
+        "the database has schema {found}, and this version knows schemas up to {known}: run the version \
+         that wrote it, or a newer one; leave the file where it is, it holds reviews"
     )]
     NewerSchema {
         /// What the database has.

@@ -14,7 +14,7 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: [Migration; 2] = [
+const MIGRATIONS: [Migration; 3] = [
     Migration {
         number: 1,
         name: "projection",
@@ -24,6 +24,11 @@ const MIGRATIONS: [Migration; 2] = [
         number: 2,
         name: "reviews",
         sql: include_str!("../migrations/0002_reviews.sql"),
+    },
+    Migration {
+        number: 3,
+        name: "idempotency",
+        sql: include_str!("../migrations/0003_idempotency.sql"),
     },
 ];
 

@@ -23,8 +23,8 @@ use crate::store::Store;
 pub use feed::{Feed, RecordSource};
 pub use follow::Pace;
 
-/// Records in one transaction. Larger ones gain little and keep other writers waiting.
-pub const BATCH_MAX: usize = 500;
+/// Records in one transaction. Larger ones gain little, take memory and keep other writers waiting.
+pub const BATCH_MAX: usize = 256;
 
 /// Rows that are forgotten in one transaction.
 const FORGET_MAX: u32 = 2_000;

@@ -21,6 +21,9 @@ use crate::migrations;
 /// How long to wait for another writer, or for a free connection, before the database counts as away.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
+/// After how long an unused connection is closed, with its thread and what it keeps.
+const IDLE_MAX: Duration = Duration::from_mins(2);
+
 /// Readers at a time; more wait.
 const READERS_MAX: u32 = 4;
 
@@ -58,7 +61,7 @@ impl Store {
         let durable = options.clone().synchronous(SqliteSynchronous::Full);
         let fast = options
             .synchronous(SqliteSynchronous::Normal)
-            .pragma("cache_size", "-8192");
+            .pragma("cache_size", PROJECTION_CACHE);
         let mut connection = durable.connect().await.doing("be opened")?;
         migrations::migrate(&mut connection, clock.now(), target).await?;
         connection.close().await.doing("be opened")?;
@@ -118,10 +121,17 @@ impl Store {
     }
 }
 
+/// What a connection keeps: prepared statements, and pages (in KiB, below zero).
+const STATEMENTS_MAX: usize = 32;
+const CACHE: &str = "-1024";
+const PROJECTION_CACHE: &str = "-2048";
+
 fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .busy_timeout(WAIT_MAX)
+        .statement_cache_capacity(STATEMENTS_MAX)
+        .pragma("cache_size", CACHE)
         .disable_statement_logging()
 }
 
@@ -134,6 +144,7 @@ fn pool(connections: u32, options: SqliteConnectOptions) -> SqlitePool {
         .max_connections(connections)
         .acquire_timeout(WAIT_MAX)
         .test_before_acquire(false)
+        .idle_timeout(IDLE_MAX)
         // After a full disk a transaction may be neither committed nor rolled back as far as the
         // driver knows: such a connection is thrown away, or nothing could ever be begun on it again.
         .before_acquire(|connection, _| {

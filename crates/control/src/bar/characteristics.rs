@@ -49,17 +49,12 @@ impl Case<'_> {
 
     /// A quality bar that is measured continuously.
     fn quality(&self) -> Vec<Check> {
-        let declared = self
-            .system
-            .quality
-            .iter()
-            .flat_map(|quality| &quality.target);
+        // Those of `[quality]` are among them.
         let targets: Vec<String> = self
             .system
             .bar
             .quality
             .iter()
-            .chain(declared)
             .map(|(metric, bound)| {
                 let sign = if bound.at_least { "≥" } else { "≤" };
                 format!("{metric} {sign} {}", bound.value)

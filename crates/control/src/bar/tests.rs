@@ -8,7 +8,7 @@ use plimsoll_core::manifest::{
 };
 use plimsoll_core::record::{Deployment, DeploymentCause, Drill, RunbookRun};
 use plimsoll_core::stakes::{DeployPolicy, Durability, PayloadPolicy};
-use plimsoll_core::system::{BarSpec, Bound, Owner};
+use plimsoll_core::system::{BarSpec, Bound, Owner, QualitySpec};
 use plimsoll_core::{DeploymentId, Digest, EventId, FailureKind, Ladders, NodeName, Step};
 use plimsoll_store::{CostFacts, CurrentDeployment, ReviewFacts};
 
@@ -340,6 +340,30 @@ fn cost_must_be_known_and_below_its_ceiling() {
             .0
             .contains("no ceiling")
     );
+}
+
+#[test]
+fn a_target_of_quality_is_told_once() {
+    let mut declared = system();
+    // As the workspace gives it: what `[quality]` asks for is part of the bar.
+    declared.quality = Some(QualitySpec {
+        dataset: None,
+        every: None,
+        sample: None,
+        target: declared.bar.quality.clone(),
+    });
+    let report = judged(&declared, &facts());
+    let quality = report
+        .characteristics
+        .iter()
+        .find(|one| one.name == "quality");
+    let told: Vec<&str> = quality
+        .unwrap()
+        .checks
+        .iter()
+        .map(|check| check.evidence.as_str())
+        .collect();
+    assert!(told.contains(&"target auc ≥ 0.92"), "{told:?}");
 }
 
 #[test]

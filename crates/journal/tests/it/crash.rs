@@ -10,7 +10,7 @@ use plimsoll_journal::{Journal, JournalConfig, Payloads, RealDisk, verify};
 use proptest::prelude::*;
 
 use crate::sample::{decision, served};
-use crate::support::{FaultyDisk, clock, config, keep, node, read_all};
+use crate::support::{FaultyDisk, Unsynced, clock, config, keep, node, read_all};
 
 /// One step of a node's life.
 #[derive(Clone, Debug)]
@@ -34,7 +34,8 @@ fn appends() -> impl Strategy<Value = Vec<Append>> {
     proptest::collection::vec(one, 1..25)
 }
 
-/// How the unsynced part of a file is left: a share of it, with a share of that zeroed.
+/// How the unsynced part of a file is left: a share of it, with a share of that as if it had never been
+/// written.
 #[derive(Clone, Debug)]
 struct Loss {
     kept: f64,
@@ -60,17 +61,31 @@ fn share(of: u64, share: f64) -> usize {
     (of as f64 * share) as usize
 }
 
-fn lose(path: &Path, synced: u64, written: u64, loss: &Loss) {
+/// What was synced lies before the first byte written since, but for zeros: to lose a write is to find
+/// zeros again, or the file's end.
+fn lose(path: &Path, unsynced: &Unsynced, loss: &Loss) {
     let mut bytes = std::fs::read(path).unwrap();
-    let unsynced = written - synced;
-    let begin = usize::try_from(synced).unwrap();
-    bytes.truncate(begin + share(unsynced, loss.kept));
-    let tail = &mut bytes[begin..];
+    let at = |offset: u64| usize::try_from(offset).unwrap();
+    let Some(begin) = unsynced.writes.iter().map(|write| write.start).min() else {
+        return;
+    };
+    // Mostly the batch, and sometimes the zeros behind it too.
+    let batch = unsynced.writes.first().map_or(0, |write| write.end);
+    let end = if loss.zeroed_to < 0.5 {
+        batch
+    } else {
+        unsynced.written_length
+    };
+    let kept = at(begin) + share(end - begin, loss.kept);
+    bytes.truncate(kept);
+    let length = at(unsynced.length).max(kept);
+    let tail = &mut bytes[at(begin)..];
     let from = share(tail.len() as u64, loss.zeroed_from);
     let to = share(tail.len() as u64, loss.zeroed_to);
     if from < to {
         tail[from..to].fill(0);
     }
+    bytes.resize(length, 0);
     std::fs::write(path, bytes).unwrap();
 }
 
@@ -134,10 +149,10 @@ proptest! {
     ) {
         let root = tempfile::tempdir().unwrap();
         let (disk, kept) = live_and_die(root.path(), &first, &last);
-        let mut extents: Vec<_> = disk.0.lock().extents.clone().into_iter().collect();
-        extents.sort();
-        for ((path, (synced, written)), loss) in extents.iter().zip(losses.iter().cycle()) {
-            lose(path, *synced, *written, loss);
+        let mut files: Vec<_> = disk.0.lock().unsynced.clone().into_iter().collect();
+        files.sort_by(|(a, _), (b, _)| a.cmp(b));
+        for ((path, unsynced), loss) in files.iter().zip(losses.iter().cycle()) {
+            lose(path, unsynced, loss);
         }
 
         let reopened = Journal::open_on(Arc::new(RealDisk), config(root.path()), node(), clock());

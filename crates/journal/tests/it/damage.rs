@@ -94,6 +94,38 @@ proptest! {
 }
 
 #[test]
+fn zeros_written_ahead_are_no_torn_tail_and_no_damage() {
+    let root = tempfile::tempdir().unwrap();
+    written(root.path(), 12);
+    let segments = files(&root.path().join("journal"), "seg");
+    assert!(segments.len() > 1);
+    // Also of a segment that is not the last: a node may die between ending it and cutting them off.
+    for path in &segments {
+        let mut bytes = std::fs::read(path).unwrap();
+        bytes.extend([0; 5000]);
+        std::fs::write(path, bytes).unwrap();
+    }
+    assert_eq!(verify(root.path()).unwrap(), (12, vec![]));
+    let opened = open(root.path());
+    assert!(opened.damage.is_empty(), "{:?}", opened.damage);
+    assert_eq!(opened.recovery.torn_segment, None);
+    assert_eq!(opened.recovery.torn_bytes, 0);
+    assert_eq!(keep(&opened.journal, &large(clock().now())), 12);
+    drop(opened);
+    assert_eq!(verify(root.path()).unwrap(), (13, vec![]));
+}
+
+#[test]
+fn an_ended_segment_keeps_no_zeros() {
+    let root = tempfile::tempdir().unwrap();
+    written(root.path(), 12);
+    for path in files(&root.path().join("journal"), "seg") {
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(!bytes.ends_with(&[0; 16]), "{}", path.display());
+    }
+}
+
+#[test]
 fn what_lay_behind_a_torn_tail_does_not_come_back() {
     let root = tempfile::tempdir().unwrap();
     let slow = JournalConfig {
@@ -115,8 +147,10 @@ fn what_lay_behind_a_torn_tail_does_not_come_back() {
 
     let opened = open(root.path());
     assert!(opened.damage.is_empty());
-    let left = std::fs::metadata(segment).unwrap().len();
-    assert!(left < bytes.len() as u64, "{left}");
+    // The writer is at it again, and may have written zeros ahead.
+    let left = std::fs::read(segment).unwrap();
+    let left = left.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    assert!(left < bytes.len(), "{left}");
     keep(&opened.journal, &served(decision(clock().now(), "six")));
     drop(opened);
     let (records, errors) = read_all(root.path(), 0);

@@ -136,6 +136,41 @@ fn a_disk_that_is_full_for_payloads_keeps_payload_and_record_together() {
 }
 
 #[test]
+fn nothing_is_acknowledged_while_either_of_its_two_files_cannot_be_synced() {
+    for extension in ["pay", "seg"] {
+        let root = tempfile::tempdir().unwrap();
+        let disk = FaultyDisk::default();
+        let journal = open_on(&disk, config(root.path()));
+        let tenant = TenantName::new("acme").unwrap();
+        let mut kept = Vec::new();
+        for round in 0..3 {
+            let mut decision = decision(clock().now(), "unit");
+            let id = decision.id;
+            let (reference, sealed) = journal.seal(&tenant, id, &[round; 300]).unwrap();
+            decision.payload = Some(reference);
+            // The first round begins both files.
+            disk.set(|faults| faults.unsyncable = (round > 0).then_some(extension));
+            let ticket = journal.append(&served(decision), Some(sealed)).unwrap();
+            if round > 0 {
+                assert_eq!(os_error(&ticket.wait().unwrap_err()), Some(IO_ERROR));
+                assert_eq!(journal.committed(), ticket.sequence());
+            }
+            disk.set(|faults| faults.unsyncable = None);
+            wait_for_commit(&journal, ticket.sequence());
+            kept.push((id, reference, vec![round; 300]));
+        }
+        drop(journal);
+        let (records, errors) = read_all(root.path(), 0);
+        assert!(errors.is_empty(), "{errors:?}");
+        assert_eq!(records.len(), 3);
+        let payloads = plimsoll_journal::Payloads::open(root.path());
+        for (id, reference, payload) in kept {
+            assert_eq!(payloads.read(id, &reference).unwrap(), Some(payload));
+        }
+    }
+}
+
+#[test]
 fn closing_while_the_disk_refuses_says_how_much_is_lost() {
     let root = tempfile::tempdir().unwrap();
     let disk = FaultyDisk::default();

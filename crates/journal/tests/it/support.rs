@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,10 +82,23 @@ pub(crate) struct Faults {
     pub(crate) space: Option<u64>,
     /// Whether syncs fail.
     pub(crate) syncs_fail: bool,
+    /// Files with this extension alone cannot be synced.
+    pub(crate) unsyncable: Option<&'static str>,
     /// Whether the power is cut: nothing is done any more.
     pub(crate) dead: bool,
-    /// Per file, how far it was synced, and how far it was written.
-    pub(crate) extents: HashMap<PathBuf, (u64, u64)>,
+    /// Per file, what of it is not on the medium.
+    pub(crate) unsynced: HashMap<PathBuf, Unsynced>,
+}
+
+/// What a power cut may take from a file.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Unsynced {
+    /// How long it is on the medium.
+    pub(crate) length: u64,
+    /// How long it is for those who read it now.
+    pub(crate) written_length: u64,
+    /// The writes since the last sync, in order.
+    pub(crate) writes: Vec<Range<u64>>,
 }
 
 /// The real disk, with faults.
@@ -126,7 +140,10 @@ impl Disk for FaultyDisk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         self.living()?;
         let inner = RealDisk.create(path)?;
-        self.0.lock().extents.insert(path.to_owned(), (0, 0));
+        self.0
+            .lock()
+            .unsynced
+            .insert(path.to_owned(), Unsynced::default());
         let (path, disk) = (path.to_owned(), self.clone());
         Ok(Box::new(FaultyFile { inner, path, disk }))
     }
@@ -135,10 +152,12 @@ impl Disk for FaultyDisk {
         self.living()?;
         let inner = RealDisk.open(path)?;
         let length = std::fs::metadata(path)?.len();
-        self.0
-            .lock()
-            .extents
-            .insert(path.to_owned(), (length, length));
+        let unsynced = Unsynced {
+            length,
+            written_length: length,
+            writes: Vec::new(),
+        };
+        self.0.lock().unsynced.insert(path.to_owned(), unsynced);
         let (path, disk) = (path.to_owned(), self.clone());
         Ok(Box::new(FaultyFile { inner, path, disk }))
     }
@@ -164,8 +183,9 @@ impl DiskFile for FaultyFile {
         let fitting = &bytes[..usize::try_from(room).unwrap()];
         self.inner.write_at(fitting, offset)?;
         let mut faults = self.disk.0.lock();
-        let extent = faults.extents.entry(self.path.clone()).or_default();
-        extent.1 = extent.1.max(offset + room);
+        let unsynced = faults.unsynced.entry(self.path.clone()).or_default();
+        unsynced.written_length = unsynced.written_length.max(offset + room);
+        unsynced.writes.push(offset..offset + room);
         if fitting.len() < bytes.len() {
             return Err(io::Error::from_raw_os_error(NO_SPACE));
         }
@@ -175,16 +195,27 @@ impl DiskFile for FaultyFile {
     fn sync(&mut self) -> io::Result<()> {
         self.disk.living()?;
         let mut faults = self.disk.0.lock();
-        if faults.syncs_fail {
+        let extension = self
+            .path
+            .extension()
+            .and_then(|extension| extension.to_str());
+        let unsyncable = faults.unsyncable.is_some() && faults.unsyncable == extension;
+        if faults.syncs_fail || unsyncable {
             return Err(io::Error::from_raw_os_error(IO_ERROR));
         }
-        let extent = faults.extents.entry(self.path.clone()).or_default();
-        extent.0 = extent.1;
+        let unsynced = faults.unsynced.entry(self.path.clone()).or_default();
+        unsynced.length = unsynced.written_length;
+        unsynced.writes.clear();
         Ok(())
     }
 
     fn truncate(&mut self, length: u64) -> io::Result<()> {
         self.disk.living()?;
-        self.inner.truncate(length)
+        self.inner.truncate(length)?;
+        let mut faults = self.disk.0.lock();
+        let unsynced = faults.unsynced.entry(self.path.clone()).or_default();
+        unsynced.written_length = length;
+        unsynced.length = unsynced.length.min(length);
+        Ok(())
     }
 }

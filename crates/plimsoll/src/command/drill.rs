@@ -61,7 +61,7 @@ fn text(drills: &[Drill], system: &SystemName, out: Output) -> String {
             drill.kind.to_string(),
             steps(&drill.expected),
             steps(&drill.taken),
-            drill.outcome.map_or("open", Ended::as_str).to_owned(),
+            ended(drill).to_owned(),
             drill.note.as_deref().map(printable).unwrap_or_default(),
         ]);
     }
@@ -71,6 +71,15 @@ fn text(drills: &[Drill], system: &SystemName, out: Output) -> String {
         "{}\n{passed} of {total} drills of {system} passed\n",
         table.render(out.paint)
     )
+}
+
+/// How the drilled decision ended. A review of a drill is closed as soon as it was opened.
+fn ended(drill: &Drill) -> &'static str {
+    match (drill.outcome, drill.taken.last()) {
+        (Some(outcome), _) => outcome.as_str(),
+        (None, Some(Step::Review)) => "review closed",
+        (None, _) => "open",
+    }
 }
 
 /// What drills ask of each system: the input of a case that is served if there is one, else one that

@@ -1,6 +1,6 @@
 //! `plimsoll explain`: one decision, stage by stage.
 
-use plimsoll_control::explain::{Surroundings, render};
+use plimsoll_control::explain::{Surroundings, closed_by, render};
 use plimsoll_core::Decision;
 use plimsoll_core::decision::Payload;
 use plimsoll_core::ports::Reviews as _;
@@ -26,6 +26,9 @@ pub(crate) async fn run(global: &Global, args: &ExplainArgs, out: Output) -> Out
             review: Some(review.id),
             ..review.decision.clone()
         };
+        if let Some((outcome, at)) = closed_by(review) {
+            (decision.outcome, decision.closed_at) = (Some(outcome), Some(at));
+        }
     }
     let payload = if args.payload {
         Some(payload(&reading, &decision).await?)

@@ -23,6 +23,8 @@ use crate::serve::watch::stamp;
 const TICK: Duration = Duration::from_secs(1);
 /// The niceness of the projection.
 const NICENESS: i32 = 10;
+/// How often refusals without a decision are written, counted.
+const REFUSED_TICK: Duration = Duration::from_secs(10);
 /// How often the journal's retention is looked at.
 const RETENTION_TICK: Duration = Duration::from_mins(1);
 /// How long closed reviews are kept: they hold inputs.
@@ -41,6 +43,7 @@ impl Background {
         let tasks = TaskTracker::new();
         tasks.spawn(project(assembly, stop));
         tasks.spawn(expire(Arc::clone(&assembly.node), stop.clone()));
+        tasks.spawn(count_refused(Arc::clone(&assembly.node), stop.clone()));
         tasks.spawn(retain(Retained::of(assembly), stop.clone()));
         tasks.spawn(reload(Arc::clone(operations), stop.clone()));
         tasks.close();
@@ -128,6 +131,15 @@ async fn expire(node: Arc<Node>, stop: CancellationToken) {
             Err(_) => {}
         }
     }
+}
+
+/// Writes what was refused without a decision, the last of it when it is time to stop.
+async fn count_refused(node: Arc<Node>, stop: CancellationToken) {
+    let mut interval = every(REFUSED_TICK);
+    while tick(&mut interval, &stop).await.is_some() {
+        node.flush_refused();
+    }
+    node.flush_refused();
 }
 
 /// What retention looks at.

@@ -1,5 +1,12 @@
 //! Commands that need no server.
 
+use std::path::Path;
+use std::sync::Arc;
+
+use plimsoll_core::record::Aggregate;
+use plimsoll_core::{Clock as _, Code, NodeName, Record, SystemClock};
+use plimsoll_journal::{Journal, JournalConfig};
+
 use crate::running::Workspace;
 
 const ROWS: &str = r#"{"order_amount": 80, "refund_amount": 30, "days_since_order": 40, "reason": "damaged"}
@@ -125,6 +132,45 @@ fn a_batch_goes_on_where_it_stopped_and_is_recorded() {
         assert!(std::fs::metadata(&file).unwrap().len() > 100);
         workspace.expect(2, &["decisions", "export", "--out", file.to_str().unwrap()]);
     }
+}
+
+#[test]
+fn a_view_that_stays_behind_the_journal_is_told_on_standard_error_only() {
+    let workspace = Workspace::predictor();
+    let (rows, out) = (
+        workspace.write("rows.jsonl", ROWS),
+        workspace.path("out.jsonl"),
+    );
+    workspace.json(0, &["batch", rows.to_str().unwrap(), out.to_str().unwrap()]);
+    let before = workspace.run(&["decisions", "--json"]);
+    assert!(before.stderr.is_empty(), "{before:?}");
+    append_records(&workspace.path("data"), 2);
+    let after = workspace.run(&["decisions", "--json"]);
+    assert_eq!(after.stdout, before.stdout);
+    let note = String::from_utf8(after.stderr).unwrap();
+    assert!(note.contains("2 records behind the journal"), "{note}");
+    assert_eq!(note.trim_end().lines().count(), 1, "{note}");
+}
+
+/// What a node that was killed at once leaves: records that no projection took in.
+fn append_records(data: &Path, count: u64) {
+    let config = JournalConfig::new(data);
+    let clock = Arc::new(SystemClock::new());
+    let node = NodeName::new("node-1").unwrap();
+    let journal = Journal::open(config, node, clock.clone()).unwrap().journal;
+    for _ in 0..count {
+        let (from, to) = (clock.now(), clock.now());
+        let aggregate = Aggregate {
+            system: None,
+            code: Code::JsonSyntax,
+            count: 1,
+            from,
+            to,
+        };
+        let record = Record::Uncounted(Box::new(aggregate));
+        journal.append(&record, None).unwrap();
+    }
+    journal.close().unwrap();
 }
 
 #[test]

@@ -132,14 +132,12 @@ impl Server {
 
     /// What an open route of the control plane answers.
     pub(crate) fn ask(&self, path: &str) -> String {
-        let address = self.control.trim_start_matches("http://");
-        let mut stream = std::net::TcpStream::connect(address).unwrap();
-        let request =
-            format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
+        get(&self.control, path)
+    }
+
+    /// What the data plane answers somebody without a body to send.
+    pub(crate) fn ask_as_caller(&self, path: &str) -> String {
+        get(&self.data, path)
     }
 
     pub(crate) fn stop(mut self) -> ExitStatus {
@@ -151,6 +149,16 @@ impl Server {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
+}
+
+fn get(url: &str, path: &str) -> String {
+    let address = url.trim_start_matches("http://");
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 impl Drop for Server {

@@ -3,6 +3,8 @@
 use std::io::Write as _;
 use std::process::Stdio;
 
+use plimsoll_core::Record;
+use plimsoll_journal::Reader;
 use serde_json::Value;
 
 use crate::running::{Server, Workspace, eventually};
@@ -76,6 +78,12 @@ fn from_request_to_evidence() {
         &["review", "answer", id, r#"{"decision":"pay"}"#],
     );
 
+    let words = operator(&server, &["drill", "run", "refund-check"]);
+    let table = workspace.expect(0, &words.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(
+        table.contains("review closed") && !table.contains("open"),
+        "{table}"
+    );
     let drills = json(&workspace, &server, 0, &["drill", "run", "refund-check"]);
     assert_eq!(drills.as_array().unwrap().len(), 8);
     assert!(
@@ -190,6 +198,23 @@ fn send_despite_problems(workspace: &Workspace, server: &Server) -> u64 {
 }
 
 #[test]
+fn what_is_refused_without_a_decision_is_recorded_counted_at_the_stop() {
+    let workspace = Workspace::predictor();
+    let server = workspace.serve();
+    for _ in 0..3 {
+        let answer = server.ask_as_caller("/v1/embeddings");
+        assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
+    }
+    assert_eq!(server.stop().code(), Some(0));
+    let records = Reader::open(&workspace.path("data"), 0).unwrap();
+    let refused = records.filter_map(|record| match record.unwrap().1 {
+        Record::Uncounted(aggregate) => Some(aggregate.count),
+        _ => None,
+    });
+    assert_eq!(refused.sum::<u64>(), 3);
+}
+
+#[test]
 fn one_data_folder_has_one_writer_and_one_port_one_listener() {
     let workspace = Workspace::predictor();
     let server = workspace.serve();
@@ -225,6 +250,8 @@ fn after_a_kill_what_was_answered_is_there() {
     );
     let server = workspace.serve();
     send(&workspace, &server);
+    let at_once = workspace.json(0, &["decisions"]);
+    assert_eq!(at_once.as_array().unwrap().len(), 3, "no reader sees a lag");
     server.kill();
     let server = workspace.serve();
     assert_eq!(projected(&workspace, 3).len(), 3);

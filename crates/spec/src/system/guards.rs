@@ -1,12 +1,10 @@
 //! The guards: detectors with their actions.
 
 use plimsoll_core::manifest::{GuardAction, GuardSpec, Guards};
+use plimsoll_guard::phrases::{PHRASE_BYTES_MAX, PHRASES_MAX};
 
 use super::Resolver;
 use crate::forms::view::View;
-
-/// The most phrases of one detector.
-const PHRASES_MAX: usize = 100_000;
 
 impl Resolver<'_> {
     pub(super) fn guards(&mut self, view: View<'_>) -> Guards {
@@ -47,18 +45,9 @@ impl Resolver<'_> {
                 "list them in `list`, or one per line in a `file`",
             );
         }
-        if phrases.len() > PHRASES_MAX {
-            self.error(
-                &view.at(),
-                format!(
-                    "there are {} phrases: the limit is {PHRASES_MAX}",
-                    phrases.len()
-                ),
-                "",
-            );
-        }
         phrases.sort();
         phrases.dedup();
+        self.phrases_within_bounds(view, &phrases);
         let block = view.text("action")?.value == "block";
         let action = if block {
             GuardAction::Block
@@ -70,5 +59,24 @@ impl Resolver<'_> {
             action,
             phrases,
         })
+    }
+
+    fn phrases_within_bounds(&mut self, view: View<'_>, phrases: &[String]) {
+        if phrases.len() > PHRASES_MAX {
+            let message = format!(
+                "there are {} phrases: the limit is {PHRASES_MAX}",
+                phrases.len()
+            );
+            self.error(&view.at(), message, "keep those that matter most");
+        }
+        let too_long = |phrase: &&String| phrase.len() > PHRASE_BYTES_MAX;
+        for phrase in phrases.iter().filter(too_long) {
+            let begin: String = phrase.chars().take(30).collect();
+            let message = format!(
+                "the phrase `{begin}…` has {} bytes: the limit is {PHRASE_BYTES_MAX}",
+                phrase.len()
+            );
+            self.error(&view.at(), message, "shorten it: its beginning is enough");
+        }
     }
 }

@@ -336,18 +336,27 @@ impl Resolver<'_> {
         }
     }
 
-    /// Checks that models have prices: under a budget they must.
+    /// Checks that what models cost is known and bounded: under a budget it must be.
     pub(super) fn check_budget(&mut self, models: &Models) {
         let budget = self.file.table("budget");
         let is_bounded = ["per_unit", "per_day"]
             .into_iter()
             .any(|key| budget.key(key).is_some());
         for (name, spec) in &models.specs {
+            let at = models.declared.get(name.as_str()).cloned().unwrap_or(0..0);
+            let is_endless =
+                matches!(spec, ModelSpec::Openai(spec) if spec.max_output_tokens.is_none());
+            if is_bounded && is_endless {
+                self.error(
+                    &at,
+                    format!("what `{name}` costs has no bound, so `[budget]` could not be kept"),
+                    "give it `max_output_tokens`: the most tokens that an answer may have",
+                );
+            }
             let (provider, model) = priced_as(self.name, name, spec);
             if self.prices.has_price(&provider, &model) {
                 continue;
             }
-            let at = models.declared.get(name.as_str()).cloned().unwrap_or(0..0);
             let hint = format!(
                 "add a [[price]] with provider = \"{provider}\" and model = \"{model}\" to prices.toml"
             );

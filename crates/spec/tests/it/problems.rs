@@ -328,6 +328,61 @@ fn a_budget_needs_prices_in_its_currency() {
 }
 
 #[test]
+fn under_a_budget_an_answer_has_a_largest_size() {
+    let folder = support_with("max_output_tokens = 800\n", "");
+    insta::assert_snapshot!(folder.told(), @r#"
+    error: what `primary` costs has no bound, so `[budget]` could not be kept
+       --> systems/support-answer/system.toml:13:9
+       |
+    13 | [models.primary]
+       |         ^^^^^^^
+       = help: give it `max_output_tokens`: the most tokens that an answer may have
+
+    error: what `backup` costs has no bound, so `[budget]` could not be kept
+       --> systems/support-answer/system.toml:17:9
+       |
+    17 | [models.backup]
+       |         ^^^^^^
+       = help: give it `max_output_tokens`: the most tokens that an answer may have
+
+    2 errors
+    "#);
+    let free = support_with("max_output_tokens = 800\n", "");
+    let text = std::fs::read_to_string(free.path().join("systems/support-answer/system.toml"));
+    let text = text
+        .unwrap()
+        .replace("per_unit", "# per_unit")
+        .replace("per_day", "# per_day");
+    let free = free.with("systems/support-answer/system.toml", &text);
+    assert!(
+        !free.told().contains("max_output_tokens"),
+        "{}",
+        free.told()
+    );
+}
+
+#[test]
+fn phrases_have_the_bounds_of_the_detector() {
+    let lines: String = (0..10_001)
+        .map(|number| format!("phrase {number}\n"))
+        .collect();
+    let folder = support_with("phrases = {", "phrases = { file = \"phrases.txt\",").with(
+        "systems/support-answer/phrases.txt",
+        &format!("{lines}{}\n", "a".repeat(1_025)),
+    );
+    let told = folder.told();
+    assert!(told.contains("phrases: the limit is 10000"), "{told}");
+    assert!(told.contains("has 1025 bytes: the limit is 1024"), "{told}");
+    let fitting = support_with("phrases = {", "phrases = { file = \"phrases.txt\",")
+        .with("systems/support-answer/phrases.txt", &"a".repeat(1_024));
+    assert!(
+        !fitting.told().contains("the limit is"),
+        "{}",
+        fitting.told()
+    );
+}
+
+#[test]
 fn files_stay_inside_the_workspace() {
     let folder = loan_with("onnx = \"model.onnx\"", "onnx = \"/etc/hostname\"");
     insta::assert_snapshot!(folder.told(), @r#"

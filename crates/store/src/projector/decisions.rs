@@ -14,13 +14,14 @@ use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 use crate::error::{Doing as _, StoreError};
 use crate::sql::{signed, write_json};
 
-/// Rows in one statement: SQLite takes at most 32,766 values.
-const ROWS_MAX: usize = 250;
+/// Rows in one statement. SQLite takes at most 32,766 values; this many gain nearly all there is to
+/// gain, and the prepared statement stays small.
+const ROWS_MAX: usize = 64;
 
 const INSERT: &str = "INSERT INTO decisions (id, node, sequence, request, row, tenant, environment, \
     system, key, unit, session, release, deployment, protocol, mode, stream, opened_at, closed_at, \
     micros, outcome, kind, code, path, model, attempts, input_tokens, output_tokens, confidence, \
-    cost_pico, cost_basis, skipped, review, drill) ";
+    cost_pico, cost_basis, skipped, review, drill, idempotency) ";
 
 const UPSERT: &str = " ON CONFLICT (id) DO UPDATE SET node = excluded.node, \
     sequence = excluded.sequence, unit = excluded.unit, session = excluded.session, \
@@ -30,7 +31,7 @@ const UPSERT: &str = " ON CONFLICT (id) DO UPDATE SET node = excluded.node, \
     model = excluded.model, attempts = excluded.attempts, input_tokens = excluded.input_tokens, \
     output_tokens = excluded.output_tokens, confidence = excluded.confidence, \
     cost_pico = excluded.cost_pico, cost_basis = excluded.cost_basis, skipped = excluded.skipped, \
-    review = excluded.review, drill = excluded.drill \
+    review = excluded.review, drill = excluded.drill, idempotency = excluded.idempotency \
     WHERE (excluded.outcome IS NOT NULL, excluded.sequence) >= (outcome IS NOT NULL, sequence)";
 
 const INSERT_RECORDS: &str = "INSERT INTO decision_records (number, record) \
@@ -59,11 +60,14 @@ pub(super) async fn write(
 ) -> Result<(), StoreError> {
     let rows = latest(records);
     for rows in rows.chunks(ROWS_MAX) {
+        // Statements are kept prepared by their text: one of each length would be as many large ones.
+        let is_usual = rows.len() == ROWS_MAX;
         let mut insert = QueryBuilder::<Sqlite>::new(INSERT);
         insert.push_values(rows, |values, row| bind(values, node, row));
         insert.push(UPSERT);
         insert
             .build()
+            .persistent(is_usual)
             .execute(&mut *connection)
             .await
             .doing("write decisions")?;
@@ -82,6 +86,7 @@ pub(super) async fn write(
         insert.push(UPSERT_RECORDS);
         insert
             .build()
+            .persistent(is_usual)
             .execute(&mut *connection)
             .await
             .doing("write the records of decisions")?;
@@ -151,7 +156,8 @@ fn bind(mut values: Separated<'_, Sqlite, &'static str>, node: &NodeName, row: &
         .push_bind(basis(decision.cost.basis))
         .push_bind(skipped(decision))
         .push_bind(decision.review.map(|review| review.to_string()))
-        .push_bind(decision.drill.map(|drill| drill.to_string()));
+        .push_bind(decision.drill.map(|drill| drill.to_string()))
+        .push_bind(decision.idempotency.map(|key| key.to_string()));
 }
 
 #[derive(Clone, Copy)]

@@ -1,12 +1,50 @@
 //! Decisions by id, by the beginning of an id, and by filter.
 
-use plimsoll_core::{Code, Decision, FailureKind, Outcome, SystemName};
-use plimsoll_store::{DecisionFilter, Projector, Store, StoreError};
+use plimsoll_core::ports::Decisions as _;
+use plimsoll_core::{Code, Decision, Digest, FailureKind, Outcome, SystemName};
+use plimsoll_store::{DecisionFilter, ProjectedDecisions, Projector, Store, StoreError};
 
 use crate::fixtures::{
     Fixture, at, closed, decision, failed, fixture, node, numbered, open_decision, opened,
     release_id, tenant,
 };
+
+#[tokio::test]
+async fn a_repeated_request_finds_the_decision_that_answered_it() {
+    let fixture = fixture().await;
+    let key = Digest::of(b"order 17");
+    let with_key = |number, name: &str| Decision {
+        idempotency: Some(key),
+        tenant: tenant(name),
+        ..decision(number, Outcome::Served)
+    };
+    let reopened = Decision {
+        idempotency: Some(key),
+        ..open_decision(3)
+    };
+    let records = numbered([
+        closed(with_key(1, "default")),
+        closed(with_key(2, "acme")),
+        opened(reopened.clone()),
+        closed(decision(4, Outcome::Served)),
+    ]);
+    Projector::new(&fixture.store, node())
+        .apply(&records)
+        .await
+        .unwrap();
+    let decisions = ProjectedDecisions::new(&fixture.store, None);
+    let find = async |name: &str, key, since| {
+        let found = decisions
+            .by_idempotency(&tenant(name), key, at(since))
+            .await;
+        found.unwrap()
+    };
+    assert_eq!(find("default", key, 0).await, Some(reopened));
+    assert_eq!(find("acme", key, 0).await, Some(with_key(2, "acme")));
+    assert_eq!(find("acme", key, 3).await, None, "too long ago");
+    assert_eq!(find("other", key, 0).await, None);
+    assert_eq!(find("default", Digest::of(b"order 18"), 0).await, None);
+}
 
 async fn filled() -> Fixture {
     let fixture = fixture().await;

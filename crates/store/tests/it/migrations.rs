@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use plimsoll_core::ports::Reviews as _;
-use plimsoll_core::{ManualClock, Outcome};
+use plimsoll_core::{Digest, ManualClock, Outcome};
 use plimsoll_store::{Projector, SCHEMA, Store, StoredReviews};
 use sqlx::ConnectOptions as _;
 
@@ -61,6 +61,50 @@ async fn migration_2_leaves_a_filled_database_of_schema_1_as_it_was() {
         .unwrap();
     let records = numbered([release("one", at(0)), closed(decision(1, Outcome::Served))]);
     projector.apply(&records).await.unwrap();
+}
+
+#[tokio::test]
+async fn migration_3_finds_the_idempotency_keys_that_a_database_of_schema_2_had_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("plimsoll.db");
+    let clock = Arc::new(ManualClock::at(at(0)));
+    let old = Store::open_at_schema(path.clone(), clock.clone(), 2)
+        .await
+        .unwrap();
+    let mut connection = connect(&old).await;
+    sqlx::raw_sql(FILLED_1)
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    let key = Digest::of(b"order 17");
+    sqlx::query("UPDATE decision_records SET record = json_set(record, '$.idempotency', ?1)")
+        .bind(key.to_string())
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    let asked = review(3, "default", 60);
+    sqlx::query(
+        "INSERT INTO reviews (id, tenant, environment, system, queue, decision, state, opened_at, due_at, review)
+         VALUES ('r', 'default', 'production', 'loan-default', 'lending', ?1, 'open', 0, 1, ?2)",
+    )
+    .bind(asked.decision.id.to_string())
+    .bind(serde_json::to_string(&asked).unwrap())
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    old.close().await;
+
+    let new = Store::open(&path, clock).await.unwrap();
+    let tenant = &asked.decision.tenant;
+    let found = new.decision_by_idempotency(tenant, key, at(0)).await;
+    assert_eq!(found.unwrap().unwrap().outcome, Some(Outcome::Served));
+    let other = Digest::of(b"order 18");
+    let found = new.decision_by_idempotency(tenant, other, at(0)).await;
+    assert_eq!(found.unwrap(), None);
+    let kept = StoredReviews::new(&new)
+        .of_decision(tenant, asked.decision.id)
+        .await;
+    assert_eq!(kept.unwrap(), Some(asked.clone()));
 }
 
 #[tokio::test]

@@ -79,6 +79,12 @@ async fn a_database_of_a_newer_version_is_refused_and_left_alone() {
     ] {
         let found = matches!(error, StoreError::NewerSchema { found, .. } if found == SCHEMA + 1);
         assert!(found, "{error}");
+        let text = error.to_string();
+        // Reviews have no other copy.
+        assert!(
+            text.contains("run the version that wrote it") && !text.contains("move"),
+            "{text}"
+        );
     }
 }
 

@@ -227,8 +227,9 @@ async fn project_until_reads_no_further_than_it_must_and_stops_at_the_end() {
     let projector = Projector::new(&fixture.store, node());
     let many = (0..1_200).map(|number| closed(decision(number, Outcome::Served)));
     let memory = Memory::holding(numbered(many));
-    let position = projector.project_until(&*memory, 700).await.unwrap();
-    assert_eq!(position, 2 * u64::try_from(BATCH_MAX).unwrap());
+    let batch = u64::try_from(BATCH_MAX).unwrap();
+    let position = projector.project_until(&*memory, batch + 1).await.unwrap();
+    assert_eq!(position, 2 * batch);
     assert_eq!(
         projector.project_until(&*memory, 5_000).await.unwrap(),
         1_200

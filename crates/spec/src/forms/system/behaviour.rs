@@ -183,7 +183,7 @@ static DETECTORS: TableForm = TableForm {
 };
 
 static PHRASES: TableForm = table(
-    "The `phrases` detector.",
+    "The `phrases` detector: up to 10,000 phrases of up to 1,024 bytes.",
     &[
         field(
             "action",

@@ -113,7 +113,7 @@ static OPENAI: TableForm = TableForm {
                 max: 10_000_000,
             },
             Means("the caller's limit"),
-            "The most tokens an answer may have; a caller's larger or missing limit is set to it.",
+            "The most tokens an answer may have; a caller's larger or missing limit is set to it. Required under `[budget]`.",
         ),
     ],
 };
