@@ -1,8 +1,8 @@
 //! The data plane: the life of a request, from the socket to the record.
 //!
 //! Begin with `pipeline.rs`: it is the life of a request on one screen. Around it stand what calls
-//! it ([`protocol`], [`in_process`]), its stages ([`stage`]), what stages lean on (rooms, budgets,
-//! retries, reviews, streams), and what a node is made of ([`node`], [`deploying`], [`listener`]).
+//! it (`protocol`, `in_process`), its stages (`stage`), what stages lean on (rooms, budgets,
+//! retries, reviews, streams), and what a node is made of (`node`, `deploying`, `listener`).
 //!
 //! It knows nothing of the control plane, the console or SQL: what it asks of them are the ports of
 //! `core`.
