@@ -182,7 +182,12 @@ impl<'a> Document<'a> {
         let table = table.into_inner();
         let mut secrets = Vec::new();
         find_secrets(&table, false, &mut secrets);
+        let comments: Vec<Span> = secrets
+            .iter()
+            .filter_map(|secret| comment_behind(&source.text, secret))
+            .collect();
         source.blot(secrets);
+        source.blot(comments);
         let mut checker = Checker {
             source,
             currency,
@@ -249,6 +254,15 @@ fn find_in_value(value: &Spanned<DeValue<'_>>, secretive: bool, secrets: &mut Ve
         DeValue::Table(table) => find_secrets(table, secretive, secrets),
         _ => {}
     }
+}
+
+/// The comment behind a secret on its line: a stray quote may have cut the secret in two, so that its
+/// end reads as a comment.
+fn comment_behind(text: &str, secret: &Span) -> Option<Span> {
+    let rest = text.get(secret.end..)?;
+    let line = rest.split(['\n', '\r']).next()?;
+    let begin = line.find('#')?;
+    Some(secret.end + begin..secret.end + line.len())
 }
 
 /// Whether a text can be the name of an environment variable, rather than a secret.

@@ -34,6 +34,14 @@ proptest! {
 }
 
 #[test]
+fn the_end_of_a_secret_that_became_a_comment_is_not_shown() {
+    let text = SUPPORT_PLIMSOLL.replace("{ env = \"OPENAI_API_KEY\" }", "\"\"#sk-hunter2\"");
+    let told = support().with("plimsoll.toml", &text).told();
+    assert!(told.contains("must say where the secret is"), "{told}");
+    assert!(!told.contains("hunter2"), "{told}");
+}
+
+#[test]
 fn deep_nesting_is_refused() {
     let text = format!("purpose = {}1{}", "[".repeat(5_000), "]".repeat(5_000));
     let told = loan()
