@@ -252,6 +252,8 @@ fn find_in_value(value: &Spanned<DeValue<'_>>, secretive: bool, secrets: &mut Ve
             .iter()
             .for_each(|item| find_in_value(item, secretive, secrets)),
         DeValue::Table(table) => find_secrets(table, secretive, secrets),
+        // A number or a truth is no secret, but what a stray character left behind it may be.
+        _ if secretive => secrets.push(value.span()),
         _ => {}
     }
 }
@@ -292,16 +294,15 @@ fn secret_on_line(text: &str, span: &Span) -> Option<Span> {
         .find('\n')
         .map_or(text.len(), |end| at + end);
     let line = text.get(start..end)?;
-    let header = text
-        .get(..start)?
-        .lines()
-        .rfind(|line| line.trim_start().starts_with('['));
     let guarded = |text: &str| ["key", "providers"].iter().any(|word| text.contains(word));
+    // A stray quote or line break may have torn a secret from its key: where secrets may have begun,
+    // every line may be the end of one.
+    let after_secrets = guarded(text.get(..start)?);
     let words = line.split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-')));
     let telling = words
         .into_iter()
         .any(|word| !word.is_empty() && is_secretive(word));
-    if !telling && !looks_secret(line) && !guarded(line) && !header.is_some_and(guarded) {
+    if !telling && !looks_secret(line) && !guarded(line) && !after_secrets {
         return None;
     }
     let is_key = |text: &str| {
