@@ -174,6 +174,7 @@ pub(crate) struct Telling {
     keeps_text: bool,
     windows: Windows,
     ready: VecDeque<Bytes>,
+    ended_in_order: bool,
 }
 
 impl Telling {
@@ -193,6 +194,7 @@ impl Telling {
             rest: open.rest,
             reading,
             ready: VecDeque::new(),
+            ended_in_order: false,
         }
     }
 
@@ -202,7 +204,10 @@ impl Telling {
             if let Some(bytes) = self.ready.pop_front() {
                 return Some(bytes);
             }
-            self.exchange.as_ref()?;
+            if self.exchange.is_none() {
+                self.give_back().await;
+                return None;
+            }
             let event = match self.head.pop_front() {
                 Some(event) => Some(Ok(event)),
                 None => self.rest.next().await,
@@ -213,6 +218,14 @@ impl Telling {
                 Some(Err(error)) => self.fail(error.code, Some(error.detail)).await,
                 None => self.end(None).await,
             }
+        }
+    }
+
+    /// A stream that ended in order gives its connection back, so that the next one need not connect.
+    async fn give_back(&mut self) {
+        if std::mem::take(&mut self.ended_in_order) {
+            let rest = self.rest.next().await;
+            debug_assert!(rest.is_none(), "nothing comes after the end");
         }
     }
 
@@ -245,6 +258,7 @@ impl Telling {
     /// then `[DONE]` is told.
     async fn end(&mut self, done: Option<Bytes>) {
         self.ready.extend(self.windows.finish());
+        self.ended_in_order = done.is_some();
         let outcome = self.outcome;
         let Some(decision) = self.finish(outcome, None).await else {
             return;

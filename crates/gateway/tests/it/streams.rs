@@ -101,6 +101,21 @@ async fn a_stream_passes_and_tells_its_outcome_before_done() {
 }
 
 #[tokio::test]
+async fn one_stream_after_another_passes() {
+    let sim = simulator().await;
+    let node = start(&sim, "").await;
+    for count in 1..=5 {
+        let answered = node.post("/v1/chat/completions", &question()).await;
+        assert!(
+            answered.text().ends_with("data: [DONE]\n\n"),
+            "{}",
+            answered.text()
+        );
+        assert_eq!(node.closed().await.len(), count);
+    }
+}
+
+#[tokio::test]
 async fn a_phrase_over_two_chunks_is_held_back_and_ends_the_stream() {
     let sim = simulator().await;
     let answer = Fault::Answer("this is what the launch code of tomorrow says".into());
