@@ -27,7 +27,7 @@ const HANDED_OUT_MAX: usize = 1024;
 /// How long accepting pauses when the process has no file descriptor left.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
 /// The most bytes of a request's head.
-const HEAD_BYTES_MAX: usize = 32 * 1024;
+const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// A data listener that serves.
 pub struct Listening {
@@ -197,7 +197,7 @@ async fn connection(serving: Serving, stream: TcpStream) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(serving.idle_timeout)
-        .max_buf_size(HEAD_BYTES_MAX.max(64 * 1024))
+        .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {

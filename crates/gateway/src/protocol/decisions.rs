@@ -5,7 +5,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use http::StatusCode;
 use plimsoll_core::{Code, Outcome};
-use plimsoll_guard::frame::{Frame, ValueKind, scan};
+use plimsoll_guard::frame::{ValueKind, scan};
 use serde_json::{Map, Value, json};
 
 use crate::answer::{ChatItem, Item};
@@ -58,7 +58,7 @@ fn read(call: &Call, system: &Deployed, bytes: &Bytes) -> Result<Asked, Refusal>
         return Err(shape(&format!("the body has the key `{shown}`")));
     }
     match (frame.member("input"), frame.member("inputs")) {
-        (Some(input), None) => Ok(Asked::One(item(system, &frame, frame.raw(input))?)),
+        (Some(input), None) => Ok(Asked::One(item(system, frame.raw(input))?)),
         (None, Some(inputs)) if inputs.kind == ValueKind::Array => {
             let rows: Vec<&serde_json::value::RawValue> = serde_json::from_slice(frame.raw(inputs))
                 .map_err(|_| shape("the rows are unread"))?;
@@ -72,7 +72,7 @@ fn read(call: &Call, system: &Deployed, bytes: &Bytes) -> Result<Asked, Refusal>
             }
             let items = rows
                 .into_iter()
-                .map(|row| item(system, &frame, row.get().as_bytes()));
+                .map(|row| item(system, row.get().as_bytes()));
             items.collect::<Result<_, _>>().map(Asked::Batch)
         }
         (None, Some(_)) => Err(shape("`inputs` is not an array")),
@@ -93,7 +93,7 @@ fn shape(what: &str) -> Refusal {
     Refusal::new(Code::JsonSyntax, message)
 }
 
-fn item(system: &Deployed, _frame: &Frame<'_>, raw: &[u8]) -> Result<Item, Refusal> {
+fn item(system: &Deployed, raw: &[u8]) -> Result<Item, Refusal> {
     if matches!(system.input, InputContract::Chat(_)) {
         let body = Bytes::copy_from_slice(raw);
         return Ok(Item::Chat(ChatItem::plain(body)));
