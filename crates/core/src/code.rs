@@ -96,6 +96,8 @@ codes! {
     IdempotencyMismatch "idempotency_mismatch" None, 422, false, Caller, "The same idempotency key came with another body.";
     IdempotencyInFlight "idempotency_in_flight" None, 409, true, Caller, "The request with this idempotency key is not answered yet.";
     IdempotencyNotKept "idempotency_not_kept" None, 409, false, Caller, "The request with this idempotency key was answered, and the answer was not kept.";
+    ErasureHeld "erasure_held" None, 409, false, Operator, "A legal hold or an evidence freeze covers what was to be erased.";
+    PayloadGone "payload_gone" None, 410, false, Operator, "What was kept of the decision was erased or let go.";
 
     // Malformed: how the bytes are framed.
     BodyTooLarge "body_too_large" Some(K::Malformed), 413, false, Caller, "The body is larger than the limit.";
@@ -136,6 +138,8 @@ codes! {
     ModelNotLoaded "model_not_loaded" Some(K::Unavailable), 503, false, Operator, "The model's file or its runtime could not be loaded.";
     ProviderRefusedKey "provider_refused_key" Some(K::Unavailable), 502, false, Operator, "The provider does not accept the key that it was sent.";
     ProviderModelNotFound "provider_model_not_found" Some(K::Unavailable), 502, false, Operator, "The provider has no such model or route.";
+    SystemHalted "system_halted" Some(K::Unavailable), 503, false, Operator, "A person has halted the system, or put it on its fallback.";
+    ControlLost "control_lost" Some(K::Unavailable), 503, true, Operator, "The node has heard nothing from its control plane for too long, and the system is to halt then.";
     RecordUnavailable "record_unavailable" Some(K::Unavailable), 503, true, Operator, "The decision could not be recorded: the disk is full or failing.";
     StoreUnavailable "store_unavailable" Some(K::Unavailable), 503, true, Operator, "The database did not answer.";
     ReviewUnavailable "review_unavailable" Some(K::Unavailable), 503, true, Operator, "The review could not be opened.";

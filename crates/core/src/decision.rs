@@ -316,4 +316,8 @@ pub struct Payload {
     pub input: serde_json::Value,
     /// The answer, as the payload policy leaves it; null if there was none.
     pub output: serde_json::Value,
+    /// What each attempt's model said, as the policy leaves it: in the order of the attempts, null for
+    /// one that failed, and for one whose answer is `output`. Only `full` keeps them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<serde_json::Value>,
 }

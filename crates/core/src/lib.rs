@@ -20,7 +20,9 @@ pub mod manifest;
 pub mod system;
 
 pub mod decision;
+pub mod deployment;
 pub mod drill;
+pub mod governance;
 pub mod record;
 pub mod review;
 

@@ -1,7 +1,5 @@
 //! What the journal holds. This is a stored format: kinds and fields are added, never renamed.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
@@ -9,11 +7,16 @@ use crate::code::Code;
 use crate::decision::Decision;
 use crate::digest::Digest;
 use crate::failure::FailureKind;
-use crate::ids::{DecisionId, DeploymentId, EventId, ReviewId};
+use crate::governance::{
+    Access, Approval, DeploymentReview, Erasure, HoldEvent, PolicyEvent, Retirement, Verification,
+};
+use crate::ids::{DecisionId, EventId, ReviewId};
 use crate::ladder::Step;
 use crate::manifest::{Manifest, ReleaseId};
 use crate::money::Money;
 use crate::names::{EnvironmentName, NodeName, QueueName, SystemName, TenantName};
+
+pub use crate::deployment::{Deployment, DeploymentCause};
 use crate::outcome::Outcome;
 
 /// One record of the journal.
@@ -40,6 +43,22 @@ pub enum Record {
     Recovery(Box<Recovery>),
     /// Requests that were shed or refused without a decision each, counted.
     Uncounted(Box<Aggregate>),
+    /// Somebody read a payload.
+    Access(Box<Access>),
+    /// Payloads are removed by authority.
+    Erasure(Box<Erasure>),
+    /// A hold was placed or lifted.
+    Hold(Box<HoldEvent>),
+    /// Records or payloads were let go as their time was over.
+    Retirement(Box<Retirement>),
+    /// A policy or a set of keys came into force.
+    Policy(Box<PolicyEvent>),
+    /// Somebody approved a release.
+    Approval(Box<Approval>),
+    /// Somebody looked at a deployment that overrode its approvals.
+    DeploymentReview(Box<DeploymentReview>),
+    /// Somebody checked the audit log.
+    Verification(Box<Verification>),
 }
 
 impl Record {
@@ -56,6 +75,14 @@ impl Record {
             Self::Node(_) => 8,
             Self::Recovery(_) => 9,
             Self::Uncounted(_) => 10,
+            Self::Access(_) => 11,
+            Self::Erasure(_) => 12,
+            Self::Hold(_) => 13,
+            Self::Retirement(_) => 14,
+            Self::Policy(_) => 15,
+            Self::Approval(_) => 16,
+            Self::DeploymentReview(_) => 17,
+            Self::Verification(_) => 18,
         }
     }
 }
@@ -84,51 +111,6 @@ pub struct ReleaseRecord {
     pub note: Option<String>,
     /// The release that was deployed when it was made.
     pub parent: Option<ReleaseId>,
-}
-
-/// Points a system's slot in an environment at a release.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Deployment {
-    /// Names the event.
-    pub id: DeploymentId,
-    /// Which system.
-    pub system: SystemName,
-    /// Where.
-    pub environment: EnvironmentName,
-    /// At which release.
-    pub release: ReleaseId,
-    /// Why the event was written.
-    pub cause: DeploymentCause,
-    /// Who caused it.
-    pub actor: String,
-    /// Why.
-    pub reason: Option<String>,
-    /// Who approved it.
-    pub approvals: Vec<String>,
-    /// From when it holds.
-    pub at: Timestamp,
-    /// The node that wrote it.
-    pub node: NodeName,
-    /// The version of the binary.
-    pub binary_version: String,
-    /// The digest of the price table.
-    pub prices: Option<Digest>,
-    /// The digests of the eval sets: path → digest.
-    pub eval_sets: BTreeMap<String, Digest>,
-}
-
-/// Why a deployment event was written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DeploymentCause {
-    /// The system's first release, which always deploys itself.
-    First,
-    /// The node started: the same release as before goes on.
-    Start,
-    /// The workspace changed.
-    Reload,
-    /// Somebody said so.
-    Command,
 }
 
 /// Something happened to a review.

@@ -454,6 +454,12 @@ impl Builder<'_> {
             eval_sets: folder
                 .map(|folder| folder.eval_sets.clone())
                 .unwrap_or_default(),
+            slot: plimsoll_core::deployment::Slot::Stable,
+            note: None,
+            rollback_of: None,
+            break_glass: false,
+            workspace: Some(system.manifest.release_id()),
+            binary: None,
         }
     }
 

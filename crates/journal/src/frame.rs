@@ -132,13 +132,21 @@ fn about(record: &Record) -> (u8, [u8; 16]) {
             };
             (flags, id(review.decision))
         }
+        Record::Access(access) => (0, id(access.decision)),
         Record::Release(_)
         | Record::Deployment(_)
         | Record::Drill(_)
         | Record::RunbookRun(_)
         | Record::Node(_)
         | Record::Recovery(_)
-        | Record::Uncounted(_) => (0, [0; 16]),
+        | Record::Uncounted(_)
+        | Record::Erasure(_)
+        | Record::Hold(_)
+        | Record::Retirement(_)
+        | Record::Policy(_)
+        | Record::Approval(_)
+        | Record::DeploymentReview(_)
+        | Record::Verification(_) => (0, [0; 16]),
     }
 }
 

@@ -148,6 +148,12 @@ fn deployment() -> Deployment {
         binary_version: "0.1.0".into(),
         prices: None,
         eval_sets: BTreeMap::new(),
+        slot: plimsoll_core::deployment::Slot::Stable,
+        note: None,
+        rollback_of: None,
+        break_glass: false,
+        workspace: None,
+        binary: None,
     }
 }
 

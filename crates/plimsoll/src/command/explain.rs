@@ -51,7 +51,7 @@ pub(crate) async fn run(global: &Global, args: &ExplainArgs, out: Output) -> Out
     };
     out.print(&render(&decision, &around, out.paint))?;
     match payload {
-        Some(Some(Payload { input, output })) => {
+        Some(Some(Payload { input, output, .. })) => {
             out.print(&format!("\n  input      {input}\n  output     {output}\n"))?;
         }
         Some(None) => out.print("\n  no input or output is kept\n")?,

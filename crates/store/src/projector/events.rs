@@ -36,6 +36,14 @@ pub(super) async fn write(
         Record::Node(event) => node_event(place, "node", Some(event.at), event)?,
         Record::Recovery(recovery) => node_event(place, "recovery", recovery.at, recovery)?,
         Record::Uncounted(aggregate) => uncounted(place, aggregate),
+        Record::Access(_)
+        | Record::Erasure(_)
+        | Record::Hold(_)
+        | Record::Retirement(_)
+        | Record::Policy(_)
+        | Record::Approval(_)
+        | Record::DeploymentReview(_)
+        | Record::Verification(_) => return Ok(()),
     };
     statement
         .execute(connection)

@@ -279,6 +279,7 @@ fn payload() -> Payload {
     Payload {
         input: serde_json::json!({"x": 1}),
         output: serde_json::json!({"label": "repaid"}),
+        attempts: Vec::new(),
     }
 }
 

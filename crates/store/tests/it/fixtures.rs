@@ -256,6 +256,12 @@ pub(crate) fn deployment(number: u64, release: &str, at: Timestamp) -> Record {
         binary_version: "0.1.0".to_owned(),
         prices: None,
         eval_sets: [].into(),
+        slot: plimsoll_core::deployment::Slot::Stable,
+        note: None,
+        rollback_of: None,
+        break_glass: false,
+        workspace: None,
+        binary: None,
     }))
 }
 

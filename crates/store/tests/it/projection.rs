@@ -380,6 +380,7 @@ async fn a_sealed_payload_is_read_back_through_the_port() {
     let payload = Payload {
         input: serde_json::json!([1]),
         output: serde_json::Value::Null,
+        attempts: Vec::new(),
     };
     let bytes = serde_json::to_vec(&payload).unwrap();
     let (reference, sealed) = journal.seal(&tenant("default"), id, &bytes).unwrap();
