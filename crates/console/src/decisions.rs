@@ -1,15 +1,16 @@
-//! `/api/v1/decisions`: a page by filter, one by id.
+//! `/api/v1/decisions`: a page by filter, one by id, what is kept of it and the proof of it.
 
-use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use plimsoll_core::Timestamp;
+use axum::{Extension, Json};
 use plimsoll_store::DecisionFilter;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::access::Actor;
 use crate::error::ApiError;
-use crate::reading::{limit, parse, read_query, unfit};
+use crate::operations::audit::{AccessRequest, PayloadView};
+use crate::reading::{PHRASE_MAX, limit, parse, read_query, said, time};
 use crate::routes::Control;
 
 /// What a caller may ask for. Texts are read here, so that an error names the parameter.
@@ -56,15 +57,75 @@ pub(crate) async fn show(
     Ok(Json(json!(decision)))
 }
 
+/// How a payload may be read here; reviews show theirs by their own route.
+const THROUGH: [&str; 3] = ["explain", "replay", "export"];
+
+/// What a payload is read for, and how.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PayloadQuery {
+    purpose: Option<String>,
+    through: Option<String>,
+}
+
+/// What is kept of one decision's input and output. That it is read is on disk before it is read.
+pub(crate) async fn payload(
+    State(control): State<Control>,
+    Extension(actor): Extension<Actor>,
+    Path(id): Path<String>,
+    query: Result<Query<PayloadQuery>, QueryRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let PayloadQuery { purpose, through } = read_query(query)?;
+    let purpose = purpose.ok_or_else(|| {
+        ApiError::unfit("parameter `purpose` is missing: say what the payload is read for")
+    })?;
+    said("purpose", &purpose, PHRASE_MAX)?;
+    let through = through.as_deref().unwrap_or(THROUGH[0]);
+    let known = THROUGH.into_iter().find(|known| *known == through);
+    let through = known.ok_or_else(|| {
+        let message = format!("parameter `through` is none of {}", THROUGH.join(", "));
+        ApiError::unfit(message)
+    })?;
+    let decision = control.operations.decision(&id).await?;
+    let nothing = PayloadView {
+        decision: decision.id,
+        access: None,
+        payload: None,
+    };
+    if decision.payload.is_none() {
+        return Ok(Json(json!(nothing)));
+    }
+    let request = AccessRequest {
+        decision: decision.id,
+        tenant: decision.tenant.clone(),
+        purpose,
+        through,
+    };
+    let access = control
+        .operations
+        .record_access(request, &actor.name)
+        .await?;
+    let payload = control.operations.payload(&decision).await?;
+    Ok(Json(json!(PayloadView {
+        access: Some(access.id),
+        payload: Some(payload),
+        ..nothing
+    })))
+}
+
+/// The proof that one decision is in the log.
+pub(crate) async fn proof(
+    State(control): State<Control>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    Ok(Json(json!(control.operations.proof(&id).await?)))
+}
+
 async fn filter(control: &Control, query: DecisionQuery) -> Result<DecisionFilter, ApiError> {
     let open = query.outcome.as_deref() == Some("open");
     let release = match query.release.as_deref() {
         Some(release) => Some(control.operations.release(release).await?.id),
         None => None,
-    };
-    let time = |name, text: Option<String>| {
-        let parse = |text: String| Timestamp::parse(&text).map_err(|e| unfit(name, &e));
-        text.map(parse).transpose()
     };
     Ok(DecisionFilter {
         system: parse("system", query.system)?,

@@ -56,14 +56,71 @@ pub(crate) const WORKSPACE_UNUSABLE: OwnCode = OwnCode {
     summary: "The workspace has problems; the old one goes on serving.",
 };
 
+/// The operator's roles do not allow it.
+pub(crate) const ROLE_MISSING: OwnCode = OwnCode {
+    code: "role_missing",
+    status: 403,
+    summary: "The operator has none of the roles that may do this.",
+};
+/// Somebody says that they are a named operator, and shows another token.
+pub(crate) const ACTOR_TAKEN: OwnCode = OwnCode {
+    code: "actor_taken",
+    status: 403,
+    summary: "The name in `plimsoll-actor` is a named operator's, who acts with a token of their own.",
+};
+/// No deployment has this id.
+pub(crate) const DEPLOYMENT_NOT_FOUND: OwnCode = OwnCode {
+    code: "deployment_not_found",
+    status: 404,
+    summary: "No deployment has this id.",
+};
+/// No standing hold has this id.
+pub(crate) const HOLD_NOT_FOUND: OwnCode = OwnCode {
+    code: "hold_not_found",
+    status: 404,
+    summary: "No hold that stands has this id.",
+};
+/// The approval may not be given.
+pub(crate) const APPROVAL_REFUSED: OwnCode = OwnCode {
+    code: "approval_refused",
+    status: 409,
+    summary: "The approval may not be given: it is the author's own, or was given before.",
+};
+/// A bundle's bytes are not what they are named.
+pub(crate) const BUNDLE_UNFIT: OwnCode = OwnCode {
+    code: "bundle_unfit",
+    status: 422,
+    summary: "The release that was to be imported is not whole: its bytes do not have the digests that name them.",
+};
+/// The node has no audit log, or it has stopped.
+pub(crate) const AUDIT_UNAVAILABLE: OwnCode = OwnCode {
+    code: "audit_unavailable",
+    status: 503,
+    summary: "The node keeps no audit log, or it has stopped, or no checkpoint covers this yet.",
+};
+/// The node has no such operation.
+pub(crate) const NOT_OFFERED: OwnCode = OwnCode {
+    code: "not_offered",
+    status: 501,
+    summary: "This node does not offer the operation.",
+};
+
 /// All of them, for the reference.
-pub const OWN_CODES: [OwnCode; 6] = [
+pub const OWN_CODES: [OwnCode; 14] = [
+    ROLE_MISSING,
+    ACTOR_TAKEN,
     RELEASE_NOT_FOUND,
+    DEPLOYMENT_NOT_FOUND,
     RUNBOOK_NOT_FOUND,
+    HOLD_NOT_FOUND,
     ID_AMBIGUOUS,
     ANSWER_UNFIT,
+    APPROVAL_REFUSED,
+    BUNDLE_UNFIT,
     DEPLOYMENT_REFUSED,
     WORKSPACE_UNUSABLE,
+    AUDIT_UNAVAILABLE,
+    NOT_OFFERED,
 ];
 
 /// Why an operation was not done.
@@ -128,6 +185,39 @@ impl ApiError {
         Self::own(RELEASE_NOT_FOUND, message)
     }
 
+    /// No deployment has this id.
+    pub fn no_deployment(message: impl Into<String>) -> Self {
+        Self::own(DEPLOYMENT_NOT_FOUND, message)
+    }
+
+    /// No hold that stands has this id.
+    pub fn no_hold(message: impl Into<String>) -> Self {
+        Self::own(HOLD_NOT_FOUND, message)
+    }
+
+    /// The approval may not be given.
+    pub fn approval_refused(message: impl Into<String>) -> Self {
+        Self::own(APPROVAL_REFUSED, message)
+    }
+
+    /// The release that was to be imported is not whole.
+    pub fn bundle_unfit(message: impl Into<String>) -> Self {
+        Self::own(BUNDLE_UNFIT, message)
+    }
+
+    /// Nothing can be proved, now or at all.
+    pub fn audit_unavailable(message: impl Into<String>) -> Self {
+        Self::own(AUDIT_UNAVAILABLE, message)
+    }
+
+    /// The node has no such operation.
+    pub fn not_offered(operation: &str) -> Self {
+        Self::own(
+            NOT_OFFERED,
+            format!("this node does not offer `{operation}`"),
+        )
+    }
+
     /// The system has no runbook.
     pub fn no_runbook(message: impl Into<String>) -> Self {
         Self::own(RUNBOOK_NOT_FOUND, message)
@@ -157,6 +247,10 @@ impl From<StoreError> for ApiError {
             StoreError::NotFound {
                 what: "release", ..
             } => Self::no_release(message),
+            StoreError::NotFound {
+                what: "deployment", ..
+            } => Self::no_deployment(message),
+            StoreError::NotFound { what: "hold", .. } => Self::no_hold(message),
             StoreError::NotFound { .. } => Self::of(Code::DecisionNotFound, message),
             StoreError::Ambiguous { .. } => Self::own(ID_AMBIGUOUS, message),
             StoreError::NotAnId { .. } => Self::unfit(message),

@@ -4,19 +4,24 @@
 //! `OpenAPI` document. What a route does stands behind [`Operations`], which the binary fills with a
 //! running node, so that nothing here knows how a decision is made.
 //!
-//! Invariants: every route but health and metrics needs the operator's token, compared in constant
-//! time; every body and every list has a bound; every error has one shape.
+//! Invariants: every route but health and metrics needs a token, all compared in constant time, and a role
+//! where its row names some; a named operator acts as themselves alone; no input or output is told before
+//! it is recorded who reads it and what for; every body and every list has a bound; every error has one
+//! shape.
 
+mod access;
 mod error;
 mod operations;
-mod token;
 
 mod route;
 mod routes;
+mod table;
 
 mod reading;
 
+mod audit;
 mod decisions;
+mod deployments;
 mod health;
 mod releases;
 mod reviews;
@@ -27,12 +32,25 @@ mod openapi;
 #[cfg(test)]
 mod tests;
 
+pub use access::{Actor, OperatorToken, Operators};
 pub use error::{ApiError, OWN_CODES, OwnCode};
 pub use openapi::openapi;
-pub use operations::{
-    Answer, DeploymentRequest, DrillRequest, Operations, Readiness, ReviewAnswer, ReviewFilter,
-    RunbookPart, RunbookRunRequest, RunbookView, SystemSummary,
+pub use operations::audit::{
+    AccessRequest, AuditStatus, CheckpointRequest, DecisionProof, ErasureReport, ErasureRequest,
+    HoldRequest, LiftRequest, PayloadView, SignedCheckpoint, VerificationRequest,
 };
+pub use operations::deployments::{
+    AsOfView, CanaryView, DeploymentRequest, DeploymentReviewRequest, EventPlace,
+    InterventionRequest, RollbackRequest, StandingView,
+};
+pub use operations::releases::{
+    ApprovalRequest, Approvals, Blob, BundleFault, ReleaseBundle, ReleaseRequest,
+};
+pub use operations::reviews::{ReviewAnswer, ReviewFilter};
+pub use operations::systems::{
+    DrillRequest, Readiness, RunbookPart, RunbookRunRequest, RunbookView, SystemSummary,
+};
+pub use operations::{Answer, Operations};
 pub use route::{Parameter, Place, Route, Shape};
-pub use routes::{BODY_BYTES_MAX, ROUTES, router};
-pub use token::OperatorToken;
+pub use routes::{BODY_BYTES_MAX, IMPORT_BYTES_MAX, router};
+pub use table::ROUTES;

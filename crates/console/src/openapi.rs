@@ -1,11 +1,14 @@
 //! The `OpenAPI` 3.1 document, made from the table of routes.
 
+mod answers;
+mod records;
+mod requests;
+
 use axum::Json;
-use plimsoll_core::{FailureKind, Outcome};
 use serde_json::{Map, Value, json};
 
 use crate::route::{Place, Route, Shape};
-use crate::routes::ROUTES;
+use crate::table::ROUTES;
 
 /// This document, over HTTP.
 pub(crate) async fn show() -> Json<Value> {
@@ -36,7 +39,8 @@ pub fn openapi() -> Value {
         "components": {
             "securitySchemes": {"operator": {
                 "type": "http", "scheme": "bearer",
-                "description": "The token in `operator.token` of the data folder.",
+                "description": "The token of an operator whom `[operators]` of `plimsoll.toml` names, or the \
+                    owner's in `operator.token` of the data folder.",
             }},
             "schemas": schemas(),
         },
@@ -80,6 +84,9 @@ fn operation(route: &Route) -> Value {
     }
     if route.open {
         operation["security"] = json!([]);
+    } else {
+        operation["description"] = json!(format!("For {}.", route.who()));
+        operation["x-plimsoll-roles"] = json!(route.roles);
     }
     operation
 }
@@ -99,6 +106,20 @@ fn reference(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
+fn schemas() -> Value {
+    let parts = [
+        answers::schemas(),
+        records::releases(),
+        records::records(),
+        requests::schemas(),
+    ];
+    let members = parts.into_iter().filter_map(|part| match part {
+        Value::Object(members) => Some(members),
+        _ => None,
+    });
+    members.flatten().collect::<Map<String, Value>>().into()
+}
+
 /// An object with these properties, all of them there; more may come.
 fn object(properties: Value) -> Value {
     let required: Vec<String> = properties
@@ -110,112 +131,34 @@ fn object(properties: Value) -> Value {
     json!({"type": "object", "required": required, "properties": properties})
 }
 
-fn schemas() -> Value {
-    let mut schemas = answers();
-    if let (Value::Object(all), Value::Object(requests)) = (&mut schemas, requests()) {
-        all.extend(requests);
-    }
-    schemas
+/// A list of these.
+fn list(items: Value) -> Value {
+    json!({"type": "array", "items": items})
 }
 
-fn requests() -> Value {
-    let (text, maybe) = (
-        json!({"type": "string"}),
-        json!({"type": ["string", "null"]}),
-    );
-    let steps = json!({"type": "array", "maxItems": 500, "items": object(json!({
-        "title": text, "worked": {"type": "boolean"}, "note": maybe,
-    }))});
-    let kinds = FailureKind::ALL.iter().map(|kind| json!(kind.as_str()));
-    let kinds: Vec<Value> = kinds.chain([Value::Null]).collect();
-    json!({
-        "ReviewAnswer": {
-            "type": "object", "required": ["answer"], "additionalProperties": false,
-            "properties": {"answer": {"description": "In the shape of the system's output."}, "note": maybe},
-        },
-        "DrillRequest": {
-            "type": "object", "additionalProperties": false,
-            "properties": {"kind": {"enum": kinds}},
-        },
-        "RunbookRunRequest": {
-            "type": "object", "required": ["runbook", "started_at", "steps"], "additionalProperties": false,
-            "properties": {"runbook": text, "started_at": {"type": "integer"}, "steps": steps},
-        },
-        "DeploymentRequest": {
-            "type": "object", "required": ["release"], "additionalProperties": false,
-            "properties": {
-                "release": text, "reason": maybe,
-                "approvals": {"type": "array", "maxItems": 32, "items": text},
-            },
-        },
-    })
+fn text() -> Value {
+    json!({"type": "string"})
 }
 
-fn answers() -> Value {
-    let (text, whole) = (json!({"type": "string"}), json!({"type": "integer"}));
-    let (flag, maybe) = (
-        json!({"type": "boolean"}),
-        json!({"type": ["string", "null"]}),
-    );
-    let any = json!({});
-    let list = |items: Value| json!({"type": "array", "items": items});
-    let outcomes: Vec<&str> = Outcome::ALL
-        .iter()
-        .map(|outcome| outcome.as_str())
-        .collect();
-    let check = object(json!({"met": flag, "built": flag, "evidence": text}));
-    let characteristic = object(json!({"name": text, "met": flag, "checks": list(check)}));
-    json!({
-        "Error": object(json!({"error": object(json!({"code": text, "message": text, "hint": maybe}))})),
-        "Readiness": object(json!({"ready": flag, "detail": any})),
-        "System": object(json!({
-            "name": text, "purpose": text, "stakes": text, "unit": text, "team": maybe,
-            "environment": text, "release": text, "deployed_at": whole,
-            "pending_release": maybe, "broken": maybe,
-        })),
-        "Bar": object(json!({
-            "system": text, "environment": text, "stakes": text, "release": maybe,
-            "evidence_since": whole, "judged_at": whole, "standing": text, "met": whole,
-            "characteristics": list(characteristic),
-        })),
-        "Decision": {
-            "type": "object",
-            "required": ["id", "request", "tenant", "environment", "system", "release", "deployment",
-                "opened_at", "controls", "attempts", "cost"],
-            "properties": {
-                "id": text, "request": text, "tenant": text, "environment": text, "system": text,
-                "release": text, "deployment": text, "opened_at": whole, "closed_at": whole,
-                "outcome": {"enum": outcomes}, "kind": text, "code": text,
-                "controls": list(object(json!({"control": text, "verdict": text, "micros": whole}))),
-                "attempts": list(object(json!({"model": text, "reason": text, "micros": whole}))),
-                "path": list(object(json!({"kind": text, "code": text, "step": text}))),
-                "cost": object(json!({"amount": text, "basis": text})),
-            },
-        },
-        "Review": object(json!({
-            "id": text, "queue": text, "decision": reference("Decision"), "input": any,
-            "on_expiry": text, "opened_at": whole, "due_at": whole, "state": any,
-        })),
-        "Drill": object(json!({
-            "id": text, "system": text, "kind": text, "release": text, "expected": list(text.clone()),
-            "taken": list(text.clone()), "passed": flag, "note": maybe, "actor": text, "at": whole,
-        })),
-        "Runbook": object(json!({
-            "title": text, "digest": text, "steps": list(object(json!({"title": text, "body": text}))),
-        })),
-        "RunbookRun": object(json!({
-            "id": text, "system": text, "actor": text, "started_at": whole, "ended_at": whole,
-            "runbook": text, "steps": list(any.clone()), "passed": flag,
-        })),
-        "Release": object(json!({
-            "id": text, "manifest": {"type": "object"}, "created_at": whole, "author": text,
-            "note": maybe, "parent": maybe,
-        })),
-        "Deployment": object(json!({
-            "id": text, "system": text, "environment": text, "release": text, "cause": text,
-            "actor": text, "reason": maybe, "approvals": list(text.clone()), "at": whole, "node": text,
-        })),
-        "Reload": {"type": "object"},
-        "OpenApi": {"type": "object"},
-    })
+fn whole() -> Value {
+    json!({"type": "integer"})
+}
+
+fn flag() -> Value {
+    json!({"type": "boolean"})
+}
+
+/// A text, or nothing.
+fn maybe() -> Value {
+    json!({"type": ["string", "null"]})
+}
+
+/// A whole number, or nothing.
+fn maybe_whole() -> Value {
+    json!({"type": ["integer", "null"]})
+}
+
+/// One of these, or nothing.
+fn or_null(schema: Value) -> Value {
+    json!({"anyOf": [schema, {"type": "null"}]})
 }

@@ -1,35 +1,196 @@
 //! What the routes ask of a node. The binary fills it.
+//!
+//! The types of what is asked and answered stand in files by subject.
+
+pub(crate) mod audit;
+pub(crate) mod deployments;
+pub(crate) mod releases;
+pub(crate) mod reviews;
+pub(crate) mod systems;
 
 use plimsoll_control::bar::Report;
+use plimsoll_core::decision::Payload;
+use plimsoll_core::deployment::Halt;
+use plimsoll_core::governance::{Access, Approval, DeploymentReview, HoldEvent, Verification};
 use plimsoll_core::ports::Boxed;
-use plimsoll_core::record::{Deployment, Drill, ReleaseRecord, RunbookRun, RunbookStep};
+use plimsoll_core::record::{Deployment, Drill, ReleaseRecord, RunbookRun};
 use plimsoll_core::review::Review;
-use plimsoll_core::{
-    Decision, Digest, EnvironmentName, FailureKind, QueueName, ReleaseId, Stakes, SystemName,
-    Timestamp,
-};
-use plimsoll_store::DecisionFilter;
-use serde::{Deserialize, Serialize};
+use plimsoll_core::{Decision, EnvironmentName, FailureKind, ReleaseId, SystemName, Timestamp};
+use plimsoll_spec::Role;
+use plimsoll_store::{AccessFilter, DecisionFilter};
 use serde_json::Value;
 
+use crate::access::Actor;
 use crate::error::ApiError;
+use audit::{
+    AccessRequest, AuditStatus, DecisionProof, ErasureReport, ErasureRequest, HoldRequest,
+    SignedCheckpoint, VerificationRequest,
+};
+use deployments::{
+    AsOfView, DeploymentRequest, DeploymentReviewRequest, RollbackRequest, StandingView,
+};
+use releases::{Approvals, ReleaseBundle};
+use reviews::{ReviewAnswer, ReviewFilter};
+use systems::{Readiness, RunbookRunRequest, RunbookView, SystemSummary};
 
 /// What an operation gives.
 pub type Answer<'a, T> = Boxed<'a, Result<T, ApiError>>;
 
-/// A node, as its operators see it.
+/// What a node answers that does not offer an operation.
+fn not_offered<'a, T: Send + 'a>(operation: &'static str) -> Answer<'a, T> {
+    Box::pin(async move { Err(ApiError::not_offered(operation)) })
+}
+
+/// A node, as its operators see it. `actor` is who asks, as records call them; the routes have checked
+/// that they may, and the bounds of what they say.
 pub trait Operations: Send + Sync {
+    // The node.
+
     /// Whether it can serve, and what stands in the way.
     fn readiness(&self) -> Readiness;
 
     /// Its figures, in Prometheus' text format.
     fn metrics(&self) -> String;
 
+    /// Reads the workspace again and serves it, if it has no problems.
+    fn reload(&self) -> Answer<'_, Value>;
+
+    // Systems.
+
     /// Its systems, by name.
     fn systems(&self) -> Vec<SystemSummary>;
 
     /// A system held against the bar.
     fn bar<'a>(&'a self, system: &'a SystemName) -> Answer<'a, Report>;
+
+    /// Causes failures of `kind`, or of every kind, and tells what happened.
+    fn drill<'a>(
+        &'a self,
+        system: &'a SystemName,
+        kind: Option<FailureKind>,
+        actor: &'a str,
+    ) -> Answer<'a, Vec<Drill>>;
+
+    /// A system's runbook.
+    fn runbook<'a>(&'a self, system: &'a SystemName) -> Answer<'a, RunbookView>;
+
+    /// Records that somebody walked through the runbook.
+    fn record_runbook_run<'a>(
+        &'a self,
+        system: &'a SystemName,
+        run: RunbookRunRequest,
+        actor: &'a str,
+    ) -> Answer<'a, RunbookRun>;
+
+    // What stands where.
+
+    /// What stands in a system's slots, in this node's environment.
+    fn standing<'a>(&'a self, _system: &'a SystemName) -> Answer<'a, StandingView> {
+        not_offered("standing")
+    }
+
+    /// What stood at `at`, in this node's environment unless another is named, and where that is written.
+    fn as_of<'a>(
+        &'a self,
+        _system: &'a SystemName,
+        _environment: Option<&'a EnvironmentName>,
+        _at: Timestamp,
+    ) -> Answer<'a, AsOfView> {
+        not_offered("as_of")
+    }
+
+    /// Points a slot of the system at a release: never the slot `halt`.
+    fn deploy<'a>(
+        &'a self,
+        system: &'a SystemName,
+        request: DeploymentRequest,
+        actor: &'a str,
+    ) -> Answer<'a, Deployment>;
+
+    /// Points the stable slot back.
+    fn roll_back<'a>(
+        &'a self,
+        _system: &'a SystemName,
+        _request: RollbackRequest,
+        _actor: &'a str,
+    ) -> Answer<'a, Deployment> {
+        not_offered("roll_back")
+    }
+
+    /// Halts a system, puts it on its fallback, or lets it go on as usual. Needs no database.
+    fn intervene<'a>(
+        &'a self,
+        _system: &'a SystemName,
+        _to: Halt,
+        _reason: String,
+        _actor: &'a str,
+    ) -> Answer<'a, Deployment> {
+        not_offered("intervene")
+    }
+
+    /// Records what somebody says of a deployment that overrode its approvals, the one event whose id
+    /// begins with `id`. Whoever made that deployment cannot.
+    fn review_deployment<'a>(
+        &'a self,
+        _id: &'a str,
+        _request: DeploymentReviewRequest,
+        _actor: &'a str,
+    ) -> Answer<'a, DeploymentReview> {
+        not_offered("review_deployment")
+    }
+
+    // Releases.
+
+    /// A system's releases, the latest first; of all systems, if none is named.
+    fn releases<'a>(&'a self, system: Option<&'a SystemName>) -> Answer<'a, Vec<ReleaseRecord>>;
+
+    /// The one release whose id begins with `id`.
+    fn release<'a>(&'a self, id: &'a str) -> Answer<'a, ReleaseRecord>;
+
+    /// Makes a release from the workspace's files as they are, and deploys nothing.
+    fn make_release<'a>(
+        &'a self,
+        _system: &'a SystemName,
+        _note: String,
+        _author: &'a str,
+    ) -> Answer<'a, ReleaseRecord> {
+        not_offered("make_release")
+    }
+
+    /// The one release whose id begins with `id`, with all its parts.
+    fn export_release<'a>(&'a self, _id: &'a str) -> Answer<'a, ReleaseBundle> {
+        not_offered("export_release")
+    }
+
+    /// Takes in a release that another installation made. Its bytes were held against their digests; a
+    /// part that is missing must be kept here already. `actor` answers for it here, so that they cannot
+    /// approve it: they are its author in this node's record, and who made it stands in the note.
+    fn import_release<'a>(
+        &'a self,
+        _bundle: ReleaseBundle,
+        _actor: &'a str,
+    ) -> Answer<'a, ReleaseRecord> {
+        not_offered("import_release")
+    }
+
+    /// How the one release whose id begins with `id` stands with its approvals.
+    fn approvals<'a>(&'a self, _id: &'a str) -> Answer<'a, Approvals> {
+        not_offered("approvals")
+    }
+
+    /// Records an approval in `role`, which `actor` has and the system asks for; they are not the
+    /// release's author and have not approved it before.
+    fn approve<'a>(
+        &'a self,
+        _release: ReleaseId,
+        _role: Role,
+        _note: Option<String>,
+        _actor: &'a Actor,
+    ) -> Answer<'a, Approval> {
+        not_offered("approve")
+    }
+
+    // Decisions and reviews.
 
     /// The decisions that `filter` lets through, the latest first.
     fn decisions(&self, filter: DecisionFilter) -> Answer<'_, Vec<Decision>>;
@@ -51,150 +212,71 @@ pub trait Operations: Send + Sync {
         actor: &'a str,
     ) -> Answer<'a, Decision>;
 
-    /// Causes failures of `kind`, or of every kind, and tells what happened.
-    fn drill<'a>(
+    /// Records that a payload is about to be read, and comes back when that is on disk. The routes call it
+    /// before they answer with any input or output, and answer with none if it fails.
+    fn record_access<'a>(&'a self, _access: AccessRequest, _actor: &'a str) -> Answer<'a, Access> {
+        not_offered("record_access")
+    }
+
+    /// What is kept of the decision's input and output; `payload_gone` if it is there no longer.
+    fn payload<'a>(&'a self, _decision: &'a Decision) -> Answer<'a, Payload> {
+        not_offered("payload")
+    }
+
+    // The audit log.
+
+    /// How this node's log stands.
+    fn audit_status(&self) -> Answer<'_, AuditStatus> {
+        not_offered("audit_status")
+    }
+
+    /// Waits until a signed checkpoint covers `leaves` leaves, or all that are recorded now.
+    fn checkpoint(&self, _leaves: Option<u64>) -> Answer<'_, SignedCheckpoint> {
+        not_offered("checkpoint")
+    }
+
+    /// The proof of the one decision whose id begins with `id`.
+    fn proof<'a>(&'a self, _id: &'a str) -> Answer<'a, DecisionProof> {
+        not_offered("proof")
+    }
+
+    /// Who read payloads, the latest first.
+    fn accesses(&self, _filter: AccessFilter) -> Answer<'_, Vec<Access>> {
+        not_offered("accesses")
+    }
+
+    /// Erases what is kept of decisions, or tells what would be erased; `erasure_held` if a hold covers any
+    /// of it, and then nothing is.
+    fn erase<'a>(&'a self, _request: ErasureRequest, _actor: &'a str) -> Answer<'a, ErasureReport> {
+        not_offered("erase")
+    }
+
+    /// The holds that stand, by the events that placed them.
+    fn holds(&self) -> Answer<'_, Vec<HoldEvent>> {
+        not_offered("holds")
+    }
+
+    /// Places a hold.
+    fn hold<'a>(&'a self, _request: HoldRequest, _actor: &'a str) -> Answer<'a, HoldEvent> {
+        not_offered("hold")
+    }
+
+    /// Lifts the one standing hold whose id begins with `id`.
+    fn lift_hold<'a>(
         &'a self,
-        system: &'a SystemName,
-        kind: Option<FailureKind>,
-        actor: &'a str,
-    ) -> Answer<'a, Vec<Drill>>;
+        _id: &'a str,
+        _reason: String,
+        _actor: &'a str,
+    ) -> Answer<'a, HoldEvent> {
+        not_offered("lift_hold")
+    }
 
-    /// A system's runbook.
-    fn runbook<'a>(&'a self, system: &'a SystemName) -> Answer<'a, RunbookView>;
-
-    /// Records that somebody walked through the runbook.
-    fn record_runbook_run<'a>(
+    /// Records what somebody found who checked this node's log.
+    fn record_verification<'a>(
         &'a self,
-        system: &'a SystemName,
-        run: RunbookRunRequest,
-        actor: &'a str,
-    ) -> Answer<'a, RunbookRun>;
-
-    /// A system's releases, the latest first; of all systems, if none is named.
-    fn releases<'a>(&'a self, system: Option<&'a SystemName>) -> Answer<'a, Vec<ReleaseRecord>>;
-
-    /// The one release whose id begins with `id`.
-    fn release<'a>(&'a self, id: &'a str) -> Answer<'a, ReleaseRecord>;
-
-    /// Points the system at a release.
-    fn deploy<'a>(
-        &'a self,
-        system: &'a SystemName,
-        request: DeploymentRequest,
-        actor: &'a str,
-    ) -> Answer<'a, Deployment>;
-
-    /// Reads the workspace again and serves it, if it has no problems.
-    fn reload(&self) -> Answer<'_, Value>;
-}
-
-/// Whether a node can serve.
-#[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct Readiness {
-    /// Whether it can.
-    pub ready: bool,
-    /// What it knows of itself.
-    pub detail: Value,
-}
-
-/// A system, as a list shows it.
-#[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct SystemSummary {
-    /// Its name.
-    pub name: SystemName,
-    /// What it is for.
-    pub purpose: String,
-    /// What is at stake.
-    pub stakes: Stakes,
-    /// What the business counts.
-    pub unit: String,
-    /// The owning team.
-    pub team: Option<String>,
-    /// Where it is deployed.
-    pub environment: EnvironmentName,
-    /// What is deployed.
-    pub release: ReleaseId,
-    /// Since when, as far as the event says.
-    pub deployed_at: Timestamp,
-    /// A release that was made and waits for somebody to deploy it.
-    pub pending_release: Option<ReleaseId>,
-    /// Why it cannot serve, if it cannot.
-    pub broken: Option<String>,
-}
-
-/// Which reviews.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct ReviewFilter {
-    /// Of this queue.
-    pub queue: Option<QueueName>,
-    /// Of this system.
-    pub system: Option<SystemName>,
-    /// At most so many.
-    pub limit: u32,
-}
-
-/// What a person says to a review.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ReviewAnswer {
-    /// The answer, in the shape of the system's output.
-    pub answer: Value,
-    /// Why.
-    #[serde(default)]
-    pub note: Option<String>,
-}
-
-/// Which failures to cause.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DrillRequest {
-    /// This kind; every kind, if none.
-    #[serde(default)]
-    pub kind: Option<FailureKind>,
-}
-
-/// A runbook, as its readers see it.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct RunbookView {
-    /// Its title; empty if it has none.
-    pub title: String,
-    /// Its text's digest: a run names the text that was tried.
-    pub digest: Digest,
-    /// Its steps.
-    pub steps: Vec<RunbookPart>,
-}
-
-/// One step of a runbook.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct RunbookPart {
-    /// Its heading.
-    pub title: String,
-    /// What to do, as Markdown.
-    pub body: String,
-}
-
-/// What a person said of each step of a runbook.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RunbookRunRequest {
-    /// The text that was tried, by digest.
-    pub runbook: Digest,
-    /// When they began, in microseconds since 1970 in UTC.
-    pub started_at: Timestamp,
-    /// What they said, step by step.
-    pub steps: Vec<RunbookStep>,
-}
-
-/// Which release to deploy, and why.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DeploymentRequest {
-    /// The release's id, or the beginning of it.
-    pub release: String,
-    /// Why.
-    #[serde(default)]
-    pub reason: Option<String>,
-    /// Who approved it.
-    #[serde(default)]
-    pub approvals: Vec<String>,
+        _request: VerificationRequest,
+        _actor: &'a str,
+    ) -> Answer<'a, Verification> {
+        not_offered("record_verification")
+    }
 }

@@ -3,11 +3,17 @@
 use axum::extract::Query;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use bytes::Bytes;
-use plimsoll_core::Code;
+use plimsoll_core::{Code, Timestamp};
 use plimsoll_store::LIST_MAX;
 use serde::de::DeserializeOwned;
 
 use crate::error::ApiError;
+
+/// The longest reason or note, in characters.
+pub(crate) const WORDS_MAX: usize = 2_000;
+
+/// The longest purpose, basis or name, in characters.
+pub(crate) const PHRASE_MAX: usize = 200;
 
 /// The query, or which parameter does not fit.
 pub(crate) fn read_query<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, ApiError> {
@@ -41,6 +47,29 @@ pub(crate) fn unfit(name: &str, error: &dyn std::error::Error) -> ApiError {
     ApiError::unfit(format!("parameter `{name}`: {error}"))
 }
 
+/// A time, as RFC 3339, or a date or time of day in UTC.
+pub(crate) fn time(name: &str, text: Option<String>) -> Result<Option<Timestamp>, ApiError> {
+    let parse = |text: String| Timestamp::parse(&text).map_err(|error| unfit(name, &error));
+    text.map(parse).transpose()
+}
+
+/// What somebody says for the record: not empty, within a bound, and nothing that moves a terminal's
+/// cursor.
+pub(crate) fn said(name: &str, text: &str, chars_max: usize) -> Result<(), ApiError> {
+    let fits = !text.trim().is_empty() && text.chars().count() <= chars_max;
+    let is_plain = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
+    if fits && text.chars().all(is_plain) {
+        return Ok(());
+    }
+    let message = format!("`{name}` must be a text of 1 to {chars_max} characters");
+    Err(ApiError::unfit(message))
+}
+
+/// As [`said`], if anything is.
+pub(crate) fn maybe_said(name: &str, text: Option<&str>, chars_max: usize) -> Result<(), ApiError> {
+    text.map_or(Ok(()), |text| said(name, text, chars_max))
+}
+
 /// The body as JSON; an empty one is an empty object. Which media type it claims to be does not
 /// matter: there is only one.
 pub(crate) fn read_body<T: DeserializeOwned>(
@@ -53,11 +82,20 @@ pub(crate) fn read_body<T: DeserializeOwned>(
             "the connection closed before the body was whole",
         ),
     })?;
+    json(&body)
+}
+
+/// As [`read_body`], of a body that was read already.
+pub(crate) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let text: &[u8] = if body.trim_ascii().is_empty() {
         b"{}"
     } else {
-        &body
+        body
     };
+    // Serde would read a list as a structure too.
+    if !text.trim_ascii_start().starts_with(b"{") {
+        return Err(ApiError::unfit("the body is no JSON object"));
+    }
     serde_json::from_slice(text).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => {
             ApiError::unfit(format!("the body does not fit: {error}"))

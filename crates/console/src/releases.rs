@@ -1,22 +1,26 @@
-//! `/api/v1/releases`, and pointing a system at one.
+//! `/api/v1/releases`: listed, made, approved, and carried from one installation to another.
 
-use axum::Json;
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
+use axum::{Extension, Json};
 use bytes::Bytes;
-use http::HeaderMap;
+use http_body_util::LengthLimitError;
+use plimsoll_core::Code;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::access::Actor;
 use crate::error::ApiError;
-use crate::operations::DeploymentRequest;
-use crate::reading::{parse, read_body, read_query};
-use crate::routes::Control;
+use crate::operations::releases::{ApprovalRequest, ReleaseBundle, ReleaseRequest};
+use crate::reading::{PHRASE_MAX, WORDS_MAX, json, maybe_said, parse, read_body, read_query, said};
+use crate::routes::{Control, IMPORT_BYTES_MAX};
 use crate::systems::name;
-use crate::token::actor;
 
-/// The most approvals that a deployment may name.
-const APPROVALS_MAX: usize = 32;
+/// For a whole bundle to arrive.
+const IMPORT_TIME: Duration = Duration::from_mins(10);
 
 /// What a caller may ask for.
 #[derive(Debug, Default, Deserialize)]
@@ -43,20 +47,106 @@ pub(crate) async fn show(
     Ok(Json(json!(control.operations.release(&id).await?)))
 }
 
-/// Points a system at a release.
-pub(crate) async fn deploy(
+/// Makes a release from the files.
+pub(crate) async fn make(
     State(control): State<Control>,
+    Extension(actor): Extension<Actor>,
     Path(system): Path<String>,
-    headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, ApiError> {
-    let (system, actor) = (name(&system)?, actor(&headers)?);
-    let request: DeploymentRequest = read_body(body)?;
-    if request.approvals.len() > APPROVALS_MAX {
-        return Err(ApiError::unfit(format!(
-            "a deployment names at most {APPROVALS_MAX} approvals"
-        )));
+    let system = name(&system)?;
+    let ReleaseRequest { note, author } = read_body(body)?;
+    said("note", &note, WORDS_MAX)?;
+    maybe_said("author", author.as_deref(), PHRASE_MAX)?;
+    let author = author.unwrap_or_else(|| actor.name.clone());
+    if author != actor.name && !actor.is_owner {
+        let message = format!("`{}` is the author of what they make", actor.name);
+        let hint = "leave `author` away: who makes a release cannot approve it, under any name";
+        return Err(ApiError::unfit(message).hint(hint));
     }
-    let deployment = control.operations.deploy(&system, request, &actor).await?;
-    Ok(Json(json!(deployment)))
+    let made = control.operations.make_release(&system, note, &author);
+    Ok(Json(json!(made.await?)))
+}
+
+/// A release with all its parts. One bundle at a time is in memory.
+pub(crate) async fn export(
+    State(control): State<Control>,
+    Path(id): Path<String>,
+) -> Result<Json<ReleaseBundle>, ApiError> {
+    let _one_at_a_time = control.bundles.lock().await;
+    Ok(Json(control.operations.export_release(&id).await?))
+}
+
+/// Takes in a release. One bundle at a time is in memory, and every byte of it is held against the digest
+/// that names it.
+pub(crate) async fn import(
+    State(control): State<Control>,
+    Extension(actor): Extension<Actor>,
+    body: Body,
+) -> Result<Json<Value>, ApiError> {
+    let _one_at_a_time = control.bundles.lock().await;
+    let bundle: ReleaseBundle = json(&whole(body).await?)?;
+    bundle.check().map_err(|fault| {
+        ApiError::bundle_unfit(fault.to_string()).hint("export the release again")
+    })?;
+    let imported = control.operations.import_release(bundle, &actor.name);
+    Ok(Json(json!(imported.await?)))
+}
+
+async fn whole(body: Body) -> Result<Bytes, ApiError> {
+    let incomplete = |why: &str| ApiError::of(Code::BodyIncomplete, why);
+    let reading = tokio::time::timeout(IMPORT_TIME, to_bytes(body, IMPORT_BYTES_MAX));
+    let read = reading
+        .await
+        .map_err(|_| incomplete("the body did not arrive within ten minutes"))?;
+    read.map_err(|error| {
+        if error.into_inner().is::<LengthLimitError>() {
+            return ApiError::of(
+                Code::BodyTooLarge,
+                format!("the body is larger than {} MiB", IMPORT_BYTES_MAX >> 20),
+            );
+        }
+        incomplete("the connection closed before the body was whole")
+    })
+}
+
+/// How a release stands with its approvals.
+pub(crate) async fn approvals(
+    State(control): State<Control>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let approvals = control.operations.approvals(&id).await?;
+    let mut answer = json!(approvals);
+    answer["counted"] = json!(approvals.counted());
+    Ok(Json(answer))
+}
+
+/// Approves a release, in the role that its system asks for.
+pub(crate) async fn approve(
+    State(control): State<Control>,
+    Extension(actor): Extension<Actor>,
+    Path(id): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let ApprovalRequest { note } = read_body(body)?;
+    maybe_said("note", note.as_deref(), WORDS_MAX)?;
+    let approvals = control.operations.approvals(&id).await?;
+    let role = approvals.rule.role;
+    actor.require(&[role])?;
+    let (by, release) = (&actor.name, approvals.release.short());
+    if *by == approvals.author {
+        let message = format!("`{by}` made release {release}, so somebody else must approve it");
+        return Err(ApiError::approval_refused(message));
+    }
+    let before = |given: &plimsoll_core::governance::Approval| {
+        given.actor == *by && given.role == role.as_str()
+    };
+    if approvals.given.iter().any(before) {
+        let message = format!("`{by}` approved release {release} before");
+        return Err(ApiError::approval_refused(message).hint("each approval is somebody else's"));
+    }
+    let approved = control
+        .operations
+        .approve(approvals.release, role, note, &actor);
+    Ok(Json(json!(approved.await?)))
 }

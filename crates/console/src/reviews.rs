@@ -1,18 +1,18 @@
 //! `/api/v1/reviews`: what waits for a person, and the person's answer.
 
-use axum::Json;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
+use axum::{Extension, Json};
 use bytes::Bytes;
-use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::access::Actor;
 use crate::error::ApiError;
-use crate::operations::{ReviewAnswer, ReviewFilter};
-use crate::reading::{limit, parse, read_body, read_query};
+use crate::operations::audit::AccessRequest;
+use crate::operations::reviews::{ReviewAnswer, ReviewFilter};
+use crate::reading::{PHRASE_MAX, limit, parse, read_body, read_query, said};
 use crate::routes::Control;
-use crate::token::actor;
 
 /// What a caller may ask for.
 #[derive(Debug, Default, Deserialize)]
@@ -23,7 +23,7 @@ pub(crate) struct ReviewQuery {
     limit: Option<u32>,
 }
 
-/// Open reviews, the soonest due first.
+/// Open reviews, the soonest due first, without what was asked: to see that, show one.
 pub(crate) async fn list(
     State(control): State<Control>,
     query: Result<Query<ReviewQuery>, QueryRejection>,
@@ -34,30 +34,55 @@ pub(crate) async fn list(
         system: parse("system", query.system)?,
         limit: limit(query.limit)?,
     };
-    let reviews = control.operations.reviews(filter).await?;
+    let mut reviews = control.operations.reviews(filter).await?;
+    for review in &mut reviews {
+        (review.input, review.proposal) = (Value::Null, None);
+    }
     Ok(Json(json!({"reviews": reviews})))
 }
 
-/// One review.
+/// What a review is looked at for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ShowQuery {
+    purpose: Option<String>,
+}
+
+/// One review with its input. That it is read is on disk before it is told.
 pub(crate) async fn show(
     State(control): State<Control>,
+    Extension(actor): Extension<Actor>,
     Path(id): Path<String>,
+    query: Result<Query<ShowQuery>, QueryRejection>,
 ) -> Result<Json<Value>, ApiError> {
-    Ok(Json(json!(control.operations.review(&id).await?)))
+    let purpose = read_query(query)?.purpose;
+    let purpose = purpose.unwrap_or_else(|| "review".to_owned());
+    said("purpose", &purpose, PHRASE_MAX)?;
+    let review = control.operations.review(&id).await?;
+    let request = AccessRequest {
+        decision: review.decision.id,
+        tenant: review.decision.tenant.clone(),
+        purpose,
+        through: "review",
+    };
+    control
+        .operations
+        .record_access(request, &actor.name)
+        .await?;
+    Ok(Json(json!(review)))
 }
 
 /// A person answers.
 pub(crate) async fn answer(
     State(control): State<Control>,
+    Extension(actor): Extension<Actor>,
     Path(id): Path<String>,
-    headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, ApiError> {
-    let actor = actor(&headers)?;
     let answer: ReviewAnswer = read_body(body)?;
     let decision = control
         .operations
-        .answer_review(&id, answer, &actor)
+        .answer_review(&id, answer, &actor.name)
         .await?;
     Ok(Json(json!(decision)))
 }

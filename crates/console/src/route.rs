@@ -1,6 +1,7 @@
 //! What a route is: how it is reached, who may, what it takes and gives.
 
 use axum::routing::MethodRouter;
+use plimsoll_spec::Role;
 
 use crate::routes::Control;
 
@@ -13,6 +14,8 @@ pub struct Route {
     pub path: &'static str,
     /// Whether anybody who reaches the listener may ask: health and metrics only.
     pub open: bool,
+    /// The roles of which a named operator needs one; with none, every operator may. The owner has all.
+    pub roles: &'static [Role],
     /// Its name in client code.
     pub operation: &'static str,
     /// One sentence on what it does.
@@ -24,6 +27,66 @@ pub struct Route {
     /// The schema of its answer; none for text.
     pub answer: Option<Shape>,
     pub(crate) mount: fn() -> MethodRouter<Control>,
+}
+
+impl Route {
+    /// A route that takes nothing and that every operator may ask.
+    pub(crate) const fn new(
+        (method, path): (&'static str, &'static str),
+        operation: &'static str,
+        summary: &'static str,
+        mount: fn() -> MethodRouter<Control>,
+    ) -> Self {
+        Self {
+            method,
+            path,
+            open: false,
+            roles: &[],
+            operation,
+            summary,
+            parameters: &[],
+            body: None,
+            answer: None,
+            mount,
+        }
+    }
+
+    pub(crate) const fn open(mut self) -> Self {
+        self.open = true;
+        self
+    }
+
+    pub(crate) const fn by(mut self, roles: &'static [Role]) -> Self {
+        self.roles = roles;
+        self
+    }
+
+    pub(crate) const fn takes(mut self, parameters: &'static [Parameter]) -> Self {
+        self.parameters = parameters;
+        self
+    }
+
+    pub(crate) const fn reads(mut self, body: &'static str) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    pub(crate) const fn gives(mut self, answer: Shape) -> Self {
+        self.answer = Some(answer);
+        self
+    }
+
+    /// Who may ask, in words.
+    pub fn who(&self) -> String {
+        if self.open {
+            return "whoever reaches the listener".to_owned();
+        }
+        if self.roles.is_empty() {
+            return "every operator".to_owned();
+        }
+        let roles: Vec<&str> = self.roles.iter().map(|role| role.as_str()).collect();
+        roles.join(", ")
+    }
 }
 
 /// The shape of an answer: the name of a schema of the `OpenAPI` document.

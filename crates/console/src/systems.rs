@@ -1,18 +1,17 @@
 //! `/api/v1/systems`: the bar, drills and runbooks of each; and reading the workspace again.
 
-use axum::Json;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
+use axum::{Extension, Json};
 use bytes::Bytes;
-use http::HeaderMap;
 use plimsoll_core::SystemName;
 use serde_json::{Value, json};
 
+use crate::access::Actor;
 use crate::error::ApiError;
-use crate::operations::{DrillRequest, RunbookRunRequest};
+use crate::operations::systems::{DrillRequest, RunbookRunRequest};
 use crate::reading::read_body;
 use crate::routes::Control;
-use crate::token::actor;
 
 /// The most steps that a run of a runbook may tell of.
 const STEPS_MAX: usize = 500;
@@ -33,15 +32,15 @@ pub(crate) async fn bar(
 /// Causes failures.
 pub(crate) async fn drill(
     State(control): State<Control>,
+    Extension(actor): Extension<Actor>,
     Path(system): Path<String>,
-    headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, ApiError> {
-    let (system, actor) = (name(&system)?, actor(&headers)?);
+    let system = name(&system)?;
     let request: DrillRequest = read_body(body)?;
     let drills = control
         .operations
-        .drill(&system, request.kind, &actor)
+        .drill(&system, request.kind, &actor.name)
         .await?;
     Ok(Json(json!({"drills": drills})))
 }
@@ -59,11 +58,11 @@ pub(crate) async fn runbook(
 /// Somebody walked through the runbook.
 pub(crate) async fn record_runbook_run(
     State(control): State<Control>,
+    Extension(actor): Extension<Actor>,
     Path(system): Path<String>,
-    headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, ApiError> {
-    let (system, actor) = (name(&system)?, actor(&headers)?);
+    let system = name(&system)?;
     let run: RunbookRunRequest = read_body(body)?;
     if run.steps.len() > STEPS_MAX {
         return Err(ApiError::unfit(format!(
@@ -72,7 +71,7 @@ pub(crate) async fn record_runbook_run(
     }
     let run = control
         .operations
-        .record_runbook_run(&system, run, &actor)
+        .record_runbook_run(&system, run, &actor.name)
         .await?;
     Ok(Json(json!(run)))
 }

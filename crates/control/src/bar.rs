@@ -9,6 +9,8 @@ mod render;
 
 use std::time::Duration;
 
+use plimsoll_core::deployment::Deployment;
+use plimsoll_core::governance::Verification;
 use plimsoll_core::{EnvironmentName, ReleaseId, Stakes, System, SystemName, Timestamp};
 use plimsoll_store::BarFacts;
 use serde::Serialize;
@@ -138,10 +140,38 @@ impl Check {
     }
 }
 
+/// What is known of a system beside what the workspace says of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'a> {
+    /// What the projection counted.
+    pub facts: &'a BarFacts,
+    /// The audit log of the node that is asked; none if it keeps none.
+    pub audit: Option<&'a AuditFacts>,
+    /// Deployments that overrode their approvals and that nobody has looked at since.
+    pub unreviewed: &'a [Deployment],
+}
+
+/// What an audit log says of itself.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct AuditFacts {
+    /// Leaves under the latest checkpoint.
+    pub leaves: u64,
+    /// Records that are on disk and under no checkpoint yet.
+    pub behind: u64,
+    /// When the latest checkpoint was signed.
+    pub checkpoint_at: Option<Timestamp>,
+    /// Why the log goes on no more, if it stopped.
+    pub defect: Option<String>,
+    /// The last time that somebody checked it.
+    pub verified: Option<Verification>,
+}
+
 /// Holds a system against the bar. `currency` is the workspace's.
-pub fn judge(system: &System, facts: &BarFacts, now: Timestamp, currency: &str) -> Report {
+pub fn judge(system: &System, evidence: Evidence<'_>, now: Timestamp, currency: &str) -> Report {
+    let facts = evidence.facts;
     let case = characteristics::Case {
         system,
+        evidence,
         facts,
         now,
         currency,
@@ -164,4 +194,4 @@ pub fn judge(system: &System, facts: &BarFacts, now: Timestamp, currency: &str) 
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -73,6 +73,23 @@ pub fn percent(part: u64, whole: u64) -> String {
     }
 }
 
+/// `812 B`, `1.2 MiB`.
+pub fn bytes(value: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    let (mut tenths, mut unit) = (u128::from(value) * 10 / 1024, 0);
+    if tenths < 10 {
+        return format!("{value} B");
+    }
+    while tenths >= 10_240 && unit + 1 < UNITS.len() {
+        tenths /= 1024;
+        unit += 1;
+    }
+    match (tenths / 10, tenths % 10) {
+        (whole, rest) if whole < 10 && rest > 0 => format!("{whole}.{rest} {}", UNITS[unit]),
+        (whole, _) => format!("{whole} {}", UNITS[unit]),
+    }
+}
+
 /// An amount with three significant figures: `0.00021 USD`; averages have more than anybody reads.
 pub fn money(amount: Money, currency: &str) -> String {
     let pico = amount.as_pico();
@@ -107,6 +124,15 @@ mod tests {
         assert_eq!(span(Duration::from_secs(41 * 86_400 + 5)), "41 days");
         assert_eq!(span(Duration::from_hours(2)), "2 h");
         assert_eq!(span(Duration::from_secs(6)), "6 s");
+    }
+
+    #[test]
+    fn sizes_have_the_unit_that_fits() {
+        let shown = [0, 1023, 1024, 1_300_000, 64 << 20, 5 << 30].map(bytes);
+        assert_eq!(
+            shown,
+            ["0 B", "1023 B", "1 KiB", "1.2 MiB", "64 MiB", "5 GiB"]
+        );
     }
 
     #[test]

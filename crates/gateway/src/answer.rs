@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use plimsoll_models::ModelError;
 use plimsoll_models::openai::{ChatStream, StreamEvent};
 use serde_json::Value;
 
@@ -112,11 +113,41 @@ pub(crate) enum Answer {
 /// A stream whose first content has arrived, with everything that came before it.
 pub(crate) struct OpenStream {
     pub(crate) head: Vec<StreamEvent>,
-    pub(crate) rest: ChatStream,
+    pub(crate) rest: Rest,
     /// The attempt in the record that this stream belongs to.
     pub(crate) attempt: usize,
     /// What was set aside for it.
     pub(crate) reservation: Reservation,
+}
+
+/// Where the rest of a stream comes from.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a live stream is the usual case, and is not to be allocated once more"
+)]
+pub(crate) enum Rest {
+    /// From the provider.
+    Live(ChatStream),
+    /// From a record: nothing more, or the error with which it broke.
+    Recorded(Option<ModelError>),
+}
+
+impl Rest {
+    /// The next event; as [`ChatStream::next`].
+    pub(crate) async fn next(&mut self) -> Option<Result<StreamEvent, ModelError>> {
+        match self {
+            Self::Live(stream) => stream.next().await,
+            Self::Recorded(broke) => broke.take().map(Err),
+        }
+    }
+
+    /// The model that the provider says is answering.
+    pub(crate) fn reported_model(&self) -> Option<&str> {
+        match self {
+            Self::Live(stream) => stream.reported_model(),
+            Self::Recorded(_) => None,
+        }
+    }
 }
 
 impl std::fmt::Debug for OpenStream {

@@ -1,6 +1,7 @@
 //! A system as it runs: built from a manifest and its blobs, and from nothing else.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
 use minijinja::Environment;
@@ -17,13 +18,30 @@ use plimsoll_spec::prices::priced_as;
 use crate::metrics::Meters;
 use crate::retry::RetryBudget;
 use crate::room::Room;
+use crate::switch::Switch;
 
-/// One running system.
+/// A release that runs in a slot: what was built, and the event that put it there.
 pub(crate) struct Deployed {
-    /// What the workspace says about the system; its manifest is the deployed one.
-    pub(crate) system: Arc<System>,
     /// The event that put the release here.
     pub(crate) deployment: Deployment,
+    /// What runs; another event about the same release goes on with it.
+    pub(crate) built: Arc<Built>,
+    /// The system's switch, which its releases share.
+    pub(crate) switch: Arc<Switch>,
+}
+
+impl Deref for Deployed {
+    type Target = Built;
+
+    fn deref(&self) -> &Built {
+        &self.built
+    }
+}
+
+/// What a manifest and its blobs make.
+pub(crate) struct Built {
+    /// What the workspace says about the system; its manifest is the deployed one.
+    pub(crate) system: Arc<System>,
     /// The models; one that could not be built is unavailable, and says why.
     pub(crate) models: BTreeMap<ModelName, Result<Model, ModelError>>,
     /// Under which provider and model each is priced.
@@ -66,13 +84,13 @@ pub(crate) struct BrokenSystem {
     pub(crate) reason: String,
 }
 
-impl Deployed {
-    /// Builds the system that `manifest` describes. `blob` finds its parts.
-    pub(crate) fn build(
+impl Built {
+    /// Builds the system that its manifest describes. `blob` finds its parts. Without `models` none is
+    /// built: for what asks none.
+    pub(crate) fn new(
         system: &System,
-        deployment: Deployment,
         blob: &dyn Fn(Digest) -> Option<Arc<[u8]>>,
-        context: &BuildContext<'_>,
+        models: Option<&BuildContext<'_>>,
     ) -> Result<Self, BrokenSystem> {
         let broken = |reason: String| BrokenSystem {
             system: system.name.to_string(),
@@ -92,20 +110,10 @@ impl Deployed {
         let unsure = unsure
             .map(|text| Expr::compile(text, &variables))
             .transpose();
-        let columns = match &input {
-            InputContract::Row(contract) => contract.columns(),
-            InputContract::Chat(_) => &[],
-        };
-        let context = BuildContext {
-            columns,
-            ..*context
-        };
-        let build = |(name, spec): (&ModelName, &ModelSpec)| {
-            let model = Model::build(spec, blob, &context);
-            (name.clone(), model.map_err(|error| error.model_error()))
-        };
         Ok(Self {
-            models: manifest.models.iter().map(build).collect(),
+            models: models.map_or_else(BTreeMap::new, |context| {
+                build_models(manifest, &input, blob, context)
+            }),
             priced: manifest
                 .models
                 .iter()
@@ -120,7 +128,6 @@ impl Deployed {
             system: Arc::new(system.clone()),
             response_format: output_schema.map(|schema| response_format(system, &schema)),
             meters: OnceLock::new(),
-            deployment,
             input,
             output,
         })
@@ -152,6 +159,27 @@ impl Deployed {
     pub(crate) fn has_output_controls(&self) -> bool {
         self.clears_whole_answers_only() || !self.output_guards.is_empty()
     }
+}
+
+fn build_models(
+    manifest: &Manifest,
+    input: &InputContract,
+    blob: &dyn Fn(Digest) -> Option<Arc<[u8]>>,
+    context: &BuildContext<'_>,
+) -> BTreeMap<ModelName, Result<Model, ModelError>> {
+    let columns = match input {
+        InputContract::Row(contract) => contract.columns(),
+        InputContract::Chat(_) => &[],
+    };
+    let context = BuildContext {
+        columns,
+        ..*context
+    };
+    let build = |(name, spec): (&ModelName, &ModelSpec)| {
+        let model = Model::build(spec, blob, &context);
+        (name.clone(), model.map_err(|error| error.model_error()))
+    };
+    manifest.models.iter().map(build).collect()
 }
 
 impl Guard {

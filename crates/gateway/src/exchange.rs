@@ -17,8 +17,10 @@ use crate::envelope::Envelope;
 use crate::failure::Failure;
 use crate::metrics::Meters;
 use crate::node::Node;
+use crate::replay::Rehearsal;
 use crate::room::Place;
 use crate::snapshot::Snapshot;
+use crate::switch::Stop;
 
 /// A decision that is open. [`crate::stage::finish`] consumes it; one that is dropped before, because
 /// the caller went away, finishes itself as cancelled. So each is finished exactly once.
@@ -47,6 +49,12 @@ pub(crate) struct Open {
     pub(crate) forced: Option<FailureKind>,
     /// Answers that stand in for models.
     pub(crate) given: BTreeMap<ModelName, Given>,
+    /// Why it is not made as usual, if it is not: as it stood when the decision began.
+    pub(crate) stop: Option<Stop>,
+    /// What models said that was not cleared, by the number of the attempt: kept for a replay.
+    pub(crate) uncleared: Vec<(usize, Vec<u8>)>,
+    /// Of a decision that is made again, to be compared: it leaves no trace.
+    pub(crate) rehearsal: Option<Box<Rehearsal>>,
 }
 
 /// What stands in for a model, in tests of a workspace.
@@ -149,6 +157,9 @@ impl Exchange {
             kept_input: None,
             forced: None,
             given: BTreeMap::new(),
+            stop: Stop::now(&system.switch, &node.control, started),
+            uncleared: Vec::new(),
+            rehearsal: None,
         })))
     }
 
@@ -209,11 +220,18 @@ impl Open {
         });
     }
 
+    /// Whether it is made again only to be compared.
+    pub(crate) const fn is_rehearsal(&self) -> bool {
+        self.rehearsal.is_some()
+    }
+
     /// Notes that a configured control could not run.
     pub(crate) fn note_skipped(&mut self, control: &str, reason: &str) {
-        self.node
-            .metrics
-            .control_skipped(&self.decision.system, control);
+        if !self.is_rehearsal() {
+            self.node
+                .metrics
+                .control_skipped(&self.decision.system, control);
+        }
         self.decision.controls.push(ControlRecord {
             control: control.to_owned(),
             verdict: Verdict::Skipped,

@@ -3,13 +3,14 @@
 //! Responses are held in memory, within a bound. After a restart the records still know that the
 //! key was used, so that nothing is done twice; the response itself may not have been kept.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use parking_lot::Mutex;
-use plimsoll_core::{Code, Digest};
+use plimsoll_core::{Code, DecisionId, Digest};
 
 use crate::refusal::Refusal;
 
@@ -23,9 +24,33 @@ const RESPONSE_BYTES_MAX: usize = 1024 * 1024;
 /// The keys of the last 24 hours.
 pub(crate) struct Idempotency(moka::sync::Cache<Digest, Arc<Entry>>);
 
-struct Entry {
+pub(crate) struct Entry {
     body: Digest,
     state: Mutex<State>,
+    /// The decisions that were made under the key.
+    decisions: Mutex<Vec<DecisionId>>,
+}
+
+impl Entry {
+    /// Notes a decision that is made under the key.
+    pub(crate) fn note(&self, decision: DecisionId) {
+        self.decisions.lock().push(decision);
+    }
+
+    /// Drops the response that is held, if it tells of one of these decisions.
+    fn forget(&self, decisions: &BTreeSet<DecisionId>) -> bool {
+        let tells = self
+            .decisions
+            .lock()
+            .iter()
+            .any(|id| decisions.contains(id));
+        let mut state = self.state.lock();
+        let drops = tells && matches!(*state, State::Answered(_));
+        if drops {
+            *state = State::NotKept;
+        }
+        drops
+    }
 }
 
 enum State {
@@ -71,12 +96,22 @@ impl Idempotency {
         Self(cache.time_to_live(KEPT).build())
     }
 
+    /// Drops the responses that tell of these decisions; their keys stay used.
+    pub(crate) fn forget(&self, decisions: &BTreeSet<DecisionId>) {
+        for (key, entry) in &self.0 {
+            if entry.forget(decisions) {
+                self.0.insert(*key, entry);
+            }
+        }
+    }
+
     /// Claims `key` for a call with this body.
     pub(crate) fn claim(&self, key: Digest, body: &[u8]) -> Result<Claim, Refusal> {
         let body = Digest::of(body);
         let fresh = Arc::new(Entry {
             body,
             state: Mutex::new(State::InFlight),
+            decisions: Mutex::default(),
         });
         let entry = self.0.get_with(key, || Arc::clone(&fresh));
         if Arc::ptr_eq(&entry, &fresh) {
@@ -100,6 +135,11 @@ impl Idempotency {
 }
 
 impl Claimed {
+    /// Where the decisions are noted that are made under the key.
+    pub(crate) fn entry(&self) -> Arc<Entry> {
+        Arc::clone(&self.entry)
+    }
+
     /// Holds the response for whoever asks again.
     pub(crate) fn answer(mut self, stored: Stored) {
         self.is_answered = true;
@@ -155,6 +195,23 @@ mod tests {
         assert_eq!(again.body, "yes");
         let other = keys.claim(key, b"b").err().map(|refusal| refusal.code);
         assert_eq!(other, Some(Code::IdempotencyMismatch));
+    }
+
+    #[test]
+    fn a_response_that_is_forgotten_leaves_its_key_used() {
+        let (keys, key) = (Idempotency::new(), Digest::of(b"k"));
+        let Ok(Claim::New(claimed)) = keys.claim(key, b"a") else {
+            panic!("the first is new")
+        };
+        let now = plimsoll_core::Timestamp::from_micros(0);
+        let (told, other) = (DecisionId::new(now), DecisionId::new(now));
+        claimed.entry().note(told);
+        claimed.answer(stored("yes"));
+        keys.forget(&[other].into());
+        assert!(matches!(keys.claim(key, b"a"), Ok(Claim::Again(_))));
+        keys.forget(&[told].into());
+        let again = keys.claim(key, b"a").err().map(|refusal| refusal.code);
+        assert_eq!(again, Some(Code::IdempotencyNotKept));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::pipeline::decide;
 use crate::refusal::Refusal;
 use crate::snapshot::Snapshot;
 use crate::stage::finish::{Body, Told};
-use crate::stage::resolve::resolve;
+use crate::stage::resolve::{Aim, Assignment, resolve};
 
 /// One item asked in process.
 #[derive(Clone, Debug)]
@@ -35,6 +35,8 @@ pub struct Question {
     pub given: BTreeMap<ModelName, Given>,
     /// The unit of work.
     pub unit: Option<String>,
+    /// Which of the system's releases is asked.
+    pub aim: Aim,
 }
 
 /// What came of it.
@@ -54,6 +56,9 @@ pub enum AskError {
     /// There is no such system, or it could not be built.
     #[error("{0}")]
     System(String),
+    /// Somebody stepped in: what a drill would show is not what the ladders do.
+    #[error("system `{0}` is halted or on its fallback: resume it before a drill")]
+    Halted(SystemName),
     /// The record of a drill could not be written.
     #[error("the drill could not be recorded")]
     Record(#[from] plimsoll_journal::AppendError),
@@ -71,31 +76,48 @@ impl Node {
             ..Envelope::default()
         });
         let snapshot = self.snapshot.load_full();
-        let system = find(&snapshot, &caller, &question.system)?;
+        let request = RequestId::new(self.clock.now());
+        let assignment = Assignment {
+            aim: question.aim,
+            envelope: &envelope,
+            request,
+        };
+        let system = find(&snapshot, &caller, &question.system, &assignment)?;
         let item = item(&system, question.input);
-        let mut exchange = self.begin(&snapshot, &system, &caller, &envelope);
+        let mut exchange = self.begin(&snapshot, &system, &caller, (&envelope, request));
         exchange.given = question.given;
         Ok(asked(decide(exchange, item).await))
     }
 
     /// Causes a failure of `kind` on purpose, at the boundary of the system's first model, and holds
-    /// the ladder that was taken against the one that was designed.
+    /// the ladder that was taken against the one that was designed: of the stable release, unless `aim`
+    /// says otherwise.
     ///
     /// # Errors
-    /// If there is no such system, or the drill cannot be recorded.
+    /// If there is no such system or canary, it is halted, or the drill cannot be recorded.
     pub async fn drill(
         self: &Arc<Self>,
-        system: &SystemName,
+        (system, aim): (&SystemName, Aim),
         kind: FailureKind,
         input: Value,
         actor: &str,
     ) -> Result<Drill, AskError> {
         let caller = Arc::new(Caller::operator(TenantName::default_tenant()));
-        let snapshot = self.snapshot.load_full();
-        let system = find(&snapshot, &caller, system)?;
+        let (snapshot, envelope) = (self.snapshot.load_full(), Arc::default());
+        let request = RequestId::new(self.clock.now());
+        let assignment = Assignment {
+            aim,
+            envelope: &envelope,
+            request,
+        };
+        let system = find(&snapshot, &caller, system, &assignment)?;
         let item = item(&system, input);
         let id = EventId::new(self.clock.now());
-        let mut exchange = self.begin(&snapshot, &system, &caller, &Arc::default());
+        let mut exchange = self.begin(&snapshot, &system, &caller, (&envelope, request));
+        if exchange.stop.is_some() {
+            exchange.close();
+            return Err(AskError::Halted(system.system.name.clone()));
+        }
         exchange.force(kind, id);
         let Told { decision, .. } = decide(exchange, item).await;
         let drill = judged(&system, kind, id, actor, decision);
@@ -103,12 +125,12 @@ impl Node {
         Ok(drill)
     }
 
-    fn begin(
+    pub(crate) fn begin(
         self: &Arc<Self>,
         snapshot: &Arc<Snapshot>,
         system: &Arc<Deployed>,
         caller: &Arc<Caller>,
-        envelope: &Arc<Envelope>,
+        (envelope, request): (&Arc<Envelope>, RequestId),
     ) -> Exchange {
         Exchange::begin(&Beginning {
             node: self,
@@ -116,7 +138,7 @@ impl Node {
             system,
             caller,
             envelope,
-            request: RequestId::new(self.clock.now()),
+            request,
             idempotency: None,
             row: 0,
             protocol: Protocol::File,
@@ -130,8 +152,9 @@ fn find(
     snapshot: &Snapshot,
     caller: &Caller,
     name: &SystemName,
+    assignment: &Assignment<'_>,
 ) -> Result<Arc<Deployed>, AskError> {
-    let found = resolve(snapshot, caller, name.as_str(), false);
+    let found = resolve(snapshot, caller, name.as_str(), false, assignment);
     found.map_err(|refusal| AskError::System(refusal.message))
 }
 

@@ -1,10 +1,11 @@
 //! `last_good`: an earlier cleared answer to the same input, of the same tenant and system.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use plimsoll_core::ladder::Step;
-use plimsoll_core::{Code, Timestamp};
+use plimsoll_core::{Code, DecisionId, Timestamp};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -26,6 +27,8 @@ struct Held {
     value: Value,
     bytes: u32,
     at: Timestamp,
+    /// The decision that it was given in.
+    decision: DecisionId,
 }
 
 impl LastGood {
@@ -35,6 +38,15 @@ impl LastGood {
             .max_capacity(BYTES_MAX)
             .weigher(weigh);
         Self(cache.time_to_live(AGE_MAX).build())
+    }
+
+    /// Drops the answers that were given in these decisions.
+    pub(crate) fn forget(&self, decisions: &BTreeSet<DecisionId>) {
+        for (key, held) in &self.0 {
+            if decisions.contains(&held.decision) {
+                self.0.invalidate(&*key);
+            }
+        }
     }
 }
 
@@ -46,7 +58,8 @@ fn is_used_by(system: &Deployed) -> bool {
 
 /// Holds a cleared answer.
 pub(crate) fn remember(ex: &Open, request: &Screened<Request>, answer: &Answer) {
-    if !is_used_by(&ex.system) || matches!(answer, Answer::Stream(_)) {
+    let is_kept = is_used_by(&ex.system) && !ex.is_rehearsal();
+    if !is_kept || matches!(answer, Answer::Stream(_)) {
         return;
     }
     let value = answer.value();
@@ -55,12 +68,20 @@ pub(crate) fn remember(ex: &Open, request: &Screened<Request>, answer: &Answer) 
         value,
         bytes,
         at: ex.node.clock.now(),
+        decision: ex.decision.id,
     };
     ex.node.last_good.0.insert(key(ex, request), Arc::new(held));
 }
 
 /// The earlier answer to the same input, with its age in the record.
 pub(crate) fn recall(ex: &mut Open, request: &Screened<Request>) -> Result<Answer, Failure> {
+    if let Some(rehearsal) = &ex.rehearsal
+        && let Some(recalled) = rehearsal.recalled(&ex.decision.path)
+    {
+        let (value, age) = recalled?;
+        ex.decision.answer_age_ms = Some(age);
+        return Ok(Answer::given(value));
+    }
     let held = ex.node.last_good.0.get(&key(ex, request));
     let held = held.ok_or_else(|| Failure::plain(Code::LastGoodMissing))?;
     let age = ex.node.clock.now().since(held.at);

@@ -38,13 +38,24 @@ mod in_process;
 mod listener;
 mod metrics;
 mod node;
+mod releases;
+mod replay;
 mod snapshot;
+mod standing;
+mod switch;
 
-pub use deploying::{DeployError, ReloadReport, StartError};
+pub use deploying::{
+    ApplyError, ApprovalRule, DeployError, InterveneError, Mandate, Order, ReloadReport, StartError,
+};
 pub use exchange::Given;
 pub use in_process::{AskError, Asked, Question};
 pub use listener::Listening;
 pub use metrics::METRICS;
-pub use node::{Node, Parts, Readiness, Recorded, SystemStatus};
+pub use node::{CanaryStatus, Node, Parts, Readiness, SystemStatus};
 pub use refusal::{Detail, Refusal};
+pub use releases::{ExportedRelease, ReleaseError};
+pub use replay::{Difference, Replay, ReplayError, Replayed};
 pub use reviews::ReviewError;
+pub use stage::resolve::Aim;
+pub use standing::Recorded;
+pub use switch::ControlLoss;

@@ -7,6 +7,7 @@ use std::hash::Hash;
 
 use plimsoll_core::decision::CostBasis;
 use plimsoll_core::{Code, Decision, FailureKind, ModelName, Outcome, SystemName};
+use plimsoll_journal::AuditStatus;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -84,6 +85,16 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "Systems that could not be built and are not served.",
     ),
     (
+        "plimsoll_system_halted",
+        "gauge",
+        "1 while a system is halted, on its fallback or without its control plane, by system.",
+    ),
+    (
+        "plimsoll_control_lost",
+        "gauge",
+        "1 while the node has heard nothing from its control plane for too long.",
+    ),
+    (
         "plimsoll_journal_committed_sequence",
         "gauge",
         "The last record that is on disk.",
@@ -97,6 +108,31 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "plimsoll_journal_failing",
         "gauge",
         "1 while the journal cannot write: the disk is full or failing.",
+    ),
+    (
+        "plimsoll_audit_leaves",
+        "gauge",
+        "Records under the newest signed checkpoint of the audit log.",
+    ),
+    (
+        "plimsoll_audit_behind",
+        "gauge",
+        "Records on disk and not yet under a signed checkpoint.",
+    ),
+    (
+        "plimsoll_audit_checkpoint_seconds",
+        "gauge",
+        "When the newest checkpoint was signed, in seconds since 1970.",
+    ),
+    (
+        "plimsoll_audit_stopped",
+        "gauge",
+        "1 once the audit log has stopped because its files do not agree: an alarm.",
+    ),
+    (
+        "plimsoll_audit_copy_failing",
+        "gauge",
+        "1 while checkpoints cannot be copied to their second place.",
     ),
 ];
 
@@ -172,12 +208,15 @@ pub(crate) struct Metrics {
     cost: Family<ByBasis, CostCounter>,
     cost_unknown: Family<BySystem, Counter>,
     reloads: Family<ByResult, Counter>,
+    halted: Family<BySystem, Gauge>,
+    pub(crate) control_lost: Gauge,
     pub(crate) in_flight: Gauge,
     pub(crate) workspace_rejected: Gauge,
     pub(crate) systems_broken: Gauge,
     pub(crate) committed: Gauge,
     pub(crate) queue_bytes: Gauge,
     pub(crate) journal_failing: Gauge,
+    pub(crate) audit: AuditGauges,
 }
 
 /// The counters of what nearly every decision of one system does, found once: finding them by their
@@ -192,7 +231,8 @@ pub(crate) struct Meters {
 impl Meters {
     /// A model was called.
     pub(crate) fn attempt(&self, ex: &Open, number: usize, code: Option<Code>) {
-        let Some(attempt) = ex.decision.attempts.get(number) else {
+        let attempt = ex.decision.attempts.get(number);
+        let Some(attempt) = attempt.filter(|_| !ex.is_rehearsal()) else {
             return;
         };
         match (code, self.answered.get(&attempt.model)) {
@@ -229,6 +269,32 @@ const SECONDS: [f64; 16] = [
     10.0, 30.0, 100.0,
 ];
 
+/// How the audit log stands.
+#[derive(Debug, Default)]
+pub(crate) struct AuditGauges {
+    leaves: Gauge,
+    behind: Gauge,
+    signed_at: Gauge,
+    stopped: Gauge,
+    copy_failing: Gauge,
+}
+
+impl AuditGauges {
+    /// Takes over what the log says.
+    pub(crate) fn set(&self, status: &AuditStatus) {
+        let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        self.leaves.set(number(status.size));
+        self.behind.set(number(status.behind));
+        let signed_at = status
+            .checkpoint_at
+            .map_or(0, |at| at.as_micros() / 1_000_000);
+        self.signed_at.set(signed_at);
+        self.stopped.set(i64::from(status.defect.is_some()));
+        self.copy_failing
+            .set(i64::from(status.copy_failing.is_some()));
+    }
+}
+
 impl Metrics {
     pub(crate) fn new() -> Self {
         let seconds: fn() -> Histogram = || Histogram::new(SECONDS);
@@ -244,12 +310,15 @@ impl Metrics {
             cost: Family::default(),
             cost_unknown: Family::default(),
             reloads: Family::default(),
+            halted: Family::default(),
+            control_lost: Gauge::default(),
             in_flight: Gauge::default(),
             workspace_rejected: Gauge::default(),
             systems_broken: Gauge::default(),
             committed: Gauge::default(),
             queue_bytes: Gauge::default(),
             journal_failing: Gauge::default(),
+            audit: AuditGauges::default(),
         };
         metrics.register();
         metrics
@@ -266,6 +335,8 @@ impl Metrics {
         self.add("plimsoll_cost_total", self.cost.clone());
         self.add("plimsoll_cost_unknown_total", self.cost_unknown.clone());
         self.add("plimsoll_reloads_total", self.reloads.clone());
+        self.add("plimsoll_system_halted", self.halted.clone());
+        self.add("plimsoll_control_lost", self.control_lost.clone());
         self.add("plimsoll_in_flight", self.in_flight.clone());
         self.add(
             "plimsoll_workspace_rejected",
@@ -278,6 +349,17 @@ impl Metrics {
         );
         self.add("plimsoll_journal_queue_bytes", self.queue_bytes.clone());
         self.add("plimsoll_journal_failing", self.journal_failing.clone());
+        self.add("plimsoll_audit_leaves", self.audit.leaves.clone());
+        self.add("plimsoll_audit_behind", self.audit.behind.clone());
+        self.add(
+            "plimsoll_audit_checkpoint_seconds",
+            self.audit.signed_at.clone(),
+        );
+        self.add("plimsoll_audit_stopped", self.audit.stopped.clone());
+        self.add(
+            "plimsoll_audit_copy_failing",
+            self.audit.copy_failing.clone(),
+        );
     }
 
     fn add(&mut self, name: &'static str, metric: impl Metric) {
@@ -427,6 +509,16 @@ impl Metrics {
             .inc();
     }
 
+    /// Which systems are not asked as usual.
+    pub(crate) fn halted(&self, systems: impl Iterator<Item = (SystemName, bool)>) {
+        self.halted.clear();
+        for (system, halted) in systems {
+            let system = Label(system);
+            let gauge = self.halted.get_or_create_owned(&BySystem { system });
+            gauge.set(i64::from(halted));
+        }
+    }
+
     /// The workspace was read again.
     pub(crate) fn reloaded(&self, done: bool) {
         let result = Label(if done { "done" } else { "rejected" });
@@ -444,6 +536,8 @@ mod tests {
         let metrics = Metrics::new();
         metrics.refused(Code::Unauthenticated);
         metrics.reloaded(true);
+        let loan = SystemName::new("loan").unwrap();
+        metrics.halted([(loan, true)].into_iter());
         let page = metrics.page();
         for (name, kind, _) in METRICS.iter().filter(|(_, kind, _)| *kind == "gauge") {
             assert!(page.contains(&format!("# TYPE {name} {kind}")), "{name}");

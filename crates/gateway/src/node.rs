@@ -8,12 +8,14 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use parking_lot::Mutex;
+use plimsoll_core::deployment::{Slot as DeploymentSlot, Standing, Weight};
 use plimsoll_core::ports::{Decisions, Reviews};
 use plimsoll_core::record::{Aggregate, Deployment, Record};
 use plimsoll_core::{
-    Clock, Code, Digest, Money, NodeName, ReleaseId, Secret, System, SystemName, Timestamp,
+    Clock, Code, DecisionId, Digest, Money, NodeName, ReleaseId, Secret, System, SystemName,
+    Timestamp,
 };
-use plimsoll_journal::{AppendError, Blobs, Health, Journal, SealedPayload, Ticket};
+use plimsoll_journal::{AppendError, AuditStatus, Blobs, Health, Journal, SealedPayload, Ticket};
 use plimsoll_models::{OnnxSearch, Transport};
 use plimsoll_spec::{WhenFull, Workspace};
 use serde_json::{Value, json};
@@ -24,9 +26,12 @@ use crate::idempotency::Idempotency;
 use crate::last_good::LastGood;
 use crate::metrics::Metrics;
 use crate::refusal::Refusal;
+use crate::replay::Rehearsed;
 use crate::reviews::Waiters;
 use crate::room::Room;
-use crate::snapshot::{Slot, Snapshot};
+use crate::snapshot::{CanarySlot, Slots, Snapshot};
+use crate::standing::{Recorded, Standings};
+use crate::switch::{Control, ControlLoss, Stop};
 
 /// A record waits at least this long for a full queue that it should wait for: the decision was made.
 const PATIENCE_MIN: Duration = Duration::from_secs(1);
@@ -39,7 +44,7 @@ pub struct Parts {
     pub journal: Arc<Journal>,
     /// Where parts of releases are kept.
     pub blobs: Blobs,
-    /// What was deployed before this start.
+    /// What the records know of the time before this start.
     pub recorded: Recorded,
     /// Reviews, in the store.
     pub reviews: Arc<dyn Reviews>,
@@ -51,17 +56,12 @@ pub struct Parts {
     pub pepper: Secret,
     /// The version of the binary, for deployment events.
     pub binary_version: &'static str,
+    /// The digest of the binary, for deployment events.
+    pub binary: Option<Digest>,
+    /// What the node does that hears nothing from its control plane.
+    pub control_loss: ControlLoss,
     /// Where ONNX Runtime is looked for after the settings: the `.runtime` folders.
     pub runtime_folders: Vec<PathBuf>,
-}
-
-/// What the store knows when a node starts.
-#[derive(Clone, Debug, Default)]
-pub struct Recorded {
-    /// The current deployment of each system in this environment.
-    pub deployments: BTreeMap<SystemName, Deployment>,
-    /// What each system has spent today (UTC).
-    pub spent_today: BTreeMap<SystemName, Money>,
 }
 
 /// The running data plane.
@@ -82,6 +82,12 @@ pub struct Node {
     pub(crate) transport: Arc<Transport>,
     pub(crate) onnx: OnnxSearch,
     pub(crate) workers: usize,
+    pub(crate) binary: Option<Digest>,
+    pub(crate) standings: Standings,
+    pub(crate) control: Control,
+    /// Held by whoever changes what runs: one change at a time.
+    pub(crate) changing: tokio::sync::Mutex<()>,
+    pub(crate) rehearsed: Rehearsed,
     /// The workspace as it was read last, and what was wrong with it.
     pub(crate) workspace: Mutex<LastWorkspace>,
     ledgers: Mutex<BTreeMap<SystemName, Arc<Ledger>>>,
@@ -109,6 +115,24 @@ pub struct SystemStatus {
     pub broken: Option<String>,
     /// A release that was made and waits for somebody to deploy it.
     pub pending: Option<ReleaseId>,
+    /// What a share of the units of work gets, if there is a canary.
+    pub canary: Option<CanaryStatus>,
+    /// The intervention in force, if there is one.
+    pub halt: Option<Deployment>,
+    /// The release that stands and does not run here yet, because its parts are not here or cannot be
+    /// built.
+    pub awaited: Option<ReleaseId>,
+}
+
+/// How a canary stands, for operators.
+#[derive(Clone, Debug)]
+pub struct CanaryStatus {
+    /// The latest event about it.
+    pub deployment: Deployment,
+    /// Its share.
+    pub weight: Weight,
+    /// Why it is not served, so that the stable release answers everybody.
+    pub broken: Option<String>,
 }
 
 /// Whether the node may be sent requests.
@@ -124,8 +148,8 @@ impl Node {
     pub(crate) fn assemble(
         parts: Parts,
         snapshot: Snapshot,
-        transport: Arc<Transport>,
-        onnx: OnnxSearch,
+        standings: Standings,
+        (transport, onnx): (Arc<Transport>, OnnxSearch),
     ) -> Self {
         let Parts {
             workspace,
@@ -155,6 +179,11 @@ impl Node {
             waiters: Waiters::default(),
             idempotency: Idempotency::new(),
             last_good: LastGood::new(),
+            control: Control::new(parts.control_loss, clock.elapsed()),
+            binary: parts.binary,
+            changing: tokio::sync::Mutex::default(),
+            rehearsed: Rehearsed::default(),
+            standings,
             transport,
             reviews: parts.reviews,
             decisions: parts.decisions,
@@ -176,6 +205,12 @@ impl Node {
         mac.update(&[0]);
         mac.update(text.as_bytes());
         Digest::from_bytes(mac.finalize().into_bytes().into())
+    }
+
+    /// The pseudonym under which records know the person whom callers call `text` in
+    /// `plimsoll-subject`.
+    pub fn subject(&self, text: &str) -> Digest {
+        self.pseudonym("subject", text)
     }
 
     /// The ledger of a system; made when first asked for.
@@ -251,6 +286,15 @@ impl Node {
         Ok(ticket.sequence())
     }
 
+    /// Drops all that memory holds of what these decisions were asked and have answered: earlier good
+    /// answers, and responses under idempotency keys, which stay used. For an erasure, once its event is
+    /// on disk.
+    pub fn forget(&self, decisions: &[DecisionId]) {
+        let decisions = decisions.iter().copied().collect();
+        self.last_good.forget(&decisions);
+        self.idempotency.forget(&decisions);
+    }
+
     /// A number for jitter; not for secrets.
     pub(crate) fn random(&self) -> u64 {
         // SplitMix64 (Steele, Lea, Flood 2014).
@@ -262,49 +306,62 @@ impl Node {
         z ^ (z >> 31)
     }
 
+    /// What stands in the slots of a system of the workspace.
+    pub fn standing(&self, system: &SystemName) -> Option<Standing> {
+        let snapshot = self.snapshot.load();
+        let known = snapshot.systems.contains_key(system);
+        known.then(|| self.standings.view(system).standing)
+    }
+
     /// The systems of the workspace.
     pub fn systems(&self) -> Vec<SystemStatus> {
         let snapshot = self.snapshot.load();
-        let status = |(name, slot): (&SystemName, &Slot)| {
-            let (system, deployment) = match slot {
-                Slot::Running(deployed) => (&deployed.system, &deployed.deployment),
-                Slot::Broken {
-                    system, deployment, ..
-                } => (system, &**deployment),
-            };
+        let status = |(name, slots): (&SystemName, &Slots)| {
+            let standing = self.standings.standing(name);
+            let (stable, canary) = (&standing.stable, &standing.canary);
+            let stands = stable.iter().chain(canary.as_ref().map(|c| &c.deployment));
+            let mut stands = stands.map(|deployment| deployment.release);
             SystemStatus {
-                system: Arc::clone(system),
-                deployment: deployment.clone(),
-                broken: slot.defect(),
+                system: Arc::clone(slots.stable.system()),
+                deployment: slots.stable.deployment().clone(),
+                broken: slots.stable.defect(),
                 pending: snapshot.pending.get(name).copied(),
+                canary: slots.canary.as_ref().map(CanaryStatus::of),
+                awaited: stands.find(|release| !slots.run(*release)),
+                halt: standing.halt,
             }
         };
         snapshot.systems.iter().map(status).collect()
     }
 
-    /// Whether the node may be sent requests, and why not.
+    /// Whether the node may be sent requests, and why not. One that has lost its control plane and
+    /// halts then may not.
     pub fn readiness(&self) -> Readiness {
         let failing = self.journal_failure();
-        let broken: BTreeMap<String, String> = self
-            .systems()
-            .into_iter()
-            .filter_map(|status| Some((status.system.name.to_string(), status.broken?)))
-            .collect();
+        let (systems, now) = (self.systems(), self.clock.elapsed());
+        let named = |of: &dyn Fn(&SystemStatus) -> Option<Value>| -> BTreeMap<String, Value> {
+            let named = |status| Some((status_name(status), of(status)?));
+            systems.iter().filter_map(named).collect()
+        };
+        let halts = self.control.halts(now);
         let snapshot = self.snapshot.load();
-        let systems = snapshot.systems.len();
-        let running = snapshot
-            .systems
-            .values()
-            .any(|slot| matches!(slot, Slot::Running(_)));
-        let ready = failing.is_none() && (systems == 0 || running);
+        let mut slots = snapshot.systems.values();
+        let serves = systems.is_empty() || slots.any(|slots| slots.stable.running().is_some());
+        let ready = failing.is_none() && serves && !halts;
         let detail = json!({
             "ready": ready,
             "node": self.name,
             "version": self.binary_version,
-            "systems": systems,
-            "systems_broken": broken,
+            "systems": systems.len(),
+            "systems_broken": named(&|status| status.broken.clone().map(Value::from)),
+            "systems_halted": named(&|status| status.halt.as_ref().map(halt_detail)),
+            "releases_awaited": named(&|status| status.awaited.map(|release| json!(release))),
+            "control_lost": self.control.is_lost(now),
+            "control_silence_seconds": self.control.silence(now).as_secs(),
+            "control_halts": halts,
             "workspace_rejected": self.workspace.lock().rejected,
             "journal_failing": failing,
+            "audit_log": self.journal.audit().map(|log| audit_detail(&log.status())),
         });
         Readiness { ready, detail }
     }
@@ -332,8 +389,62 @@ impl Node {
         self.metrics
             .journal_failing
             .set(i64::from(self.journal_failure().is_some()));
+        if let Some(log) = self.journal.audit() {
+            self.metrics.audit.set(&log.status());
+        }
+        let now = self.clock.elapsed();
+        self.metrics
+            .control_lost
+            .set(i64::from(self.control.is_lost(now)));
+        let halted = |system: &SystemName| {
+            let switch = self.standings.switch(system);
+            (
+                system.clone(),
+                Stop::now(&switch, &self.control, now).is_some(),
+            )
+        };
+        let snapshot = self.snapshot.load();
+        self.metrics.halted(snapshot.systems.keys().map(halted));
         self.metrics.page()
     }
+}
+
+impl CanaryStatus {
+    fn of(canary: &CanarySlot) -> Self {
+        Self {
+            deployment: canary.slot.deployment().clone(),
+            weight: canary.weight,
+            broken: canary.slot.defect(),
+        }
+    }
+}
+
+fn status_name(status: &SystemStatus) -> String {
+    status.system.name.to_string()
+}
+
+fn audit_detail(status: &AuditStatus) -> Value {
+    json!({
+        "leaves": status.size,
+        "behind": status.behind,
+        "checkpoint_at": status.checkpoint_at.map(|at| at.to_string()),
+        "stopped": status.defect,
+        "failing": status.failing,
+        "copy_failing": status.copy_failing,
+    })
+}
+
+fn halt_detail(event: &Deployment) -> Value {
+    let to = match event.slot {
+        DeploymentSlot::Halt { to } => to.as_str(),
+        DeploymentSlot::Stable | DeploymentSlot::Canary { .. } => "",
+    };
+    json!({
+        "to": to,
+        "since": event.at.to_string(),
+        "actor": event.actor,
+        "reason": event.reason,
+    })
 }
 
 pub(crate) fn workers(workspace: &Workspace) -> usize {

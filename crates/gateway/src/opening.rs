@@ -6,6 +6,7 @@ use plimsoll_core::manifest::ModelSpec;
 use plimsoll_core::record::Opened;
 use plimsoll_core::stakes::Durability;
 use plimsoll_core::{Code, ModelName, Money, Record};
+use plimsoll_journal::SealedPayload;
 
 use crate::budget::Reservation;
 use crate::exchange::{Exchange, Open};
@@ -74,16 +75,37 @@ pub(crate) fn settle(ex: &Open, reservation: &Reservation, spent: Cost) {
 /// Writes the `opened` record, once. With a durable record and a stream it is on disk before the
 /// stream's first byte.
 pub(crate) async fn open(ex: &mut Exchange, reserved: Money) -> Result<(), Failure> {
-    if ex.opened {
+    if ex.opened || ex.is_rehearsal() {
         return Ok(());
     }
+    write(ex, reserved, None).await
+}
+
+/// Writes the `opened` record of a decision that a person is to look at, with what models have said so
+/// far: a restart may lie between now and the answer.
+pub(crate) async fn open_for_review(ex: &mut Exchange) -> Result<(), Failure> {
+    let Some(bytes) = crate::payload::so_far(ex) else {
+        return open(ex, Money::ZERO).await;
+    };
+    let (tenant, id) = (&ex.decision.tenant, ex.decision.id);
+    let sealed = ex.node.journal.seal(tenant, id, &bytes);
+    let (reference, sealed) = sealed.map_err(|_| Failure::plain(Code::RecordUnavailable))?;
+    ex.decision.payload = Some(reference);
+    write(ex, Money::ZERO, Some(sealed)).await
+}
+
+async fn write(
+    ex: &mut Exchange,
+    reserved: Money,
+    sealed: Option<SealedPayload>,
+) -> Result<(), Failure> {
     let opened = Opened {
         decision: ex.decision.clone(),
         reserved,
     };
     let patience = ex.remaining();
     let record = Record::Opened(Box::new(opened));
-    let ticket = ex.node.append(&record, None, patience).await;
+    let ticket = ex.node.append(&record, sealed, patience).await;
     let ticket = ticket.map_err(Failure::from)?;
     ex.opened = true;
     if ex.decision.stream && ex.system.manifest().record == Durability::Durable {

@@ -14,10 +14,12 @@
 //! once per decision, here. Only `screen` makes a `Screened`, only `clear` makes a `Cleared`, and
 //! models and callers take nothing else.
 
+use std::collections::BTreeMap;
+
 use plimsoll_core::decision::AttemptReason;
 use plimsoll_core::ladder::{Descent, Footing};
 use plimsoll_core::manifest::Mode;
-use plimsoll_core::{ModelName, Outcome, Step};
+use plimsoll_core::{Ladders, ModelName, Outcome, Step};
 
 use crate::answer::{Answer, Item, Request};
 use crate::exchange::Exchange;
@@ -28,7 +30,7 @@ use crate::stage::answer::{ask, repair};
 use crate::stage::clear::{Cleared, clear, clear_given};
 use crate::stage::finish::{Told, finish};
 use crate::stage::screen::{Screened, screen};
-use crate::{last_good, reviews};
+use crate::{last_good, payload, reviews};
 
 /// How a decision ends, before it is recorded.
 pub(crate) enum Ending {
@@ -43,9 +45,12 @@ pub(crate) enum Ending {
 /// The life of a decision.
 pub(crate) async fn decide(mut ex: Exchange, item: Item) -> Told {
     let primary = ModelName::primary();
-    let request = match admit(&mut ex) {
-        Ok(()) => screen(&mut ex, &item),
-        Err(failure) => Err(failure),
+    let request = match ex.stop.filter(|stop| stop.is_halt()) {
+        None => admit(&mut ex).and_then(|()| screen(&mut ex, &item)),
+        Some(halt) => {
+            payload::keep_input(&mut ex, &item);
+            Err(halt.failure())
+        }
     };
     let ending = match request {
         Ok(request) => match ask_and_clear(&mut ex, &request, &primary, AttemptReason::First).await
@@ -65,6 +70,9 @@ async fn ask_and_clear(
     reason: AttemptReason,
 ) -> Result<Cleared<Answer>, Failure> {
     request.doubt(ex, reason)?;
+    if let Some(fallback) = ex.stop.filter(|_| reason == AttemptReason::First) {
+        return Err(fallback.failure());
+    }
     let answer = ask(ex, request, model, reason).await?;
     let cleared = clear(ex, request, model, answer)?;
     last_good::remember(ex, request, cleared.get());
@@ -72,19 +80,25 @@ async fn ask_and_clear(
 }
 
 /// Down the ladders: a failure inside a step enters its own kind's ladder once, and each step's
-/// answer is cleared like the first.
+/// answer is cleared like the first. Of a halted system nothing stands but the safe defaults: abstain,
+/// or refuse. A person who steps in is heeded in observe mode too.
 async fn descend(
     ex: &mut Exchange,
     item: &Item,
     request: Option<&Screened<Request>>,
     mut failure: Failure,
 ) -> Ending {
-    if ex.decision.mode == Mode::Observe {
+    let stepped_in = ex.stop.is_some_and(|stop| stop.code == failure.code());
+    if ex.decision.mode == Mode::Observe && !stepped_in {
         ex.decision.kind.get_or_insert(failure.kind());
         return Ending::Refused(Outcome::Refused, failure.refusal);
     }
     let system = std::sync::Arc::clone(&ex.system);
-    let mut descent = Descent::new(&system.manifest().ladders, Vec::new());
+    let manifest = system.manifest();
+    let halted = ex.stop.filter(|stop| stop.is_halt());
+    let halted = halted.map(|_| Ladders::new(BTreeMap::new(), manifest.abstain.is_some()));
+    let ladders = halted.as_ref().unwrap_or(&manifest.ladders);
+    let mut descent = Descent::new(ladders, Vec::new());
     if request.is_some() {
         descent.note_asked(&ModelName::primary());
     }
@@ -95,6 +109,7 @@ async fn descend(
         };
         let step = descent.after(failure.kind(), footing);
         ex.note_step(&failure, &step);
+        payload::keep_uncleared(ex, &failure);
         if let Step::Model(name) = &step {
             descent.note_asked(name);
         }

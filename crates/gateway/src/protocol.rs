@@ -22,12 +22,13 @@ use crate::caller::Caller;
 use crate::deployed::Deployed;
 use crate::envelope::{Envelope, Patience};
 use crate::exchange::{Beginning, Exchange, micros};
+use crate::idempotency;
 use crate::node::Node;
 use crate::refusal::Refusal;
 use crate::snapshot::Snapshot;
 use crate::stage::finish::{Body, Told};
 use crate::stage::identify::identify;
-use crate::stage::resolve::resolve;
+use crate::stage::resolve::{Aim, Assignment, resolve};
 
 /// One call by an identified caller, before it is split into decisions.
 pub(crate) struct Call {
@@ -39,6 +40,8 @@ pub(crate) struct Call {
     pub(crate) request: RequestId,
     /// The pseudonym of its idempotency key, once it was claimed.
     pub(crate) idempotency: Option<plimsoll_core::Digest>,
+    /// Where the decisions that it makes under that key are noted.
+    pub(crate) under_key: Option<Arc<idempotency::Entry>>,
     pub(crate) protocol: Protocol,
     /// When it came, on the node's monotonic clock.
     pub(crate) called: Duration,
@@ -71,6 +74,7 @@ impl Call {
             envelope,
             request,
             idempotency: None,
+            under_key: None,
             protocol,
             called,
             stages,
@@ -81,14 +85,28 @@ impl Call {
     pub(crate) fn resolve(&mut self, name: &str) -> Result<Arc<Deployed>, Refusal> {
         let since = self.node.clock.elapsed();
         let or_default = self.protocol == Protocol::OpenaiChat;
-        let system = resolve(&self.snapshot, &self.caller, name, or_default);
+        let system = self.find(name, or_default, Aim::Assigned);
         self.stages.resolve = micros(self.node.clock.elapsed().saturating_sub(since));
         system
     }
 
+    /// The system of this name as most requests get it, for a caller who looks at it and asks nothing.
+    pub(crate) fn look_at(&self, name: &str) -> Result<Arc<Deployed>, Refusal> {
+        self.find(name, false, Aim::Stable)
+    }
+
+    fn find(&self, name: &str, or_default: bool, aim: Aim) -> Result<Arc<Deployed>, Refusal> {
+        let assignment = Assignment {
+            aim,
+            envelope: &self.envelope,
+            request: self.request,
+        };
+        resolve(&self.snapshot, &self.caller, name, or_default, &assignment)
+    }
+
     /// Opens the decision about row `row`.
     pub(crate) fn begin(&self, system: &Arc<Deployed>, row: u32) -> Exchange {
-        Exchange::begin(&Beginning {
+        let exchange = Exchange::begin(&Beginning {
             node: &self.node,
             snapshot: &self.snapshot,
             system,
@@ -100,7 +118,11 @@ impl Call {
             protocol: self.protocol,
             called: self.called,
             stages: self.stages,
-        })
+        });
+        if let Some(entry) = &self.under_key {
+            entry.note(exchange.decision.id);
+        }
+        exchange
     }
 
     /// For a decision that waits for a person: holds the caller as long as it asked for.

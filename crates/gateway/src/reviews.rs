@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use plimsoll_core::decision::Payload;
 use plimsoll_core::manifest::{AbstainSpec, ExpiryStep};
 use plimsoll_core::ports::PortError;
 use plimsoll_core::record::{ReviewChange, ReviewEvent};
 use plimsoll_core::review::{Review, ReviewState};
-use plimsoll_core::{
-    Code, Decision, DecisionId, Money, Outcome, Record, ReviewId, TenantName, Timestamp,
-};
+use plimsoll_core::{Code, Decision, DecisionId, Outcome, Record, ReviewId, TenantName, Timestamp};
+use plimsoll_journal::PayloadFound;
 use serde_json::Value;
 use tokio::sync::Notify;
 
@@ -90,8 +90,18 @@ pub(crate) async fn open(
     };
     let now = ex.node.clock.now();
     let id = ReviewId::new(now);
+    let due_at = now.plus(Duration::from_millis(policy.due_ms));
+    let fallback = meanwhile(system.manifest().abstain.as_ref());
+    if let Some(rehearsal) = &ex.rehearsal {
+        rehearsal.review(&ex.decision.path)?;
+        return Ok(Waiting {
+            review: id,
+            due_at,
+            meanwhile: fallback,
+        });
+    }
     ex.decision.review = Some(id);
-    opening::open(ex, Money::ZERO).await?;
+    opening::open_for_review(ex).await?;
     let review = Review {
         id,
         queue: policy.queue.clone(),
@@ -101,10 +111,10 @@ pub(crate) async fn open(
             .uncleared
             .as_ref()
             .map(|uncleared| uncleared.1.value()),
-        fallback: meanwhile(system.manifest().abstain.as_ref()),
+        fallback,
         on_expiry: policy.on_expiry,
         opened_at: now,
-        due_at: now.plus(Duration::from_millis(policy.due_ms)),
+        due_at,
         state: ReviewState::Open,
     };
     let waiting = Waiting {
@@ -116,7 +126,7 @@ pub(crate) async fn open(
     let opened = ex.node.reviews.open(review).await;
     opened.map_err(|error| {
         tracing::warn!(error = %crate::deployed::chain(&error), "a review could not be opened");
-        ex.decision.review = None;
+        (ex.decision.review, ex.decision.payload) = (None, None);
         Failure::plain(Code::ReviewUnavailable)
     })?;
     let ticket = ex
@@ -238,7 +248,7 @@ impl Node {
 
     fn fits_output(&self, review: &Review, answer: &Value) -> Result<(), ReviewError> {
         let snapshot = self.snapshot.load();
-        let deployed = snapshot.running(&review.decision.system);
+        let deployed = snapshot.running(&review.decision.system, review.decision.release);
         let Some(contract) = deployed.and_then(|deployed| deployed.output.as_ref()) else {
             return Ok(());
         };
@@ -282,12 +292,14 @@ impl Node {
             ReviewState::Open => return Err(PortError::ReviewClosed("open").into()),
         };
         let mut decision = review.decision.clone();
+        let attempts = self.attempts_so_far(&decision).await;
         decision.closed_at = Some(at);
         decision.outcome = Some(outcome);
         decision.cost = cost_of_attempts(&decision);
         let micros = decision.total_micros().unwrap_or(0);
         self.metrics.closed(&decision, micros);
-        let sealed = self.seal_review(&mut decision, &review.input, output);
+        decision.payload = None;
+        let sealed = self.seal_review(&mut decision, &review.input, output, attempts);
         let lost = |error: Refusal| ReviewError::Record(error.message);
         self.append(&event(&review, change, actor, at), None, WRITE_PATIENCE)
             .await
@@ -305,15 +317,30 @@ impl Node {
         Ok(decision)
     }
 
+    /// What models had said when the review was opened, as it was sealed then.
+    async fn attempts_so_far(&self, decision: &Decision) -> Vec<Value> {
+        let Some(reference) = decision.payload else {
+            return Vec::new();
+        };
+        let (payloads, id) = (self.journal.payloads(), decision.id);
+        let reading = tokio::task::spawn_blocking(move || payloads.read(id, &reference));
+        let found = reading.await.ok().and_then(Result::ok);
+        let bytes = found.and_then(PayloadFound::kept);
+        let payload = bytes.and_then(|bytes| serde_json::from_slice::<Payload>(&bytes).ok());
+        payload.map(|payload| payload.attempts).unwrap_or_default()
+    }
+
     fn seal_review(
         &self,
         decision: &mut Decision,
         input: &Value,
         output: Option<&Value>,
+        attempts: Vec<Value>,
     ) -> Option<plimsoll_journal::SealedPayload> {
         use plimsoll_core::stakes::PayloadPolicy;
         let snapshot = self.snapshot.load();
-        let policy = snapshot.running(&decision.system)?.manifest().payloads;
+        let deployed = snapshot.running(&decision.system, decision.release)?;
+        let policy = deployed.manifest().payloads;
         let keep = |value: &Value| match policy {
             PayloadPolicy::Full => value.clone(),
             PayloadPolicy::Redacted | PayloadPolicy::None => {
@@ -323,15 +350,13 @@ impl Node {
         if policy == PayloadPolicy::None {
             return None;
         }
-        let payload = serde_json::json!({
-            "input": keep(input),
-            "output": output.map_or(Value::Null, keep),
-        });
-        let sealed = self.journal.seal(
-            &decision.tenant,
-            decision.id,
-            payload.to_string().as_bytes(),
-        );
+        let payload = Payload {
+            input: keep(input),
+            output: output.map_or(Value::Null, keep),
+            attempts,
+        };
+        let bytes = serde_json::to_vec(&payload).expect("a payload is made of JSON values");
+        let sealed = self.journal.seal(&decision.tenant, decision.id, &bytes);
         match sealed {
             Ok((reference, sealed)) => {
                 decision.payload = Some(reference);

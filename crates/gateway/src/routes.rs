@@ -134,8 +134,8 @@ async fn answer(
         Route::Models => return Ok(models::list(&call)),
         Route::Model(name) => return Ok(models::one(&call, name)),
         Route::Decision(id) => return Ok(polling::handle(call, id).await),
-        Route::OipModel(name) => return Ok(oip::model(call, name, false)),
-        Route::OipModelReady(name) => return Ok(oip::model(call, name, true)),
+        Route::OipModel(name) => return Ok(oip::model(&call, name, false)),
+        Route::OipModelReady(name) => return Ok(oip::model(&call, name, true)),
         _ => {}
     }
     let (limits, timeout) = (call.snapshot.frame, call.snapshot.body_timeout);
@@ -171,7 +171,8 @@ async fn claim(
     let key = call.node.pseudonym("idempotency", &scoped);
     call.idempotency = Some(key);
     let claim = call.node.idempotency.claim(key, bytes)?;
-    if matches!(claim, Claim::New(_)) {
+    if let Claim::New(claimed) = &claim {
+        call.under_key = Some(claimed.entry());
         let since = call.node.clock.now().minus(KEPT);
         let tenant = &call.caller.tenant;
         let earlier = call.node.decisions.by_idempotency(tenant, key, since).await;

@@ -5,6 +5,7 @@
 //! error shape, and the decision is `partial`. The decision is finished before `[DONE]` is told.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use plimsoll_core::decision::{Cost, Usage};
@@ -15,7 +16,7 @@ use plimsoll_guard::phrases::PhraseWindow;
 use plimsoll_models::openai::{Channel, ChatStream, OpenaiModel, Part, StreamEvent};
 use plimsoll_models::{ModelError, Timers};
 
-use crate::answer::{Answer, OpenStream};
+use crate::answer::{Answer, OpenStream, Rest};
 use crate::budget::Reservation;
 use crate::deployed::Deployed;
 use crate::exchange::{Exchange, Open};
@@ -81,7 +82,9 @@ pub(crate) async fn read_whole(ex: &mut Exchange, open: OpenStream) -> Result<An
                 None => break,
             },
         };
-        reading.take_in(&event)?;
+        if let Err(failure) = reading.take_in(&event) {
+            return Err(reading.ended(ex, failure));
+        }
         if usage_asked || !is_usage_alone(&event) {
             events.push(event.raw);
         }
@@ -145,12 +148,17 @@ impl Reading {
     }
 
     fn broken(&self, ex: &mut Open, error: &ModelError) -> Failure {
-        self.settle(ex, None);
-        if let Some(attempt) = ex.decision.attempts.get_mut(self.attempt) {
-            attempt.code = Some(error.code);
-        }
         let mut failure = Failure::plain(error.code);
         failure.finding = Some(error.detail.clone());
+        self.ended(ex, failure)
+    }
+
+    /// The attempt ended with this failure.
+    fn ended(&self, ex: &mut Open, failure: Failure) -> Failure {
+        self.settle(ex, None);
+        if let Some(attempt) = ex.decision.attempts.get_mut(self.attempt) {
+            attempt.code = Some(failure.code());
+        }
         failure
     }
 }
@@ -168,13 +176,15 @@ pub(crate) struct Telling {
     exchange: Option<Exchange>,
     outcome: Outcome,
     head: VecDeque<StreamEvent>,
-    rest: ChatStream,
+    rest: Rest,
     reading: Reading,
     usage_asked: bool,
     keeps_text: bool,
     windows: Windows,
     ready: VecDeque<Bytes>,
     ended_in_order: bool,
+    /// What came of it, if it was only made again to be compared.
+    rehearsed: Option<(Decision, String)>,
 }
 
 impl Telling {
@@ -195,7 +205,14 @@ impl Telling {
             reading,
             ready: VecDeque::new(),
             ended_in_order: false,
+            rehearsed: None,
         }
+    }
+
+    /// Reads a stream to its end that is only made again to be compared: what came of it, and its text.
+    pub(crate) async fn rehearse(mut self) -> Option<(Decision, String)> {
+        while self.next().await.is_some() {}
+        self.rehearsed
     }
 
     /// The next bytes for the caller; none at the end.
@@ -301,10 +318,15 @@ impl Telling {
             events: Vec::new(),
             content,
         };
-        let node = std::sync::Arc::clone(&open.node);
+        let (node, is_rehearsal) = (Arc::clone(&open.node), open.is_rehearsal());
         let (mut decision, recorded) = finish::write(open, outcome, code, Some(&answer)).await;
         if let Err(refusal) = recorded {
             finish::withhold(&node, &mut decision, Outcome::Partial, refusal.code);
+        }
+        if let Answer::Buffered { content, .. } = answer
+            && is_rehearsal
+        {
+            self.rehearsed = Some((decision.clone(), content));
         }
         Some(decision)
     }

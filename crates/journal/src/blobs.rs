@@ -23,9 +23,14 @@ impl Blobs {
     /// # Errors
     /// If it cannot be made.
     pub fn open(root: &Path) -> Result<Self, JournalError> {
-        let folder = root.join("blobs");
+        let folder = Self::folder_in(root);
         create_folder(&folder)?;
         Ok(Self { folder })
+    }
+
+    /// Where the blobs of the data folder `root` lie.
+    pub(crate) fn folder_in(root: &Path) -> PathBuf {
+        root.join("blobs")
     }
 
     /// Keeps `bytes`; once this returns they survive a crash. Keeping the same bytes again is cheap,

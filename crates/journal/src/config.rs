@@ -19,15 +19,41 @@ pub struct JournalConfig {
     pub buffered_window: Duration,
     /// What is kept, and for how long.
     pub retention: Retention,
+    /// The audit log over the journal; none: there is none.
+    pub audit: Option<AuditConfig>,
 }
 
-/// How much of the journal is kept. Whole segments go, the oldest first.
+/// How the audit log behaves. The settings are those of `[audit]` in `plimsoll.toml`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AuditConfig {
+    /// The log's name, which its key and its checkpoints bear: never changed once it has begun.
+    pub origin: String,
+    /// The longest time between two checkpoints while there is something new; at most ten seconds.
+    pub every: Duration,
+    /// A second place for checkpoints: a folder, best where whoever runs this node cannot write at will.
+    pub copy_to: Option<PathBuf>,
+}
+
+impl AuditConfig {
+    /// The defaults for the log `origin`: every ten seconds, without a second place.
+    pub fn new(origin: impl Into<String>) -> Self {
+        Self {
+            origin: origin.into(),
+            every: Duration::from_secs(10),
+            copy_to: None,
+        }
+    }
+}
+
+/// How much is kept. Whole files go, the oldest first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Retention {
     /// A segment goes when its newest record is older than this.
     pub age: Duration,
     /// Segments go until journal and payloads together are no larger than this.
     pub bytes: u64,
+    /// A payload file goes when its newest payload is older than this, or with its segment before.
+    pub payloads: Duration,
 }
 
 impl JournalConfig {
@@ -40,16 +66,18 @@ impl JournalConfig {
             linger: Duration::from_micros(200),
             buffered_window: Duration::from_millis(250),
             retention: Retention::default(),
+            audit: None,
         }
     }
 }
 
 impl Default for Retention {
-    /// 400 days, 50 GiB.
+    /// 400 days, 50 GiB; payloads as long as their records.
     fn default() -> Self {
         Self {
             age: Duration::from_secs(400 * 24 * 60 * 60),
             bytes: 50 << 30,
+            payloads: Duration::MAX,
         }
     }
 }

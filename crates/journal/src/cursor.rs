@@ -40,6 +40,8 @@ pub(crate) struct Cursor {
     magic: [u8; 4],
     offset: u64,
     window: Vec<u8>,
+    /// How many bytes of the window were read.
+    filled: usize,
     window_at: u64,
 }
 
@@ -50,6 +52,7 @@ impl Cursor {
             magic,
             offset,
             window: Vec::new(),
+            filled: 0,
             window_at: 0,
         }
     }
@@ -64,8 +67,8 @@ impl Cursor {
     }
 
     /// Reads from the file again what it may have read before.
-    pub(crate) fn forget(&mut self) {
-        self.window.clear();
+    pub(crate) const fn forget(&mut self) {
+        self.filled = 0;
     }
 
     /// How many bytes stand here and behind, without the zeros at the file's end: those the writer
@@ -104,6 +107,12 @@ impl Cursor {
             self.offset += found.header.frame_bytes() as u64;
         }
         Ok(step)
+    }
+
+    /// What stands here as a header, if that can be one: of a frame that is not whole.
+    pub(crate) fn claimed(&mut self) -> io::Result<Option<Header>> {
+        let (magic, at) = (self.magic, self.offset);
+        Ok(Header::parse(magic, self.bytes(at, HEADER_BYTES)?))
     }
 
     /// The offset of the first whole frame of this kind behind the current place; any kind if none.
@@ -157,12 +166,15 @@ impl Cursor {
         let skip = at
             .checked_sub(self.window_at)
             .and_then(|skip| usize::try_from(skip).ok());
-        if let Some(skip) = skip.filter(|skip| skip + least <= self.window.len()) {
-            return Ok(&self.window[skip..]);
+        if let Some(skip) = skip.filter(|skip| skip + least <= self.filled) {
+            return Ok(&self.window[skip..self.filled]);
         }
         let wanted = least.max(WINDOW_BYTES);
-        self.window.resize(wanted, 0);
+        if self.window.len() < wanted {
+            self.window = vec![0; wanted];
+        }
         self.window_at = at;
+        self.filled = 0;
         let mut filled = 0;
         while filled < wanted {
             match self
@@ -172,14 +184,11 @@ impl Cursor {
                 Ok(0) => break,
                 Ok(count) => filled += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.window.clear();
-                    return Err(error);
-                }
+                Err(error) => return Err(error),
             }
         }
-        self.window.truncate(filled);
-        Ok(&self.window)
+        self.filled = filled;
+        Ok(&self.window[..filled])
     }
 }
 

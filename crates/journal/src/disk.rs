@@ -32,6 +32,12 @@ pub trait Disk: Send + Sync + Debug {
     /// As the operating system says.
     fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
 
+    /// Removes a file; that there is none is no error.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
     /// Makes the names of new and removed files in `folder` survive a crash.
     ///
     /// # Errors
@@ -103,6 +109,13 @@ impl Disk for RealDisk {
 
     fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         replace_file(path, bytes, 0o600)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {

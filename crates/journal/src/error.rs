@@ -98,6 +98,30 @@ pub enum JournalError {
         /// How many records are lost; none was acknowledged as durable.
         records: u64,
     },
+    /// Payloads were to be erased in a folder that another process may write.
+    #[error("payloads in `{}` can be erased only by the process that writes them: ask the node, or \
+        open its journal while it is stopped", path.display())]
+    NotTheWriter {
+        /// The payloads' folder.
+        path: PathBuf,
+    },
+    /// A folder that is to be written has something in it.
+    #[error("`{}` is not empty: name an empty folder, or one that is not there", path.display())]
+    NotEmpty {
+        /// Which folder.
+        path: PathBuf,
+    },
+    /// A backup cannot be taken as it was asked for, or cannot be used.
+    #[error("`{}` {what}", path.display())]
+    Backup {
+        /// The backup, or what was to be in it.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// What was appended before is not known to be on disk.
+    #[error("what was recorded before could not be brought to disk first")]
+    Unsynced(#[source] AppendError),
     /// A record that recovery must write could not be written.
     #[error("recovery could not write its own records")]
     Recovery(#[source] AppendError),
@@ -111,6 +135,13 @@ impl JournalError {
             doing,
             path,
             source,
+        }
+    }
+
+    pub(crate) fn backup(path: &Path, what: impl Into<String>) -> Self {
+        Self::Backup {
+            path: path.to_owned(),
+            what: what.into(),
         }
     }
 }

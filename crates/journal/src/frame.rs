@@ -119,8 +119,8 @@ pub(crate) fn encode(buffer: &mut Vec<u8>, record: &Record) -> Result<(), serde_
     Ok(())
 }
 
-/// Which decision a record is about, and what it says about waiting: all that recovery needs.
-fn about(record: &Record) -> (u8, [u8; 16]) {
+/// What it says about waiting, and which decision a record is about: all that recovery needs.
+pub(crate) fn about(record: &Record) -> (u8, [u8; 16]) {
     let id = |id: DecisionId| id.to_bytes();
     match record {
         Record::Opened(opened) => (0, id(opened.decision.id)),

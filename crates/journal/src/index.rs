@@ -8,6 +8,7 @@ use std::path::Path;
 use plimsoll_core::{DecisionId, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::checked;
 use crate::frame::{Header, REVIEW_ENDED, REVIEW_OPENED};
 
 const OPENED: u8 = 1;
@@ -117,19 +118,12 @@ impl SegmentIndex {
                 .collect(),
         };
         let json = serde_json::to_string(&stored).expect("numbers and ids always are JSON");
-        let checksum = crc32c::crc32c(json.as_bytes());
-        format!("{TITLE}{checksum:08x}\n{json}\n")
+        checked::to_text(TITLE, &json)
     }
 
     /// Reads [`SegmentIndex::to_text`]; `None` if anything is not as it was written.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let (title, json) = text.split_once('\n')?;
-        let json = json.strip_suffix('\n')?;
-        let checksum = u32::from_str_radix(title.strip_prefix(TITLE)?, 16).ok()?;
-        if checksum != crc32c::crc32c(json.as_bytes()) {
-            return None;
-        }
-        let stored: Stored = serde_json::from_str(json).ok()?;
+        let stored: Stored = serde_json::from_str(checked::parse(TITLE, text)?).ok()?;
         let open = stored.open.into_iter().map(|open| {
             let StoredOpen {
                 decision,

@@ -10,6 +10,7 @@ use plimsoll_core::decision::PayloadRef;
 use plimsoll_core::record::Recovery;
 use plimsoll_core::{Clock, DecisionId, NodeName, Record, TenantName};
 
+use crate::audit::AuditLog;
 use crate::config::{JournalConfig, Retention};
 use crate::disk::{Disk, RealDisk};
 use crate::error::{AppendError, Damage, JournalError};
@@ -17,11 +18,11 @@ use crate::frame::{self, BODY_BYTES_MAX, HEADER_BYTES};
 use crate::keys::KeyRing;
 use crate::lock::Lock;
 use crate::payload_frame::{self, SealedPayload};
-use crate::payloads::Payloads;
+use crate::payloads::{Payloads, Writing};
 use crate::queue::{Queue, Timing};
 use crate::reader::Reader;
 use crate::recovery;
-use crate::retention::{self, Retired};
+use crate::retention::{self, RetentionLimits, Retirable, Retired};
 use crate::segment::Layout;
 use crate::ticket::Ticket;
 use crate::writer::{Setup, Shared, Writer};
@@ -71,6 +72,9 @@ pub struct Journal {
     disk: Arc<dyn Disk>,
     retention: Retention,
     minimum: AtomicU64,
+    audit: Option<AuditLog>,
+    /// Held by whoever overwrites or removes files: one at a time.
+    changing: Arc<Mutex<()>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     _lock: Lock,
 }
@@ -117,6 +121,10 @@ impl Journal {
         shared
             .payloads
             .extend(found.tail.first, found.payloads.drain(..));
+        let audit = config
+            .audit
+            .map(|audit| AuditLog::start(audit, &config.root, &queue, &disk, &clock))
+            .transpose()?;
         let setup = Setup {
             disk: Arc::clone(&disk),
             layout: layout.clone(),
@@ -125,6 +133,7 @@ impl Journal {
             clock: Arc::clone(&clock),
             node,
             segment_bytes: config.segment_bytes,
+            feed: audit.as_ref().map(AuditLog::feed),
         };
         let writer = Writer::start(setup, found.tail)
             .map_err(|(doing, error)| JournalError::io(doing, &layout.journal)(error))?;
@@ -143,6 +152,8 @@ impl Journal {
             disk,
             retention: config.retention,
             minimum: AtomicU64::new(minimum),
+            audit,
+            changing: Arc::default(),
             thread: Mutex::new(Some(thread)),
             _lock: lock,
         };
@@ -262,6 +273,11 @@ impl Journal {
         }
     }
 
+    /// The audit log, if there is one.
+    pub const fn audit(&self) -> Option<&AuditLog> {
+        self.audit.as_ref()
+    }
+
     /// The sequence up to which, exclusively, all records are on disk: what [`Journal::reader`] gives.
     pub fn committed(&self) -> u64 {
         self.queue.committed()
@@ -282,10 +298,15 @@ impl Journal {
         Reader::new(self.layout.clone(), Some(Arc::clone(&self.queue)), from)
     }
 
-    /// Reads payloads, those just committed included.
+    /// Reads payloads, those just committed included, and erases them.
     pub fn payloads(&self) -> Payloads {
-        let shared = Some(Arc::clone(&self.shared));
-        Payloads::new(self.layout.clone(), Arc::clone(&self.keys), shared)
+        let writing = Writing {
+            shared: Arc::clone(&self.shared),
+            queue: Arc::clone(&self.queue),
+            disk: Arc::clone(&self.disk),
+            changing: Arc::clone(&self.changing),
+        };
+        Payloads::new(self.layout.clone(), Arc::clone(&self.keys), Some(writing))
     }
 
     /// The first sequence that is kept.
@@ -293,17 +314,39 @@ impl Journal {
         self.minimum.load(Ordering::Acquire)
     }
 
-    /// Lets go of what the retention policy does not keep, but of nothing from `keep_from` on: what a
-    /// projection has yet to read. Blocks on files.
+    /// What the retention policy does not keep and `limits` do not hold; none if that is nothing. A record
+    /// stays until it is under a checkpoint of the audit log, if there is one. Who
+    /// carries it out writes a `Retirement` record first, durably. Ends a removal that was interrupted.
+    /// Blocks on files.
     ///
     /// # Errors
-    /// If files cannot be read or removed; what is left is taken up the next time.
-    pub fn retire(&self, keep_from: u64) -> Result<Retired, JournalError> {
+    /// If files cannot be read or removed.
+    pub fn plan_retirement(
+        &self,
+        limits: RetentionLimits<'_>,
+    ) -> Result<Option<Retirable>, JournalError> {
+        let signed = self.audit.as_ref().map_or(u64::MAX, AuditLog::signed);
+        let limits = RetentionLimits {
+            keep_from: limits.keep_from.min(signed),
+            ..limits
+        };
+        let _alone = self.changing.lock();
+        retention::finish(&self.layout, &*self.disk)?;
         let active = self.shared.segment.load(Ordering::Acquire);
         let now = self.clock.now();
-        let kept = (active, keep_from);
-        let retired = retention::retire(&self.layout, self.retention, &*self.disk, now, kept)?;
-        self.minimum.store(retired.minimum, Ordering::Release);
+        retention::plan(&self.layout, self.retention, now, active, limits)
+    }
+
+    /// Lets go of what [`Journal::plan_retirement`] planned. May be repeated. Blocks on files.
+    ///
+    /// # Errors
+    /// If files cannot be read or removed; what is left is taken up by the next plan.
+    pub fn retire(&self, plan: &Retirable) -> Result<Retired, JournalError> {
+        let _alone = self.changing.lock();
+        let active = self.shared.segment.load(Ordering::Acquire);
+        let now = self.clock.now();
+        let retired = retention::retire(&self.payloads(), &*self.disk, now, *plan, active)?;
+        self.minimum.fetch_max(retired.minimum, Ordering::AcqRel);
         Ok(retired)
     }
 
@@ -335,6 +378,9 @@ impl Journal {
         let thread = self.thread.lock().take();
         // A writer that panicked has told who waited; what it left is counted as lost.
         let panicked = thread.is_some_and(|thread| thread.join().is_err());
+        if let Some(audit) = &self.audit {
+            audit.close();
+        }
         let records = self.shared.lost.load(Ordering::Acquire);
         if panicked || records > 0 {
             return Err(JournalError::Unwritten { records });

@@ -2,7 +2,7 @@
 //! own under `payloads/keys/`, readable by its owner alone.
 //!
 //! Who removes a key file makes all payloads of that tenant and month unreadable, also those in
-//! backups. The keys lie on the same machine as what they protect: they guard against a payload file
+//! backups. Retention does so once they are all gone here. The keys lie on the same machine as what they protect: they guard against a payload file
 //! that goes astray, not against whoever reads the whole data folder.
 
 use std::collections::HashMap;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use plimsoll_core::{TenantName, Timestamp};
 
-use crate::disk::replace_file;
+use crate::disk::{Disk, replace_file};
 use crate::error::JournalError;
 use crate::segment::create_folder;
 
@@ -107,6 +107,32 @@ impl KeyRing {
         Ok(self.cache.write().keep(tenant, month, key))
     }
 
+    /// Removes the keys of all tenants for months before `month`, which is written `2026-03`; how many.
+    /// They are overwritten first.
+    pub(crate) fn remove_before(&self, month: &str, disk: &dyn Disk) -> Result<u64, JournalError> {
+        let mut removed = 0;
+        for tenant in children(&self.folder)? {
+            let before = removed;
+            for path in children(&tenant)? {
+                let is_key = path.extension().is_some_and(|extension| extension == "key");
+                let own = path.file_stem().and_then(|stem| stem.to_str());
+                if is_key && own.is_some_and(|own| is_month(own) && own < month) {
+                    destroy(&path, disk)?;
+                    removed += 1;
+                }
+            }
+            if removed > before {
+                disk.sync_folder(&tenant)
+                    .map_err(JournalError::io("sync", &tenant))?;
+            }
+        }
+        let mut cache = self.cache.write();
+        for keys in cache.keys.values_mut() {
+            keys.retain(|own, _| own[..] >= *month.as_bytes());
+        }
+        Ok(removed)
+    }
+
     /// `keys/<tenant>/<month>.key`; a tenant's name is a safe path segment by its type.
     fn path(&self, tenant: &TenantName, month: Month) -> PathBuf {
         let month = String::from_utf8_lossy(&month);
@@ -132,6 +158,45 @@ impl Cache {
         keys.insert(month, Arc::clone(&key));
         key
     }
+}
+
+/// What is in a folder; nothing if it is not there or is a file.
+fn children(folder: &Path) -> Result<Vec<PathBuf>, JournalError> {
+    let entries = match fs::read_dir(folder) {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            return Ok(Vec::new());
+        }
+        entries => entries.map_err(JournalError::io("list", folder))?,
+    };
+    let paths: io::Result<Vec<_>> = entries.map(|entry| Ok(entry?.path())).collect();
+    paths.map_err(JournalError::io("list", folder))
+}
+
+/// Whether `text` is written as `2026-03`.
+fn is_month(text: &str) -> bool {
+    text.len() == 7
+        && text.bytes().enumerate().all(|(at, byte)| match at {
+            4 => byte == b'-',
+            _ => byte.is_ascii_digit(),
+        })
+}
+
+/// Overwrites a key file and removes it.
+fn destroy(path: &Path, disk: &dyn Disk) -> Result<(), JournalError> {
+    let length = fs::metadata(path)
+        .map_err(JournalError::io("read", path))?
+        .len();
+    let zeros = vec![0; usize::try_from(length).unwrap_or(0)];
+    let mut file = disk.open(path).map_err(JournalError::io("open", path))?;
+    file.write_at(&zeros, 0)
+        .and_then(|()| file.sync())
+        .map_err(JournalError::io("overwrite", path))?;
+    disk.remove(path).map_err(JournalError::io("remove", path))
 }
 
 fn read(path: &Path) -> Result<Option<TenantKey>, JournalError> {

@@ -13,6 +13,7 @@
 //! those that a dead node left behind are closed as failed. All bytes are described in
 //! `docs/reference/journal-format.md`. Modules are declared in the order in which they may be read.
 
+mod checked;
 mod config;
 mod error;
 
@@ -27,6 +28,8 @@ mod syncer;
 mod queue;
 mod ticket;
 
+pub mod audit;
+
 mod index;
 mod writer;
 
@@ -39,19 +42,25 @@ mod payload_frame;
 mod payload_index;
 mod payloads;
 
+mod erase;
 mod recovery;
 mod retention;
 
 mod blobs;
 mod journal;
 
+pub mod backup;
+
+pub use audit::{AuditError, AuditLog, AuditStatus};
+pub use backup::{backup, restore};
 pub use blobs::Blobs;
-pub use config::{JournalConfig, Retention};
+pub use config::{AuditConfig, JournalConfig, Retention};
 pub use disk::{Disk, DiskFile, RealDisk};
+pub use erase::Erased;
 pub use error::{AppendError, Damage, JournalError};
 pub use journal::{Figures, Health, Journal, Opened};
 pub use payload_frame::SealedPayload;
-pub use payloads::Payloads;
+pub use payloads::{PayloadFound, Payloads};
 pub use reader::{Reader, verify};
-pub use retention::Retired;
+pub use retention::{RetentionLimits, Retirable, Retired};
 pub use ticket::Ticket;

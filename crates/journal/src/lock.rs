@@ -42,6 +42,13 @@ impl Lock {
     }
 }
 
+/// Whether a process writes the journal with this lock, as far as can be told. The lock is shared for the
+/// blink of an eye to find out.
+pub(crate) fn is_held(path: &Path) -> bool {
+    let lock = File::open(path).map(|file| file.try_lock_shared());
+    matches!(lock, Ok(Err(TryLockError::WouldBlock)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,7 +61,9 @@ mod tests {
         let error = Lock::take(&path).unwrap_err();
         let own = std::process::id();
         assert!(matches!(error, JournalError::Locked { pid: Some(pid), .. } if pid == own));
+        assert!(is_held(&path));
         drop(held);
+        assert!(!is_held(&path));
         Lock::take(&path).unwrap();
     }
 }

@@ -1,4 +1,5 @@
-//! One payload, sealed: a frame that only the tenant's key of the month opens.
+//! One payload, sealed: a frame that only the tenant's key of the month opens. And what is left of it
+//! once it is erased: a frame of the same length with nothing in it.
 //!
 //! ```text
 //!  0  header      32 bytes  see `frame`; magic "PLMP", kind 1, id the decision's
@@ -26,11 +27,17 @@ use crate::keys::{KeyRing, Month, TenantKey};
 
 /// The kind of a frame that holds a sealed payload.
 pub(crate) const SEALED: u8 = 1;
+/// The kind of a frame whose payload was erased.
+pub(crate) const ERASED: u8 = 2;
+/// The bytes of a commitment, with which the body of either kind begins.
+const COMMITMENT: usize = 32;
+/// The smallest frame that can be erased.
+pub(crate) const ERASED_BYTES_MIN: usize = HEADER_BYTES + COMMITMENT;
 const SALT: usize = 32;
 const KEY: usize = 32;
 const NONCE: usize = 24;
 const TAG: usize = 16;
-const MONTH_AT: usize = HEADER_BYTES + 32;
+const MONTH_AT: usize = HEADER_BYTES + COMMITMENT;
 const TENANT_AT: usize = MONTH_AT + 7;
 /// The largest payload: a frame's body less what goes around it.
 const PAYLOAD_BYTES_MAX: usize = BODY_BYTES_MAX - 512;
@@ -136,8 +143,23 @@ fn decrypt(key: &[u8], nonce: &[u8], associated: &[u8], sealed: &[u8]) -> Option
 
 /// The commitment that a frame's body names.
 pub(crate) fn commitment_of(body: &[u8]) -> Option<Digest> {
-    let bytes: [u8; 32] = body.get(..32)?.try_into().ok()?;
+    let bytes: [u8; COMMITMENT] = body.get(..COMMITMENT)?.try_into().ok()?;
     Some(Digest::from_bytes(bytes))
+}
+
+/// How many bytes the payload has that a sealed frame's body holds; `None` if it is not laid out as one.
+pub(crate) fn payload_bytes(body: &[u8]) -> Option<u64> {
+    let name = usize::from(*body.get(TENANT_AT - HEADER_BYTES)?);
+    let around = TENANT_AT - HEADER_BYTES + 1 + name + NONCE + KEY + TAG + SALT + TAG;
+    Some(body.len().checked_sub(around)? as u64)
+}
+
+/// The frame of `bytes` bytes that takes the place of an erased one: at least [`ERASED_BYTES_MIN`].
+pub(crate) fn erased(id: [u8; 16], commitment: &Digest, bytes: usize) -> Vec<u8> {
+    let mut frame = vec![0; bytes];
+    frame[HEADER_BYTES..ERASED_BYTES_MIN].copy_from_slice(commitment.as_bytes());
+    frame::finish(&mut frame, PAYLOAD_MAGIC, ERASED, 0, id);
+    frame
 }
 
 /// Opens a frame's body and verifies that it is what the record committed to.
@@ -212,5 +234,17 @@ mod tests {
                 "{length}"
             );
         }
+    }
+
+    #[test]
+    fn an_erased_frame_has_its_commitment_and_nothing_else() {
+        let commitment = Digest::of(b"commitment");
+        let frame = erased([7; 16], &commitment, 500);
+        let header = frame::Header::parse(PAYLOAD_MAGIC, &frame).unwrap();
+        assert_eq!((header.kind, header.id), (ERASED, [7; 16]));
+        assert_eq!((header.frame_bytes(), frame.len()), (500, 500));
+        assert!(frame::checksum_fits(&frame));
+        assert_eq!(commitment_of(&frame[HEADER_BYTES..]), Some(commitment));
+        assert!(frame[ERASED_BYTES_MIN..].iter().all(|byte| *byte == 0));
     }
 }

@@ -46,12 +46,12 @@ impl ActivePayloads {
         (active.0 == first && !active.1.is_empty()).then(|| active.1.iter().copied().collect())
     }
 
-    /// The offsets of a decision's payloads, if `first` is the file that is written.
-    pub(crate) fn offsets(&self, first: u64, id: [u8; 16]) -> Option<Vec<u64>> {
+    /// The entries of the decisions `wanted`, which ascend, if `first` is the file that is written.
+    pub(crate) fn entries_of(&self, first: u64, wanted: &[[u8; 16]]) -> Option<Vec<Entry>> {
         let active = self.0.read();
         (active.0 == first).then(|| {
-            let range = active.1.range((id, 0)..=(id, u64::MAX));
-            range.map(|(_, offset)| *offset).collect()
+            let own = |id: &[u8; 16]| active.1.range((*id, 0)..=(*id, u64::MAX)).copied();
+            wanted.iter().flat_map(own).collect()
         })
     }
 }
@@ -72,8 +72,31 @@ pub(crate) fn to_bytes(entries: &[Entry]) -> Vec<u8> {
     bytes
 }
 
-/// The offsets of a decision's payloads by the index file `bytes`; `None` if it cannot be trusted.
-pub(crate) fn offsets(bytes: &[u8], id: [u8; 16]) -> Option<Vec<u64>> {
+/// The entries of the decisions `wanted`, which ascend, by the index file `bytes`; `None` if it cannot
+/// be trusted.
+pub(crate) fn entries_of(bytes: &[u8], wanted: &[[u8; 16]]) -> Option<Vec<Entry>> {
+    let entries = raw_entries(bytes)?;
+    let own = |id: &[u8; 16]| {
+        let begin = entries.partition_point(|entry| entry[..16] < id[..]);
+        let id = *id;
+        let own = entries[begin..].iter();
+        own.take_while(move |entry| entry[..16] == id).map(entry)
+    };
+    Some(wanted.iter().flat_map(own).collect())
+}
+
+/// All entries of the index file `bytes`, ascending; `None` if it cannot be trusted.
+pub(crate) fn entries(bytes: &[u8]) -> Option<Vec<Entry>> {
+    Some(raw_entries(bytes)?.iter().map(entry).collect())
+}
+
+fn entry(raw: &[u8; ENTRY_BYTES]) -> Entry {
+    let mut id = [0; 16];
+    id.copy_from_slice(&raw[..16]);
+    (id, le_u64(&raw[16..]))
+}
+
+fn raw_entries(bytes: &[u8]) -> Option<&[[u8; ENTRY_BYTES]]> {
     let header = bytes.get(..HEADER_BYTES)?;
     let entries = &bytes[HEADER_BYTES..];
     let trusted = header[..8] == MAGIC
@@ -83,12 +106,7 @@ pub(crate) fn offsets(bytes: &[u8], id: [u8; 16]) -> Option<Vec<u64>> {
     if !trusted {
         return None;
     }
-    let (entries, _) = entries.as_chunks::<ENTRY_BYTES>();
-    let begin = entries.partition_point(|entry| entry[..16] < id[..]);
-    let own = entries[begin..]
-        .iter()
-        .take_while(|entry| entry[..16] == id);
-    Some(own.map(|entry| le_u64(&entry[16..])).collect())
+    Some(entries.as_chunks::<ENTRY_BYTES>().0)
 }
 
 #[cfg(test)]
@@ -113,10 +131,14 @@ mod tests {
             (3, vec![]),
             (9, vec![400]),
         ] {
-            assert_eq!(offsets(&bytes, [id; 16]).unwrap(), expected);
-            assert_eq!(active.offsets(7, [id; 16]).unwrap(), expected);
+            let expected: Vec<_> = expected.into_iter().map(|at| ([id; 16], at)).collect();
+            assert_eq!(entries_of(&bytes, &[[id; 16]]).unwrap(), expected);
+            assert_eq!(active.entries_of(7, &[[id; 16]]).unwrap(), expected);
         }
-        assert_eq!(active.offsets(8, [1; 16]), None);
+        let both = entries_of(&bytes, &[[1; 16], [3; 16], [9; 16]]).unwrap();
+        assert_eq!(both, [([1; 16], 100), ([9; 16], 400)]);
+        assert_eq!(super::entries(&bytes), active.entries(7));
+        assert_eq!(active.entries_of(8, &[[1; 16]]), None);
     }
 
     #[test]
@@ -125,8 +147,8 @@ mod tests {
         for at in 0..bytes.len() {
             let mut changed = bytes.clone();
             changed[at] ^= 1;
-            assert_eq!(offsets(&changed, [1; 16]), None, "byte {at}");
+            assert_eq!(entries_of(&changed, &[[1; 16]]), None, "byte {at}");
         }
-        assert_eq!(offsets(&bytes[..30], [1; 16]), None);
+        assert_eq!(entries_of(&bytes[..30], &[[1; 16]]), None);
     }
 }

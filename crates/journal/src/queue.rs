@@ -70,6 +70,9 @@ impl Batch {
     }
 }
 
+/// Somebody who waits: for the record with this sequence, and as which of those who wait for it.
+pub(crate) type Waiter = (u64, u64);
+
 /// What the writer sleeps for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Sleep {
@@ -104,7 +107,7 @@ struct State {
     pending: Batch,
     in_flight: usize,
     next: u64,
-    waiters: BTreeMap<u64, Waker>,
+    waiters: BTreeMap<Waiter, Waker>,
     sleep: Sleep,
     failing: Option<Failure>,
     closing: bool,
@@ -217,9 +220,10 @@ impl Queue {
     /// Whether the record with this sequence is on disk; registers the waker if that is still open.
     pub(crate) fn poll_durable(
         &self,
-        sequence: u64,
+        waiter: Waiter,
         ctx: &mut Context<'_>,
     ) -> Poll<Result<(), AppendError>> {
+        let (sequence, _) = waiter;
         if self.committed() > sequence {
             return Poll::Ready(Ok(()));
         }
@@ -233,7 +237,7 @@ impl Queue {
         if state.closed {
             return Poll::Ready(Err(AppendError::Closed));
         }
-        state.waiters.insert(sequence, ctx.waker().clone());
+        state.waiters.insert(waiter, ctx.waker().clone());
         let wake = match state.sleep {
             Sleep::Awake => false,
             Sleep::Idle | Sleep::Timer => true,
@@ -304,7 +308,7 @@ impl Queue {
             let mut state = self.state.lock();
             state.in_flight = 0;
             state.failing = None;
-            let later = state.waiters.split_off(&end);
+            let later = state.waiters.split_off(&(end, 0));
             std::mem::replace(&mut state.waiters, later)
         };
         for waker in woken.into_values() {

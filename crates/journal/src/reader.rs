@@ -54,6 +54,15 @@ impl Reader {
         self.position
     }
 
+    /// The next record's sequence and body, unread; `None` and errors as those of the iterator.
+    pub(crate) fn next_body(&mut self) -> Result<Option<(u64, &[u8])>, JournalError> {
+        let Some((sequence, found)) = self.advance()? else {
+            return Ok(None);
+        };
+        let scan = self.scan.as_ref();
+        Ok(scan.map(|scan| (sequence, scan.body(&found))))
+    }
+
     fn advance(&mut self) -> Result<Option<(u64, Found)>, JournalError> {
         loop {
             if self
@@ -94,7 +103,7 @@ impl Reader {
             let Some(first) = segments.get(newest_before.saturating_sub(1)).copied() else {
                 return Ok(None);
             };
-            self.scan = Some(self.open_segment(first)?);
+            self.scan = Some(self.open_segment(first, self.position)?);
             self.position = self.position.max(first);
             return self.event();
         };
@@ -133,12 +142,13 @@ impl Reader {
         // Retention may have taken segments from under a slow reader: that is no damage.
         let retired = segments.first() == Some(&next);
         let behind = next <= self.position;
-        self.scan = Some(self.open_segment(next)?);
+        self.scan = Some(self.open_segment(next, next)?);
         self.position = self.position.max(next);
         Ok(lost.filter(|_| !retired && !behind))
     }
 
-    fn open_segment(&self, first: u64) -> Result<Scan, JournalError> {
+    /// Opens a segment at the record with this sequence, or not far before it.
+    fn open_segment(&self, first: u64, sequence: u64) -> Result<Scan, JournalError> {
         let path = self.layout.segment(first);
         if let HeaderFound::OtherVersion(found) = FileHeader::read(FileKind::Segment, &path)? {
             return Err(JournalError::Version {
@@ -148,7 +158,10 @@ impl Reader {
             });
         }
         let file = File::open(&path).map_err(JournalError::io("open", &path))?;
-        Ok(Scan::new(file, first))
+        if sequence <= first {
+            return Ok(Scan::new(file, first));
+        }
+        Scan::near(file, first, sequence).map_err(JournalError::io("read", &path))
     }
 }
 

@@ -13,6 +13,7 @@ use plimsoll_core::{Decision, NodeName, Outcome, Record};
 
 use crate::cursor::{Cursor, Step};
 use crate::disk::Disk;
+use crate::erase;
 use crate::error::{Damage, JournalError};
 use crate::frame::RECORD_MAGIC;
 use crate::index::{OpenDecisions, Place, SegmentIndex};
@@ -47,9 +48,13 @@ pub(crate) fn recover(
     clock: &dyn Clock,
 ) -> Result<Found, JournalError> {
     let mut found = Found::default();
-    let segments = usable_segments(layout, node, &mut found)?;
+    let mut segments = usable_segments(layout, node, &mut found)?;
+    erase::finish(layout, disk)?;
+    retention::finish(layout, disk)?;
+    let left = layout.segments()?;
+    segments.retain(|first| left.contains(first));
     let Some((last, before)) = segments.split_last() else {
-        found.tail.first = retention::published_minimum(layout)?;
+        found.tail.first = retention::published(layout)?.minimum;
         found.tail.next = found.tail.first;
         return Ok(found);
     };

@@ -10,6 +10,9 @@ use crate::error::Damage;
 use crate::frame::{MARK, RECORD_MAGIC};
 use crate::segment::FILE_HEADER_BYTES;
 
+/// Halving a segment ends at this many bytes: they are read in one go.
+const NEAR_BYTES: u64 = 256 << 10;
+
 /// What comes next in a segment.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Event {
@@ -39,6 +42,39 @@ impl Scan {
             segment: first,
             sequence: first,
         }
+    }
+
+    /// As [`Scan::new`], but at a mark not far before the record with this sequence, found by halving:
+    /// what lies before it is not looked at.
+    pub(crate) fn near(file: File, first: u64, sequence: u64) -> io::Result<Self> {
+        let length = file.metadata()?.len();
+        let mut scan = Self::new(file, first);
+        let (mut low, mut high) = (FILE_HEADER_BYTES, length);
+        while high.saturating_sub(low) > NEAR_BYTES {
+            let middle = u64::midpoint(low, high);
+            match scan.mark_behind(middle)? {
+                Some((at, marked)) if marked <= sequence && at < high => {
+                    low = at;
+                    scan.sequence = marked;
+                }
+                _ => high = middle,
+            }
+        }
+        scan.cursor.seek(low);
+        Ok(scan)
+    }
+
+    /// The first whole mark behind `offset`: where it is, and its sequence.
+    fn mark_behind(&mut self, offset: u64) -> io::Result<Option<(u64, u64)>> {
+        self.cursor.seek(offset);
+        let Some(at) = self.cursor.resync(Some(MARK))? else {
+            return Ok(None);
+        };
+        self.cursor.seek(at);
+        Ok(match self.cursor.step()? {
+            Step::Frame(found) => Some((at, found.header.mark_sequence())),
+            Step::End | Step::Broken => None,
+        })
     }
 
     /// The segment's first sequence.
@@ -129,6 +165,11 @@ impl Scan {
             sequence: self.sequence,
             records: next.checked_sub(self.sequence),
         }))
+    }
+
+    /// The body of a frame that was just found.
+    pub(crate) fn body(&self, found: &Found) -> &[u8] {
+        self.cursor.body(found)
     }
 
     /// Reads the record of a frame that was just found.

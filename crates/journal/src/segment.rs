@@ -75,6 +75,11 @@ impl Layout {
         self.payloads.join(format!("{first:020}.pix"))
     }
 
+    /// Which frames are being overwritten.
+    pub(crate) fn erasing(&self) -> PathBuf {
+        self.payloads.join("erasing")
+    }
+
     /// The first sequences of all segments, ascending.
     pub(crate) fn segments(&self) -> Result<Vec<u64>, JournalError> {
         numbered(&self.journal, "seg")

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 
@@ -14,11 +15,28 @@ use crate::queue::Queue;
 pub struct Ticket {
     queue: Arc<Queue>,
     sequence: u64,
+    /// 0 for whoever appended the record; apart for all others who wait for it.
+    number: u64,
 }
 
 impl Ticket {
+    /// For whoever appended the record.
     pub(crate) const fn new(queue: Arc<Queue>, sequence: u64) -> Self {
-        Self { queue, sequence }
+        Self {
+            queue,
+            sequence,
+            number: 0,
+        }
+    }
+
+    /// For somebody else, who waits for a record beside the one that appended it.
+    pub(crate) fn beside(queue: Arc<Queue>, sequence: u64) -> Self {
+        static NUMBER: AtomicU64 = AtomicU64::new(1);
+        Self {
+            queue,
+            sequence,
+            number: NUMBER.fetch_add(1, Ordering::Relaxed),
+        }
     }
 
     /// The record's sequence: gapless within a journal, from 0.
@@ -33,7 +51,7 @@ impl Ticket {
     /// when the disk recovers: that it failed means that it is not known to be kept, not that it is
     /// gone. Who has told a caller otherwise appends a later record that says so.
     pub async fn durable(&self) -> Result<(), AppendError> {
-        poll_fn(|ctx| self.queue.poll_durable(self.sequence, ctx)).await
+        poll_fn(|ctx| self.queue.poll_durable((self.sequence, self.number), ctx)).await
     }
 
     /// As [`Ticket::durable`], for threads that may block.

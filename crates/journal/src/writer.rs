@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use plimsoll_core::{Clock, NodeName};
 
+use crate::audit::Feed;
 use crate::disk::Disk;
 use crate::frame::{self, HEADER_BYTES, Header, PAYLOAD_MAGIC, RECORD_MAGIC};
 use crate::index::{OpenDecisions, Place, SegmentIndex};
@@ -69,6 +70,8 @@ pub(crate) struct Setup {
     pub clock: Arc<dyn Clock>,
     pub node: NodeName,
     pub segment_bytes: u64,
+    /// Where committed records go for the audit log, if there is one.
+    pub feed: Option<Arc<Feed>>,
 }
 
 #[derive(Debug)]
@@ -134,6 +137,9 @@ impl Writer {
         while let Some(mut batch) = queue.take(spare, &mut timing) {
             if !self.write_until_taken(&mut batch) {
                 return;
+            }
+            if let Some(feed) = &self.setup.feed {
+                feed.give(batch.first, batch.records, &batch.frames[HEADER_BYTES..]);
             }
             queue.succeeded(batch.end());
             self.setup.shared.commits.fetch_add(1, Ordering::Relaxed);

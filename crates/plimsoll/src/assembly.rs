@@ -4,22 +4,25 @@
 //! crash left. Then the database is brought up to the journal, so that the node sees every deployment
 //! and every amount that was spent. `serve`, `batch`, `test` and `check` all start like this.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use plimsoll_core::record::Recovery;
-use plimsoll_core::{Clock, NodeName, Record, SystemClock, Timestamp};
-use plimsoll_gateway::{Node, Parts, Recorded};
-use plimsoll_journal::{Blobs, Damage, Journal, JournalConfig, Opened, Retention};
-use plimsoll_spec::{StorageConfig, Workspace};
-use plimsoll_store::{PayloadSource, ProjectedDecisions, Projector, Store, StoredReviews};
+use plimsoll_core::{Clock, Digest, NodeName, Record, SystemClock, Timestamp};
+use plimsoll_gateway::{ControlLoss, Node, Parts, Recorded};
+use plimsoll_journal::{AuditConfig, Blobs, Damage, Journal, JournalConfig, Opened, Retention};
+use plimsoll_spec::{OnControlLoss, Workspace};
+use plimsoll_store::{
+    PayloadSource, PostgresConfig, ProjectedDecisions, Projector, Store, StoredReviews,
+};
 
 use crate::data_folder::DataFolder;
 use crate::exit::{Exit, Exits as _, Outcome};
 
+/// The most deployment events of one system that are read at a start; what stands is folded over all.
+const DEPLOYMENTS_MAX: u32 = 500;
 /// Events of reviews that are brought into the journal at a start.
 const REVIEW_EVENTS_MAX: u32 = 1_000;
 const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
@@ -29,15 +32,37 @@ pub(crate) struct Assembly {
     pub(crate) node: Arc<Node>,
     pub(crate) node_name: NodeName,
     pub(crate) journal: Arc<Journal>,
+    pub(crate) blobs: Blobs,
     pub(crate) store: Store,
     pub(crate) projector: Projector,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) recovery: Recovery,
     pub(crate) damage: Vec<Damage>,
+    /// The folder of a node aside.
+    temporary: Option<tempfile::TempDir>,
+}
+
+/// A node in a folder of its own that is thrown away with it, for tests and replays: no audit log, no
+/// database that others see. Parts of releases are read from the data folder `blobs` too, if it is given.
+pub(crate) async fn assemble_aside(
+    mut workspace: Workspace,
+    blobs: Option<PathBuf>,
+) -> Outcome<Assembly> {
+    let temporary = tempfile::tempdir().or_exit(Exit::Data)?;
+    workspace.storage.path = temporary.path().to_owned();
+    workspace.storage.postgres = None;
+    workspace.audit.enabled = false;
+    let mut assembly = assemble_with(workspace, blobs).await?;
+    assembly.temporary = Some(temporary);
+    Ok(assembly)
 }
 
 /// Opens the data folder and starts a node in it; no sockets.
 pub(crate) async fn assemble(workspace: Workspace) -> Outcome<Assembly> {
+    assemble_with(workspace, None).await
+}
+
+async fn assemble_with(workspace: Workspace, blobs: Option<PathBuf>) -> Outcome<Assembly> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let folder = DataFolder::create(workspace.storage.path.clone())?;
     let Opened {
@@ -46,21 +71,24 @@ pub(crate) async fn assemble(workspace: Workspace) -> Outcome<Assembly> {
         damage,
     } = open_journal(&workspace, &clock).await?;
     let journal = Arc::new(journal);
-    let store = Store::open(folder.database(), Arc::clone(&clock)).await?;
+    let store = open_store(&workspace, &folder, &clock).await?;
     let projector = Projector::new(&store, workspace.server.node.clone());
     bring_up(&journal, &projector).await?;
     log_reviews(&journal, &store, clock.now()).await?;
     let payloads: Arc<dyn PayloadSource> = Arc::new(journal.payloads());
     let node_name = workspace.server.node.clone();
+    let blobs = Blobs::open(blobs.as_deref().unwrap_or(folder.root()))?;
     let parts = Parts {
         recorded: recorded(&workspace, &store, clock.now()).await?,
         journal: Arc::clone(&journal),
-        blobs: Blobs::open(folder.root())?,
+        blobs: blobs.clone(),
         reviews: Arc::new(StoredReviews::new(&store)),
         decisions: Arc::new(ProjectedDecisions::new(&store, Some(payloads))),
         clock: Arc::clone(&clock),
         pepper: folder.pepper()?,
         binary_version: env!("CARGO_PKG_VERSION"),
+        binary: own_digest().await,
+        control_loss: control_loss(&workspace),
         runtime_folders: runtime_folders(&workspace),
         workspace,
     };
@@ -70,11 +98,13 @@ pub(crate) async fn assemble(workspace: Workspace) -> Outcome<Assembly> {
         node,
         node_name,
         journal,
+        blobs,
         store,
         projector,
         clock,
         recovery,
         damage,
+        temporary: None,
     })
 }
 
@@ -93,19 +123,42 @@ impl Assembly {
             tracing::warn!(error = %error.error, "the database was not brought up to the journal");
         }
         self.store.close().await;
+        drop(self.temporary);
         Ok(closed?)
+    }
+}
+
+/// Opens the database: the one that several nodes share, or the one in the data folder.
+pub(crate) async fn open_store(
+    workspace: &Workspace,
+    folder: &DataFolder,
+    clock: &Arc<dyn Clock>,
+) -> Outcome<Store> {
+    let clock = Arc::clone(clock);
+    match &workspace.storage.postgres {
+        Some(config) => {
+            let config = PostgresConfig {
+                url: config.url.clone(),
+                migrate_url: config.migrate.clone(),
+            };
+            Ok(Store::connect(&config, clock).await?)
+        }
+        None => Ok(Store::open(folder.database(), clock).await?),
     }
 }
 
 /// Opens the journal as its one writer.
 pub(crate) async fn open_journal(workspace: &Workspace, clock: &Arc<dyn Clock>) -> Outcome<Opened> {
-    let config = journal_config(&workspace.storage);
+    let config = journal_config(workspace);
     let (node, clock) = (workspace.server.node.clone(), Arc::clone(clock));
     let opening = tokio::task::spawn_blocking(move || Journal::open(config, node, clock));
     Ok(opening.await.or_exit(Exit::Internal)??)
 }
 
-fn journal_config(storage: &StorageConfig) -> JournalConfig {
+fn journal_config(workspace: &Workspace) -> JournalConfig {
+    let storage = &workspace.storage;
+    let retention = &storage.retention;
+    let audit = &workspace.audit;
     JournalConfig {
         root: storage.path.clone(),
         segment_bytes: storage.segment_bytes,
@@ -113,10 +166,39 @@ fn journal_config(storage: &StorageConfig) -> JournalConfig {
         linger: storage.linger,
         buffered_window: storage.buffered_window,
         retention: Retention {
-            age: storage.retention.age.unwrap_or(Duration::MAX),
-            bytes: storage.retention.bytes.unwrap_or(u64::MAX),
+            age: retention.age.unwrap_or(Duration::MAX),
+            bytes: retention.bytes.unwrap_or(u64::MAX),
+            payloads: retention.payloads.unwrap_or(Duration::MAX),
         },
+        audit: audit.enabled.then(|| AuditConfig {
+            origin: audit.origin.clone(),
+            every: audit.checkpoint,
+            copy_to: audit.copy.clone(),
+        }),
     }
+}
+
+/// A node on its own waits for nobody's word.
+fn control_loss(workspace: &Workspace) -> ControlLoss {
+    if workspace.storage.postgres.is_none() {
+        return ControlLoss::default();
+    }
+    ControlLoss {
+        after: workspace.server.control_loss,
+        halt: workspace.server.on_control_loss == OnControlLoss::Halt,
+    }
+}
+
+/// The digest of this process' own binary; none if it cannot be read.
+async fn own_digest() -> Option<Digest> {
+    let read = || {
+        let mut file = std::fs::File::open(std::env::current_exe()?)?;
+        Digest::of_reader(&mut file)
+    };
+    let digest = tokio::task::spawn_blocking(read).await.ok()?;
+    digest
+        .inspect_err(|error| tracing::warn!(%error, "the digest of the binary is not known"))
+        .ok()
 }
 
 /// Applies what the journal has and the database has not yet.
@@ -159,23 +241,23 @@ async fn finish_reviews(node: &Node, store: &Store) -> Outcome<()> {
 }
 
 async fn recorded(workspace: &Workspace, store: &Store, now: Timestamp) -> Outcome<Recorded> {
-    let environment = &workspace.server.environment;
+    let (environment, node) = (&workspace.server.environment, &workspace.server.node);
     let micros = now.as_micros();
     let midnight = Timestamp::from_micros(micros - micros.rem_euclid(DAY_MICROS));
-    let (mut deployments, mut spent_today) = (BTreeMap::new(), BTreeMap::new());
+    let mut recorded = Recorded::default();
     for (name, system) in &workspace.systems {
-        if let Some(deployment) = store.current_deployment(name, environment).await? {
-            deployments.insert(name.clone(), deployment);
+        let events = store.deployments(name, Some(environment), DEPLOYMENTS_MAX);
+        for event in events.await?.iter().rev() {
+            recorded.take_in(node, event);
         }
+        let standing = store.standing(name, environment).await?;
+        recorded.standings.insert(name.clone(), standing);
         if system.manifest.budget.per_day.is_some() {
             let facts = store.bar_facts(name, environment, midnight).await?;
-            spent_today.insert(name.clone(), facts.cost.total);
+            recorded.spent_today.insert(name.clone(), facts.cost.total);
         }
     }
-    Ok(Recorded {
-        deployments,
-        spent_today,
-    })
+    Ok(recorded)
 }
 
 /// Where ONNX Runtime may lie beside what the settings say.

@@ -1,10 +1,20 @@
 //! The command line: what may be typed. What each command does stands in [`crate::command`].
 
+mod moment;
+mod records;
+mod release;
+mod system;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use plimsoll_core::{FailureKind, Outcome, QueueName, SystemName, TenantName, Timestamp};
+use plimsoll_core::{FailureKind, Outcome, QueueName, SystemName, TenantName};
+
+pub(crate) use moment::Moment;
+pub(crate) use records::{AuditCommand, HoldCommand, ReplayArgs, StoreCommand};
+pub(crate) use release::{Justified, ReleaseCommand};
+pub(crate) use system::SystemCommand;
 
 /// Puts a model into production, and says from evidence whether it is there.
 #[derive(Debug, Parser)]
@@ -81,7 +91,15 @@ pub(crate) enum Command {
     /// Releases, and what is deployed.
     #[command(subcommand)]
     Release(ReleaseCommand),
-    /// The database that people ask.
+    /// Systems, and stepping in: halt, fallback, resume.
+    #[command(subcommand)]
+    System(SystemCommand),
+    /// Run our own logic again over what was recorded, or ask the models again.
+    Replay(ReplayArgs),
+    /// The audit log: verify, prove, erase, hold.
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// The database that people ask, and copies of the data folder.
     #[command(subcommand)]
     Store(StoreCommand),
     /// Print the JSON Schemas of the workspace's files, for editors.
@@ -274,52 +292,19 @@ fn parse_ending(text: &str) -> Result<Ending, String> {
         .map_err(|error| format!("{error} (or open)"))
 }
 
-/// A moment as people type it: a time, or how long ago.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Moment {
-    /// This time.
-    At(Timestamp),
-    /// So many seconds ago.
-    Ago(u64),
-}
-
-impl Moment {
-    /// The time that is meant.
-    pub(crate) fn resolve(self, now: Timestamp) -> Timestamp {
-        match self {
-            Self::At(time) => time,
-            Self::Ago(seconds) => now.minus(std::time::Duration::from_secs(seconds)),
-        }
-    }
-}
-
-impl std::str::FromStr for Moment {
-    type Err = plimsoll_core::clock::TimestampError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let unit = |c| match c {
-            's' => Some(1),
-            'm' => Some(60),
-            'h' => Some(3_600),
-            'd' => Some(86_400),
-            _ => None,
-        };
-        let ago = text.char_indices().next_back().and_then(|(end, last)| {
-            let seconds = text[..end].parse::<u64>().ok()?.checked_mul(unit(last)?)?;
-            Some(Self::Ago(seconds))
-        });
-        ago.map_or_else(|| Timestamp::parse(text).map(Self::At), Ok)
-    }
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
     /// The decision: its id, or the beginning of it.
     #[arg(value_name = "ID")]
     pub(crate) id: String,
-    /// The input and the answer too, if they were kept.
+    /// The input and the answer too, if they were kept; that it was read is recorded.
     #[arg(long)]
     pub(crate) payload: bool,
+    /// What the input and the answer are read for.
+    #[arg(long, value_name = "WHY", requires = "payload")]
+    pub(crate) purpose: Option<String>,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
 }
 
 /// How to reach a running server's control plane.
@@ -407,45 +392,6 @@ pub(crate) struct BarArgs {
     pub(crate) system: Option<SystemName>,
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum ReleaseCommand {
-    /// List releases, the latest first, and what is deployed.
-    List {
-        /// Of this system; of all, if left out.
-        #[arg(value_name = "SYSTEM")]
-        system: Option<SystemName>,
-    },
-    /// Show one release with its manifest.
-    Show {
-        /// The release: its id, or the beginning of it.
-        #[arg(value_name = "ID")]
-        id: String,
-    },
-    /// Point a system at a release.
-    Deploy {
-        /// Which system.
-        #[arg(value_name = "SYSTEM")]
-        system: SystemName,
-        /// The release: its id, or the beginning of it.
-        #[arg(value_name = "ID")]
-        release: String,
-        /// Why.
-        #[arg(long)]
-        reason: Option<String>,
-        /// Who approved it; may be given several times.
-        #[arg(long = "approval", value_name = "NAME")]
-        approvals: Vec<String>,
-        #[command(flatten)]
-        server: ServerArgs,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum StoreCommand {
-    /// Make the projection again from the journal; the server must not run.
-    Rebuild,
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct SchemaArgs {
     /// Only of this file: `plimsoll.toml`, `system.toml`, `prices.toml`, `rules.toml`.
@@ -488,24 +434,6 @@ mod tests {
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
     }
-
-    #[test]
-    fn a_moment_is_a_time_or_how_long_ago() {
-        let now = Timestamp::parse("2026-03-14T10:00:00Z").unwrap();
-        let resolved = |text: &str| text.parse::<Moment>().unwrap().resolve(now);
-        assert_eq!(
-            resolved("2h"),
-            Timestamp::parse("2026-03-14T08:00:00Z").unwrap()
-        );
-        assert_eq!(
-            resolved("2026-03-14"),
-            Timestamp::parse("2026-03-14").unwrap()
-        );
-        for bad in ["", "h", "2y", "-1h", "yesterday", "99999999999999999999d"] {
-            assert!(bad.parse::<Moment>().is_err(), "{bad}");
-        }
-    }
-
     #[test]
     fn every_command_of_the_first_issue_can_be_typed() {
         for line in [

@@ -168,7 +168,7 @@ impl Server {
 }
 
 /// The response's body, or the error that it tells of.
-fn read<T: DeserializeOwned>(response: &Response) -> Outcome<T> {
+pub(crate) fn read<T: DeserializeOwned>(response: &Response) -> Outcome<T> {
     if response.status.is_success() {
         let unread = "the server answered with something other than this version's API";
         return serde_json::from_slice(&response.body)
@@ -177,7 +177,7 @@ fn read<T: DeserializeOwned>(response: &Response) -> Outcome<T> {
     }
     let exit = match response.status.as_u16() {
         400 | 405 | 413 => Exit::Usage,
-        404 | 409 | 422 => Exit::No,
+        403 | 404 | 409 | 410 | 422 => Exit::No,
         _ => Exit::Unreachable,
     };
     Err(Failure::says(exit, error_text(response)))

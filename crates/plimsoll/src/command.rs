@@ -1,5 +1,6 @@
 //! What each command does, a file for each.
 
+mod audit;
 mod bar;
 mod batch;
 mod check;
@@ -8,12 +9,14 @@ pub(crate) mod drill;
 mod explain;
 mod init;
 mod release;
+mod replay;
 mod review;
 mod runbook;
 mod schema;
 mod send;
 mod simulate;
 mod store;
+mod system;
 mod test;
 
 use crate::cli::{Cli, Command};
@@ -46,7 +49,10 @@ pub(crate) async fn run(cli: Cli) -> Outcome<Exit> {
         Command::Runbook(command) => runbook::run(&global, command, out).await,
         Command::Bar(args) => bar::run(&global, &args, out).await,
         Command::Release(command) => release::run(&global, command, out).await,
-        Command::Store(command) => store::run(&global, &command, out).await,
+        Command::System(command) => system::run(&global, command, out).await,
+        Command::Replay(args) => replay::run(&global, &args, out).await,
+        Command::Audit(command) => audit::run(&global, command, out).await,
+        Command::Store(command) => store::run(&global, command, out).await,
         Command::Schema(args) => schema::run(&args, out),
         Command::Reference(args) => reference::run(&args, out),
     }

@@ -7,6 +7,8 @@ mod output;
 
 mod client;
 mod data_folder;
+mod desk;
+mod evidence;
 mod lag;
 mod rows;
 mod workspace;

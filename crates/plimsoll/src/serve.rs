@@ -5,17 +5,23 @@
 //! the tasks beside, the journal, the database. A second signal ends the process at once.
 
 mod background;
+mod erasing;
 mod live_node;
 mod logging;
 mod operations;
+mod peers;
+mod policies;
+mod recording;
+mod releasing;
 mod resident;
+mod retiring;
 mod watch;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use plimsoll_console::{Operations, OperatorToken, router};
+use plimsoll_console::{Operations, OperatorToken, Operators, router};
 use plimsoll_gateway::Listening;
 use plimsoll_spec::Workspace;
 use tokio::net::TcpListener;
@@ -44,7 +50,13 @@ pub(crate) async fn run(global: &Global) -> Outcome<Exit> {
     let token = DataFolder::create(workspace.storage.path.clone())?.operator_token()?;
     let assembly = assemble(workspace.clone()).await?;
     report_recovery(&assembly);
-    let operations = Arc::new(LiveNode::new(global.clone(), &workspace, &assembly));
+    let operators = Operators::new(OperatorToken::new(&token), &workspace.operators);
+    let live = LiveNode::new(global.clone(), &workspace, &assembly, operators.clone());
+    let operations = Arc::new(live);
+    if let Err(error) = operations.declare_policies().await {
+        let error = format!("{error:#}");
+        tracing::error!(error, "the policies in force could not be recorded");
+    }
     let listening = match assembly.node.serve() {
         Ok(listening) => listening,
         Err(error) => {
@@ -53,12 +65,7 @@ pub(crate) async fn run(global: &Global) -> Outcome<Exit> {
         }
     };
     let stop = CancellationToken::new();
-    let operators = serve_operators(
-        control,
-        operations.clone(),
-        OperatorToken::new(&token),
-        &stop,
-    );
+    let operators = serve_operators(control, operations.clone(), operators, &stop);
     let background = Background::start(&assembly, &operations, &stop);
     announce(
         &workspace,
@@ -83,10 +90,10 @@ async fn listen(address: SocketAddr) -> Outcome<TcpListener> {
 fn serve_operators(
     listener: TcpListener,
     operations: Arc<LiveNode>,
-    token: OperatorToken,
+    operators: Operators,
     stop: &CancellationToken,
 ) -> tokio::task::JoinHandle<()> {
-    let app = router(operations as Arc<dyn Operations>, token);
+    let app = router(operations as Arc<dyn Operations>, operators);
     let stop = stop.clone();
     tokio::spawn(async move {
         let serving = axum::serve(listener, app);

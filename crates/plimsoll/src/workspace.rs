@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use plimsoll_core::{Secret, System, SystemName};
+use plimsoll_core::{NodeName, Secret, System, SystemName};
 use plimsoll_spec::{Environment, Problems, ProcessEnvironment, Workspace};
 use plimsoll_store::Store;
 
+use crate::assembly::open_store;
 use crate::cli::Global;
 use crate::data_folder::DataFolder;
 use crate::exit::{Exit, Failure, Outcome};
@@ -27,6 +28,14 @@ pub(crate) fn load_again(global: &Global) -> Result<Workspace, Problems> {
 /// nothing that they do.
 pub(crate) fn load_without_secrets(global: &Global) -> Outcome<Workspace> {
     Ok(load_from(global, &WithoutSecrets)?)
+}
+
+/// The data folder that is meant: the one of `--data`, or the workspace's.
+pub(crate) fn data_folder(global: &Global) -> Outcome<DataFolder> {
+    if let Some(data) = &global.data {
+        return Ok(DataFolder::at(data.clone()));
+    }
+    Ok(DataFolder::at(load_without_secrets(global)?.storage.path))
 }
 
 /// What stands for the secret in a variable that is not set.
@@ -113,7 +122,12 @@ impl Reading {
         };
         let clock: Arc<dyn plimsoll_core::Clock> = Arc::new(plimsoll_core::SystemClock::new());
         let folder = DataFolder::at(path);
-        let store = Store::open_read_only(folder.database(), Arc::clone(&clock)).await?;
+        let store = match &workspace {
+            Some(workspace) if workspace.storage.postgres.is_some() => {
+                open_store(workspace, &folder, &clock).await?
+            }
+            _ => Store::open_read_only(folder.database(), Arc::clone(&clock)).await?,
+        };
         let node = workspace.as_ref().map(|workspace| &workspace.server.node);
         if let Some(lag) = lag::caught_up(&store, folder.root(), node, &*clock).await? {
             note(lag);
@@ -124,6 +138,15 @@ impl Reading {
             workspace,
             clock,
         })
+    }
+
+    /// How many records of `node` the database holds.
+    pub(crate) async fn applied(&self, node: &NodeName) -> Outcome<u64> {
+        let positions = plimsoll_store::Projector::positions(&self.store).await?;
+        let of_node = positions
+            .into_iter()
+            .find(|(name, _)| name == node.as_str());
+        Ok(of_node.map_or(0, |(_, next)| next))
     }
 
     /// The systems of the workspace, those with problems too: their records can be read all the same.

@@ -188,6 +188,7 @@ impl<'a> Document<'a> {
             .collect();
         source.blot(secrets);
         source.blot(comments);
+        source.blot(telling_comments(&source.text));
         let mut checker = Checker {
             source,
             currency,
@@ -222,13 +223,17 @@ fn is_secretive(key: &str) -> bool {
             || ending.iter().any(|word| key.ends_with(word)))
 }
 
-/// Keys within a provider or a key of the workspace whose values are no secrets.
-const PUBLIC: [&str; 6] = [
+/// Tables whose values are secrets, unless they are known to be none.
+const GUARDED: [&str; 3] = ["providers", "operators", "postgres"];
+
+/// Keys within a guarded table or a key of the workspace whose values are no secrets.
+const PUBLIC: [&str; 7] = [
     "protocol",
     "base_url",
     "systems",
     "tenant",
     "criticality",
+    "roles",
     "file",
 ];
 
@@ -240,7 +245,7 @@ fn find_secrets(table: &DeTable<'_>, within: bool, secrets: &mut Vec<Span>) {
         let is_variable = key == "env" && value.get_ref().as_str().is_some_and(names_variable);
         let secretive = !PUBLIC.contains(&key)
             && !is_variable
-            && (within || is_secretive(key) || key == "providers");
+            && (within || is_secretive(key) || GUARDED.contains(&key));
         find_in_value(value, secretive, secrets);
     }
 }
@@ -267,6 +272,38 @@ fn comment_behind(text: &str, secret: &Span) -> Option<Span> {
     Some(secret.end + begin..secret.end + line.len())
 }
 
+/// The comments that may hold a secret: a stray `#`, or one in the place of a line break, may have made
+/// one of it.
+fn telling_comments(text: &str) -> Vec<Span> {
+    let mut start = 0;
+    let mut comments = Vec::new();
+    for line in text.split_inclusive('\n') {
+        if let Some((head, comment)) = line.trim_end().split_once('#') {
+            let assigns = comment.contains('=') && tells_of_secret(comment);
+            if is_guarded(head) || assigns || looks_secret(comment) {
+                let begin = start + head.len();
+                comments.push(begin..begin + 1 + comment.len());
+            }
+        }
+        start += line.len();
+    }
+    comments
+}
+
+/// Whether a text names a table whose values are secrets.
+fn is_guarded(text: &str) -> bool {
+    let mut words = GUARDED.iter().chain(&["key"]);
+    words.any(|word| text.contains(word))
+}
+
+/// Whether one of a text's words is a key under which a secret may stand.
+fn tells_of_secret(text: &str) -> bool {
+    let words = text.split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-')));
+    words
+        .into_iter()
+        .any(|word| !word.is_empty() && is_secretive(word))
+}
+
 /// Whether a text can be the name of an environment variable, rather than a secret.
 pub(crate) fn names_variable(text: &str) -> bool {
     !text.is_empty()
@@ -275,12 +312,12 @@ pub(crate) fn names_variable(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
+/// Whether a text is a secret by its looks, wherever it stands: a password may hold any character, so
+/// whatever a URL has before its last `@` may be one.
 fn looks_secret(text: &str) -> bool {
-    let userinfo = text.split_once("://").is_some_and(|(_, rest)| {
-        rest.split('/')
-            .next()
-            .is_some_and(|host| host.contains('@'))
-    });
+    let userinfo = text
+        .split_once("://")
+        .is_some_and(|(scheme, rest)| rest.contains('@') || scheme.ends_with("postgres"));
     userinfo || text.contains("sk-") || text.starts_with("Bearer ")
 }
 
@@ -294,15 +331,10 @@ fn secret_on_line(text: &str, span: &Span) -> Option<Span> {
         .find('\n')
         .map_or(text.len(), |end| at + end);
     let line = text.get(start..end)?;
-    let guarded = |text: &str| ["key", "providers"].iter().any(|word| text.contains(word));
     // A stray quote or line break may have torn a secret from its key: where secrets may have begun,
     // every line may be the end of one.
-    let after_secrets = guarded(text.get(..start)?);
-    let words = line.split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-')));
-    let telling = words
-        .into_iter()
-        .any(|word| !word.is_empty() && is_secretive(word));
-    if !telling && !looks_secret(line) && !guarded(line) && !after_secrets {
+    let after_secrets = is_guarded(text.get(..start)?);
+    if !tells_of_secret(line) && !looks_secret(line) && !is_guarded(line) && !after_secrets {
         return None;
     }
     let is_key = |text: &str| {

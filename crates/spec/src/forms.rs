@@ -7,6 +7,8 @@ pub(crate) mod check;
 pub(crate) mod plimsoll;
 pub(crate) mod prices;
 pub(crate) mod reference;
+pub(crate) mod regimes;
+pub(crate) mod roles;
 pub(crate) mod rules;
 pub(crate) mod schema;
 pub(crate) mod system;
@@ -63,6 +65,8 @@ pub(crate) enum Absent {
 pub(crate) enum Form {
     /// Any text that is not empty.
     Text,
+    /// True or false.
+    Flag,
     /// A whole number in a range.
     Whole { min: u64, max: u64 },
     /// A number in a range.
@@ -121,9 +125,10 @@ const fn field(key: &'static str, form: Form, absent: Absent, about: &'static st
 }
 
 /// Every file that has a form: its name, what it is, and its form.
-pub(crate) const FILES: [(&str, &TableForm); 4] = [
+pub(crate) const FILES: [(&str, &TableForm); 5] = [
     ("plimsoll.toml", &plimsoll::FORM),
     ("prices.toml", &prices::FORM),
     ("system.toml", &system::FORM),
     ("rules.toml", &rules::FORM),
+    ("regimes.toml", &regimes::FORM),
 ];

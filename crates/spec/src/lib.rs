@@ -18,8 +18,12 @@ mod json_place;
 mod source;
 
 pub mod prices;
+pub mod regimes;
 mod settings;
 mod system;
+
+pub mod operator;
+pub mod policies;
 
 pub mod cases;
 pub mod runbook;
@@ -28,11 +32,15 @@ pub mod starter;
 pub use forms::reference::reference;
 pub use forms::schema::schemas;
 pub use load::{Inspection, inspect, load};
+pub use operator::{ApprovalRule, Operator, Role};
+pub use policies::Policy;
 pub use prices::PriceTable;
 pub use problem::{Problem, Problems, Severity};
+pub use regimes::{RecordClass, Regime, Regimes};
 pub use starter::{InitError, StarterKind, init};
 pub use workspace::{
-    Criticality, Environment, Key, KeyScope, LogConfig, LogFormat, LogLevel, OnnxConfig,
-    ProcessEnvironment, Provider, ProviderProtocol, Queue, Retention, ServerConfig, StorageConfig,
-    SystemFolder, WhenFull, Workspace,
+    AuditConfig, Criticality, Environment, Key, KeyScope, LogConfig, LogFormat, LogLevel,
+    OnControlLoss, OnnxConfig, PostgresConfig, ProcessEnvironment, Provider, ProviderProtocol,
+    Queue, Retention, RetentionFloors, ServerConfig, StorageConfig, SystemFolder, WhenFull,
+    Workspace,
 };

@@ -9,7 +9,8 @@ use crate::files::{Document, Files};
 use crate::forms;
 use crate::prices;
 use crate::problem::{Problem, Problems, Severity};
-use crate::settings::{self, Reader};
+use crate::regimes;
+use crate::settings::{self, Reader, Settings};
 use crate::source::{Report, nearest};
 use crate::system::Resolver;
 use crate::workspace::{Environment, Workspace};
@@ -20,8 +21,8 @@ const SYSTEMS_MAX: usize = 1_000;
 /// What a look at a workspace gave.
 #[derive(Debug)]
 pub struct Inspection {
-    /// The workspace with those of its systems that have no error; none if `plimsoll.toml` or
-    /// `prices.toml` has one.
+    /// The workspace with those of its systems that have no error; none if `plimsoll.toml`,
+    /// `prices.toml` or `regimes.toml` has one.
     pub workspace: Option<Workspace>,
     /// Everything that was found, errors and warnings.
     pub problems: Problems,
@@ -88,10 +89,12 @@ fn read(files: &Files, environment: &dyn Environment, report: &mut Report) -> Op
         return None;
     };
     let currency = settings::currency(document.view("USD").table("server"));
+    let regimes = regimes::read(files, report);
     let mut reader = Reader {
         root,
         environment,
         systems: &systems,
+        regimes: &regimes,
         report,
     };
     let settings = reader.settings(document.view(&currency));
@@ -102,10 +105,13 @@ fn read(files: &Files, environment: &dyn Environment, report: &mut Report) -> Op
         root: root.to_owned(),
         server: settings.server.clone(),
         storage: settings.storage.clone(),
+        audit: settings.audit.clone(),
         onnx: settings.onnx.clone(),
         log: settings.log,
         providers: settings.providers.clone(),
         keys: settings.keys.clone(),
+        operators: settings.operators.clone(),
+        regimes,
         prices,
         systems: BTreeMap::new(),
         folders: BTreeMap::new(),
@@ -113,30 +119,42 @@ fn read(files: &Files, environment: &dyn Environment, report: &mut Report) -> Op
         warnings: Vec::new(),
     };
     for (name, folder) in &folders {
-        let path = folder.join("system.toml");
-        let Some(source) = files.text(&path, report) else {
-            continue;
-        };
-        let errors = report.errors();
-        let document = Document::parse(&source, &forms::system::FORM, &currency, report);
-        let Some(document) = document else { continue };
-        let form_fits = report.errors() == errors;
-        let resolver = Resolver {
-            files,
-            settings: &settings,
-            prices: &workspace.prices,
-            name,
-            folder,
-            file: document.view(&currency),
-            report,
-            blobs: &mut workspace.blobs,
-        };
-        if let Some(resolved) = resolver.resolve().filter(|_| form_fits) {
-            workspace.systems.insert(name.clone(), resolved.system);
-            workspace.folders.insert(name.clone(), resolved.folder);
-        }
+        add_system(files, &settings, (name, folder), &mut workspace, report);
     }
     is_sound.then_some(workspace)
+}
+
+/// Adds a system to the workspace, unless something stands in the way.
+fn add_system(
+    files: &Files,
+    settings: &Settings,
+    (name, folder): (&SystemName, &Path),
+    workspace: &mut Workspace,
+    report: &mut Report,
+) {
+    let currency = settings.server.currency.as_str();
+    let Some(source) = files.text(&folder.join("system.toml"), report) else {
+        return;
+    };
+    let errors = report.errors();
+    let Some(document) = Document::parse(&source, &forms::system::FORM, currency, report) else {
+        return;
+    };
+    let form_fits = report.errors() == errors;
+    let resolver = Resolver {
+        files,
+        settings,
+        prices: &workspace.prices,
+        name,
+        folder,
+        file: document.view(currency),
+        report,
+        blobs: &mut workspace.blobs,
+    };
+    if let Some(resolved) = resolver.resolve().filter(|_| form_fits) {
+        workspace.systems.insert(name.clone(), resolved.system);
+        workspace.folders.insert(name.clone(), resolved.folder);
+    }
 }
 
 /// Every folder of `systems/` that holds, or should hold, a system.

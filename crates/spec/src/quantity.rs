@@ -49,6 +49,14 @@ pub fn duration(text: &str) -> Result<Duration, QuantityError> {
     Ok(Duration::from_nanos(nanos))
 }
 
+/// A duration as [`duration`] reads it, in the largest unit that it is a whole number of: `184d`, `90s`.
+pub fn duration_text(duration: Duration) -> String {
+    let nanos = duration.as_nanos();
+    let fits = |(_, unit): &&(&str, u64)| nanos.is_multiple_of(u128::from(*unit));
+    let (name, unit) = DURATIONS.iter().rev().find(fits).unwrap_or(&DURATIONS[0]);
+    format!("{}{name}", nanos / u128::from(*unit))
+}
+
 /// Reads a size in bytes: a number and a unit, as in `64 MiB`.
 ///
 /// # Errors
@@ -203,6 +211,8 @@ mod tests {
         assert_eq!(duration("400d"), Ok(Duration::from_secs(400 * 86_400)));
         assert_eq!(size("64 MiB"), Ok(64 << 20));
         assert_eq!(size("1.5KB"), Ok(1500));
+        assert_eq!(duration_text(Duration::from_secs(184 * 86_400)), "184d");
+        assert_eq!(duration_text(Duration::from_secs(5_400)), "90m");
         for bad in [
             "50",
             "",
@@ -271,6 +281,12 @@ mod tests {
         fn no_text_makes_a_reader_panic(text in "\\PC{0,24}") {
             let answers = (duration(&text), size(&text), money(&text, "USD"), bound(&text));
             prop_assert!(answers.0.is_ok() || !answers.0.unwrap_err().to_string().is_empty());
+        }
+
+        #[test]
+        fn a_duration_reads_back_as_it_is_told(micros in 0..10_u64.pow(14)) {
+            let told = Duration::from_micros(micros);
+            prop_assert_eq!(duration(&duration_text(told)), Ok(told));
         }
 
         #[test]

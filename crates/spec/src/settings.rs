@@ -1,6 +1,9 @@
-//! `plimsoll.toml` resolved: the server, its storage, the providers and the keys.
+//! `plimsoll.toml` resolved: the server, its records, the providers, the keys and the operators.
 
 mod credentials;
+mod operators;
+mod records;
+mod retention;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -11,21 +14,28 @@ use std::time::Duration;
 use plimsoll_core::{EnvironmentName, NodeName, ProviderName, SystemName};
 
 use crate::forms::view::{Found, View};
+use crate::operator::Operator;
+use crate::regimes::Regimes;
 use crate::source::{Report, did_you_mean, listed};
 use crate::workspace::{
-    Environment, Key, LogConfig, LogFormat, LogLevel, OnnxConfig, Provider, Queue, Retention,
-    ServerConfig, StorageConfig, WhenFull,
+    AuditConfig, Environment, Key, LogConfig, LogFormat, LogLevel, OnControlLoss, OnnxConfig,
+    Provider, ServerConfig, StorageConfig,
 };
+
+/// The shortest silence that may count as a loss of control.
+const CONTROL_LOSS_MIN: Duration = Duration::from_secs(3);
 
 /// All that `plimsoll.toml` says.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) server: ServerConfig,
     pub(crate) storage: StorageConfig,
+    pub(crate) audit: AuditConfig,
     pub(crate) onnx: OnnxConfig,
     pub(crate) log: LogConfig,
     pub(crate) providers: BTreeMap<ProviderName, Provider>,
     pub(crate) keys: Vec<Key>,
+    pub(crate) operators: Vec<Operator>,
 }
 
 /// What reading the settings needs.
@@ -34,20 +44,26 @@ pub(crate) struct Reader<'a> {
     pub(crate) environment: &'a dyn Environment,
     /// The systems that have a folder.
     pub(crate) systems: &'a BTreeSet<SystemName>,
+    pub(crate) regimes: &'a Regimes,
     pub(crate) report: &'a mut Report,
 }
 
 impl Reader<'_> {
     pub(crate) fn settings(&mut self, file: View<'_>) -> Settings {
         let keys = self.keys(file.table("keys"), file.key("keys").is_some());
+        let operators = self.operators(file.table("operators"), &keys);
         let server = self.server(file.table("server"), file.table("keys").tables().is_empty());
+        let storage = self.storage(file.table("storage"));
+        self.control_loss(file.table("server"), &storage);
         Settings {
+            audit: self.audit(file.table("audit"), &server, &storage),
             server,
-            storage: self.storage(file.table("storage")),
+            storage,
             onnx: self.onnx(file.table("onnx")),
             log: log(file.table("log")),
             providers: self.providers(file.table("providers")),
             keys,
+            operators,
         }
     }
 
@@ -73,7 +89,7 @@ impl Reader<'_> {
             .filter(|found| !found.value.ip().is_loopback())
         {
             let message = format!(
-                "other machines can reach `{}`, and this version has no sign-in for operators",
+                "other machines can reach `{}`, and operators' tokens go over plain HTTP",
                 found.value
             );
             let hint = "listen on 127.0.0.1, and reach it through a tunnel such as `ssh -L`";
@@ -117,6 +133,37 @@ impl Reader<'_> {
                 .whole("workers")
                 .and_then(|found| NonZeroUsize::new(usize::try_from(found.value).ok()?)),
             rows_max: whole(view, "rows_max", 10_000),
+            on_control_loss: on_control_loss(view),
+            control_loss: value_or(view.duration("control_loss"), Duration::from_secs(10)),
+        }
+    }
+
+    /// What is said of losing the database that the nodes share.
+    fn control_loss(&mut self, view: View<'_>, storage: &StorageConfig) {
+        if let Some(found) = view
+            .duration("control_loss")
+            .filter(|found| found.value < CONTROL_LOSS_MIN)
+        {
+            self.report
+                .error(
+                    view.source,
+                    &found.at,
+                    "`server.control_loss` must be at least 3s: an intervention may take two seconds to arrive",
+                )
+                .help("nodes would halt for no reason");
+        }
+        let halts = on_control_loss(view) == OnControlLoss::Halt;
+        if let Some(at) = view
+            .key("on_control_loss")
+            .filter(|_| halts && storage.postgres.is_none())
+        {
+            self.report
+                .warning(
+                    view.source,
+                    &at,
+                    "the node shares no database with others, so it has nobody to lose: this never holds",
+                )
+                .help("it is for several nodes with `[storage.postgres]`; one node hears of a halt by itself");
         }
     }
 
@@ -147,71 +194,6 @@ impl Reader<'_> {
             .help(hint);
     }
 
-    fn storage(&mut self, view: View<'_>) -> StorageConfig {
-        let retention = view.table("retention");
-        let queue = view.table("queue");
-        let segment = view.size("segment");
-        if let Some(found) = segment
-            .as_ref()
-            .filter(|found| !(1 << 20..=1 << 32).contains(&found.value))
-        {
-            self.report.error(
-                view.source,
-                &found.at,
-                "`storage.segment` must be from 1 MiB to 4 GiB",
-            );
-        }
-        let room = queue.size("bytes");
-        if let Some(found) = room.as_ref().filter(|found| found.value < 1 << 20) {
-            self.report.error(
-                view.source,
-                &found.at,
-                "`storage.queue.bytes` must be at least 1 MiB: a record may be that large",
-            );
-        }
-        let linger = view.duration("linger");
-        if let Some(found) = linger
-            .as_ref()
-            .filter(|found| found.value > Duration::from_millis(100))
-        {
-            self.report.error(
-                view.source,
-                &found.at,
-                "`storage.linger` must be at most 100ms: each durable answer waits for it",
-            );
-        }
-        let window = view.duration("buffered_window");
-        if let Some(found) = window
-            .as_ref()
-            .filter(|found| found.value.is_zero() || found.value > Duration::from_secs(10))
-        {
-            self.report.error(
-                view.source,
-                &found.at,
-                "`storage.buffered_window` must be more than zero and at most 10s",
-            );
-        }
-        let wait = queue
-            .text("when_full")
-            .is_some_and(|found| found.value == "wait");
-        StorageConfig {
-            path: self
-                .root
-                .join(view.text("path").map_or("data", |found| found.value)),
-            segment_bytes: value_or(segment, 64 << 20),
-            retention: Retention {
-                age: retention.duration("age").map(|found| found.value),
-                bytes: retention.size("bytes").map(|found| found.value),
-            },
-            queue: Queue {
-                bytes: value_or(room, 64 << 20),
-                when_full: if wait { WhenFull::Wait } else { WhenFull::Shed },
-            },
-            linger: value_or(linger, Duration::from_micros(200)),
-            buffered_window: value_or(window, Duration::from_millis(250)),
-        }
-    }
-
     fn onnx(&self, view: View<'_>) -> OnnxConfig {
         let of_environment = self
             .environment
@@ -232,6 +214,17 @@ pub(crate) fn currency(server: View<'_>) -> String {
         .text("currency")
         .map_or("USD", |found| found.value)
         .to_owned()
+}
+
+fn on_control_loss(view: View<'_>) -> OnControlLoss {
+    let halts = view
+        .text("on_control_loss")
+        .is_some_and(|found| found.value == "halt");
+    if halts {
+        OnControlLoss::Halt
+    } else {
+        OnControlLoss::Serve
+    }
 }
 
 fn log(view: View<'_>) -> LogConfig {

@@ -94,6 +94,8 @@ impl Resolver<'_> {
             in_flight_max: whole(file, "in_flight_max", self.settings.server.in_flight_max),
         };
         let deploy = file.table("release").word("deploy", deploy);
+        let approvals = self.approvals(stakes);
+        self.check_audit(stakes);
         let (quality, eval_sets) = self.quality();
         let owner = self.owner();
         let runbook = self.runbook();
@@ -114,6 +116,7 @@ impl Resolver<'_> {
             path: self.folder.to_owned(),
             cases,
             eval_sets,
+            approvals,
         };
         (self.report.errors() == errors).then_some(Resolved { system, folder })
     }

@@ -8,12 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plimsoll_core::{
-    Digest, EnvironmentName, KeyName, NodeName, ProviderName, Secret, System, SystemName,
-    TenantName,
+    Clock as _, Digest, EnvironmentName, KeyName, NodeName, ProviderName, Secret, System,
+    SystemClock, SystemName, TenantName, Timestamp,
 };
 
+use crate::operator::{ApprovalRule, Operator};
 use crate::prices::PriceTable;
 use crate::problem::Problem;
+use crate::regimes::Regimes;
 
 /// A checked workspace.
 #[derive(Clone, Debug)]
@@ -24,6 +26,8 @@ pub struct Workspace {
     pub server: ServerConfig,
     /// Where and how records are kept.
     pub storage: StorageConfig,
+    /// How records are made provable.
+    pub audit: AuditConfig,
     /// Where ONNX Runtime is.
     pub onnx: OnnxConfig,
     /// How the process tells of itself.
@@ -32,6 +36,10 @@ pub struct Workspace {
     pub providers: BTreeMap<ProviderName, Provider>,
     /// The keys that callers may use; empty on a loopback listener that is open to the machine.
     pub keys: Vec<Key>,
+    /// Who works on the control plane; beside them, the owner's token may do everything.
+    pub operators: Vec<Operator>,
+    /// What laws and standards ask for, as far as it is known.
+    pub regimes: Regimes,
     /// What models cost.
     pub prices: PriceTable,
     /// The systems, by name.
@@ -82,6 +90,29 @@ pub struct ServerConfig {
     pub workers: Option<NonZeroUsize>,
     /// The most rows in one call, unless the system says otherwise.
     pub rows_max: u32,
+    /// What the node does when it has heard nothing for [`Self::control_loss`].
+    pub on_control_loss: OnControlLoss,
+    /// For how long it may hear nothing from the database that the nodes share.
+    pub control_loss: Duration,
+}
+
+/// What a node does that cannot know whether somebody halted a system.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OnControlLoss {
+    /// It goes on with what stood last.
+    Serve,
+    /// It halts every system until it hears again.
+    Halt,
+}
+
+impl OnControlLoss {
+    /// The name as it stands in files.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Serve => "serve",
+            Self::Halt => "halt",
+        }
+    }
 }
 
 /// Where and how records are kept.
@@ -91,8 +122,10 @@ pub struct StorageConfig {
     pub path: PathBuf,
     /// The size at which a journal segment is closed and the next begun, in bytes.
     pub segment_bytes: u64,
-    /// For how long segments are kept.
+    /// For how long records and payloads are kept.
     pub retention: Retention,
+    /// The database that several nodes share; none: SQLite in the data folder.
+    pub postgres: Option<PostgresConfig>,
     /// The queue in front of the journal.
     pub queue: Queue,
     /// For how long a commit waits for more durable records to join it.
@@ -101,13 +134,67 @@ pub struct StorageConfig {
     pub buffered_window: Duration,
 }
 
-/// For how long journal segments are kept. Whichever comes first holds; none: for ever.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// The PostgreSQL database that several nodes share.
+#[derive(Clone, Debug)]
+pub struct PostgresConfig {
+    /// The URL as which the node connects, of a role that owns no table. It holds a password.
+    pub url: Secret,
+    /// The URL of the role that owns the tables; none: the node changes no schema.
+    pub migrate: Option<Secret>,
+}
+
+impl PartialEq for PostgresConfig {
+    fn eq(&self, other: &Self) -> bool {
+        let exposed = |config: &Self| {
+            let migrate = config
+                .migrate
+                .as_ref()
+                .map(Secret::expose)
+                .map(str::to_owned);
+            (config.url.expose().to_owned(), migrate)
+        };
+        exposed(self) == exposed(other)
+    }
+}
+
+impl Eq for PostgresConfig {}
+
+/// For how long records and payloads are kept. Whichever bound comes first holds; none: for ever.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Retention {
     /// The oldest a closed segment may become.
     pub age: Option<Duration>,
     /// The most bytes that segments and payloads may take.
     pub bytes: Option<u64>,
+    /// The oldest a payload may become, where that is less than its record; none: as its record.
+    pub payloads: Option<Duration>,
+    /// The regimes that records are kept under, by name.
+    pub regimes: Vec<String>,
+    /// What these ask for.
+    pub floors: RetentionFloors,
+}
+
+/// The least times that the named regimes ask for, as far as they were in force when the workspace was
+/// read: nothing younger may be let go, also where [`Retention::bytes`] is exceeded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct RetentionFloors {
+    /// Of records.
+    pub records: Option<Duration>,
+    /// Of payloads.
+    pub payloads: Option<Duration>,
+}
+
+/// How records are made provable.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AuditConfig {
+    /// Whether the audit log is kept.
+    pub enabled: bool,
+    /// The log's name in its checkpoints.
+    pub origin: String,
+    /// How far apart checkpoints are at the most.
+    pub checkpoint: Duration,
+    /// A second folder that each checkpoint is copied to, absolute.
+    pub copy: Option<PathBuf>,
 }
 
 /// The queue in front of the journal.
@@ -279,12 +366,19 @@ pub struct SystemFolder {
     pub cases: Option<PathBuf>,
     /// The eval sets: path relative to the folder → digest.
     pub eval_sets: BTreeMap<String, Digest>,
+    /// Who must approve a release before somebody deploys it.
+    pub approvals: ApprovalRule,
 }
 
-/// Where secrets come from.
+/// What a workspace is read in: where secrets come from, and the time by which dates are judged.
 pub trait Environment {
     /// The value of an environment variable, if it is set and is UTF-8.
     fn var(&self, name: &str) -> Option<String>;
+
+    /// The time: which prices and floors are in force.
+    fn now(&self) -> Timestamp {
+        SystemClock::new().now()
+    }
 }
 
 /// The environment of this process.

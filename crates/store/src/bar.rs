@@ -1,17 +1,23 @@
 //! The figures that the bar is held against: one system, one environment, since one moment.
 //!
 //! These are figures, not judgements. Decisions of drills count in none of them. All are read in one
-//! transaction, so that they agree with each other.
+//! transaction, so that they agree with each other. What is counted of decisions comes from
+//! [rollups](crate::rollup): it costs the same however many there are, and what was let go counts on.
 
 mod figures;
 
 use std::collections::BTreeMap;
 
+use plimsoll_core::decision::CostBasis;
 use plimsoll_core::record::{Drill, RunbookRun};
 use plimsoll_core::{Code, EnvironmentName, FailureKind, Money, Outcome, SystemName, Timestamp};
 
-use crate::error::{Doing as _, StoreError};
-use crate::releases::{CurrentDeployment, deployed};
+use crate::database::{Row, Scope, Statement, Transaction, Way};
+use crate::deployments::{CurrentDeployment, deployed};
+use crate::error::StoreError;
+use crate::figures::{Window, merged};
+use crate::releases::known;
+use crate::rollup::Rollup;
 use crate::store::Store;
 
 /// What the projection says of one system in one environment since one moment.
@@ -21,7 +27,7 @@ pub struct BarFacts {
     pub system: SystemName,
     /// Where.
     pub environment: EnvironmentName,
-    /// From when.
+    /// From when: in a minute with more than ten thousand decisions, from its beginning.
     pub since: Timestamp,
     /// When these figures were read.
     pub read_at: Timestamp,
@@ -63,7 +69,8 @@ pub struct BarFacts {
 }
 
 /// What decisions cost per unit of work: of those that are closed or wait for a person. A decision
-/// without a named unit is a unit of its own.
+/// without a named unit is a unit of its own; a unit with a name counts if its last decision does, with
+/// all that it cost. Percentiles and the dearest are less than 1 % off, and exact where costs are equal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct CostFacts {
     /// Units of work.
@@ -76,7 +83,7 @@ pub struct CostFacts {
     pub p50: Money,
     /// The 95th percentile of the units (nearest rank).
     pub p95: Money,
-    /// The dearest unit; like the percentiles it ends at about nine million of the currency.
+    /// The dearest unit; like the percentiles it ends at about eighteen million of the currency.
     pub max: Money,
     /// Decisions whose cost is measured.
     pub measured: u64,
@@ -116,6 +123,24 @@ impl BarFacts {
 }
 
 impl CostFacts {
+    fn of(rollup: &Rollup) -> Self {
+        let counts = &rollup.counts;
+        let units = rollup.cost.count();
+        let of_unit = |pico: Option<u64>| Money::from_pico(i128::from(pico.unwrap_or(0)));
+        let known = |basis| natural(counts.bases.get(&basis).copied().unwrap_or(0));
+        Self {
+            units,
+            total: counts.cost,
+            mean: mean(counts.cost, units),
+            p50: of_unit(rollup.cost.percentile(50)),
+            p95: of_unit(rollup.cost.percentile(95)),
+            max: of_unit(rollup.cost.max()),
+            measured: known(CostBasis::Measured),
+            estimated: known(CostBasis::Estimated),
+            unknown: known(CostBasis::Unknown),
+        }
+    }
+
     /// The share of decisions whose cost is measured.
     pub fn measured_share(&self) -> Option<f64> {
         share(self.measured, self.measured + self.estimated + self.unknown)
@@ -125,6 +150,14 @@ impl CostFacts {
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
 fn share(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+fn mean(total: Money, units: u64) -> Money {
+    let units = i128::from(units);
+    if units == 0 {
+        return Money::ZERO;
+    }
+    Money::from_pico((total.as_pico() + units / 2).div_euclid(units))
 }
 
 impl Store {
@@ -138,56 +171,66 @@ impl Store {
         environment: &EnvironmentName,
         since: Timestamp,
     ) -> Result<BarFacts, StoreError> {
-        let slot = figures::Slot {
-            system,
-            environment,
-            since,
-            now: self.clock.now(),
-        };
-        let mut snapshot = self
-            .readers
-            .begin()
-            .await
-            .doing("begin to read the bar's figures")?;
-        let counts = figures::counts(&mut snapshot, slot).await?;
-        let with_known_release = figures::with_known_release(&mut snapshot, slot).await?;
-        let uncounted = figures::uncounted(&mut snapshot, slot).await?;
-        let cost = figures::cost(&mut snapshot, slot, &counts).await?;
-        let reviews = figures::reviews(&mut snapshot, slot).await?;
-        let drills = figures::last_drills(&mut snapshot, slot).await?;
-        let runbook_run = figures::last_runbook_run(&mut snapshot, slot).await?;
+        let now = self.clock.now();
+        let mut snapshot = self.begin(Way::Read, Scope::Installation, READING).await?;
+        let window = Window::since(&mut snapshot, system, environment, since).await?;
+        let rollups = window.by_release(&mut snapshot).await?;
+        let known = known(&mut snapshot, system).await?;
+        let counts = merged(rollups.values());
+        let with_known_release = rollups
+            .iter()
+            .filter(|(release, _)| known.contains(release))
+            .map(|(_, rollup)| natural(rollup.counts.decisions))
+            .sum();
+        let uncounted = figures::uncounted(&mut snapshot, window).await?;
+        let reviews = figures::reviews(&mut snapshot, window, now).await?;
+        let drills = figures::last_drills(&mut snapshot, window).await?;
+        let runbook_run = figures::last_runbook_run(&mut snapshot, window).await?;
         let deployment = deployed(&mut snapshot, system, environment).await?;
-        snapshot
-            .rollback()
-            .await
-            .doing("end reading the bar's figures")?;
+        snapshot.commit().await?;
         let refused: u64 = uncounted
             .iter()
             .filter(|(code, _)| code.kind().is_some_and(|kind| !kind.is_about_input()))
             .map(|(_, count)| count)
             .sum();
+        let cost = CostFacts::of(&counts);
+        let counts = counts.counts;
         Ok(BarFacts {
             system: system.clone(),
             environment: environment.clone(),
-            since,
-            read_at: slot.now,
-            decisions: counts.decisions,
-            open: counts.open,
-            outcomes: counts.outcomes,
-            kinds: counts.kinds,
+            since: window.since,
+            read_at: now,
+            decisions: natural(counts.decisions),
+            open: natural(counts.open),
+            outcomes: naturals(counts.outcomes),
+            kinds: naturals(counts.kinds),
             uncounted,
-            answerable: counts.answerable + refused,
-            answered: counts.answered,
+            answerable: natural(counts.answerable) + refused,
+            answered: natural(counts.answered),
             with_known_release,
-            with_skipped_controls: counts.with_skipped_controls,
-            skipped_controls: counts.skipped_controls,
+            with_skipped_controls: natural(counts.with_skipped_controls),
+            skipped_controls: natural(counts.skipped_controls),
             cost,
             reviews,
             drills,
             runbook_run,
-            first_decision_at: counts.first_decision_at,
-            last_decision_at: counts.last_decision_at,
+            first_decision_at: counts.first_at,
+            last_decision_at: counts.last_at,
             deployment,
         })
     }
+}
+
+const READING: &str = "read the bar's figures";
+
+/// A count, which is never below zero.
+fn natural(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or(0)
+}
+
+fn naturals<K: Ord>(counts: BTreeMap<K, i64>) -> BTreeMap<K, u64> {
+    counts
+        .into_iter()
+        .map(|(key, count)| (key, natural(count)))
+        .collect()
 }

@@ -1,5 +1,6 @@
 //! Decisions, as the projection has them: one by id, a page by filter.
 
+mod counted;
 mod filter;
 
 use std::sync::Arc;
@@ -8,13 +9,15 @@ use plimsoll_core::decision::{Payload, PayloadRef};
 use plimsoll_core::ports::{Boxed, Decisions, PortError};
 use plimsoll_core::{Decision, DecisionId, Digest, TenantName, Timestamp};
 use plimsoll_journal::Payloads;
-use sqlx::{QueryBuilder, Sqlite};
 
-use crate::error::{Cause, Doing as _, StoreError, port_error};
+use crate::database::{Engine, Scope, Statement};
+use crate::error::{Cause, StoreError, port_error};
+use crate::postgres::push_days;
 use crate::prefix::{IdForm, Lookup};
 use crate::sql::{column, read_json};
 use crate::store::Store;
 
+pub(crate) use counted::{basis_word, sample, sample_columns};
 pub use filter::{DecisionFilter, LIST_MAX};
 pub(crate) use filter::{Order, Page, push_order};
 
@@ -22,7 +25,7 @@ const DECISION: Lookup = Lookup {
     what: "decision",
     form: IdForm::Ulid,
     sql: "SELECT id FROM decisions
-          WHERE id >= ?1 AND id < ?2 AND (?4 IS NULL OR tenant = ?4) ORDER BY id LIMIT ?3",
+          WHERE id >= $1 AND id < $2 AND ($4 IS NULL OR tenant = $4) ORDER BY id LIMIT $3",
 };
 
 impl Store {
@@ -31,13 +34,17 @@ impl Store {
     /// # Errors
     /// If the database is away or holds what cannot be read.
     pub async fn decision(&self, id: DecisionId) -> Result<Option<Decision>, StoreError> {
-        let text: Option<String> = sqlx::query_scalar(
-            "SELECT record FROM decision_records JOIN decisions USING (number) WHERE id = ?1",
-        )
-        .bind(id.to_string())
-        .fetch_optional(&self.readers)
-        .await
-        .doing("read a decision")?;
+        self.decision_for(Scope::Installation, id).await
+    }
+
+    async fn decision_for(
+        &self,
+        scope: Scope<'_>,
+        id: DecisionId,
+    ) -> Result<Option<Decision>, StoreError> {
+        let mut query = self.records();
+        query.push(" WHERE id = ").push_bind(id.to_string());
+        let text = self.text(scope, query, "read a decision").await?;
         text.map(|text| read_json("decision", &text)).transpose()
     }
 
@@ -51,10 +58,9 @@ impl Store {
         tenant: Option<&TenantName>,
         prefix: &str,
     ) -> Result<Decision, StoreError> {
-        let id = DECISION
-            .resolve(self, tenant.map(TenantName::as_str), prefix)
-            .await?;
-        let decision = self.decision(crate::sql::parse("decision", &id)?).await?;
+        let id = DECISION.resolve(self, tenant, prefix).await?;
+        let id = crate::sql::parse("decision", &id)?;
+        let decision = self.decision_for(Scope::of(tenant), id).await?;
         decision.ok_or_else(|| StoreError::NotFound {
             what: "decision",
             prefix: prefix.to_owned(),
@@ -66,18 +72,14 @@ impl Store {
     /// # Errors
     /// If the database is away or holds what cannot be read.
     pub async fn decisions(&self, filter: &DecisionFilter) -> Result<Vec<Decision>, StoreError> {
-        let mut query = QueryBuilder::<Sqlite>::new(
-            "SELECT record FROM decisions JOIN decision_records USING (number)",
-        );
-        filter.push_where(&mut query, self.cursor(filter).await?);
+        let mut query = self.records();
+        filter.push_where(&mut query, self.cursor(filter).await?, self.has_days());
         push_order(&mut query, Order::LatestFirst, filter.limit_clamped());
-        let rows = query
-            .build()
-            .fetch_all(&self.readers)
-            .await
-            .doing("list decisions")?;
-        rows.iter()
-            .map(|row| read_json("decision", column(row, 0)?))
+        let scope = Scope::of(filter.tenant.as_ref());
+        let texts = self.texts(scope, query, "list decisions").await?;
+        texts
+            .iter()
+            .map(|text| read_json("decision", text))
             .collect()
     }
 
@@ -86,14 +88,28 @@ impl Store {
     /// # Errors
     /// If the database is away.
     pub async fn count_decisions(&self, filter: &DecisionFilter) -> Result<u64, StoreError> {
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT COUNT(*) FROM decisions");
-        filter.push_where(&mut query, Page::All);
-        let row = query
-            .build()
-            .fetch_one(&self.readers)
-            .await
-            .doing("count decisions")?;
-        crate::sql::count(&row, 0)
+        let mut query = Statement::new("SELECT COUNT(*) FROM decisions");
+        filter.push_where(&mut query, Page::All, self.has_days());
+        let scope = Scope::of(filter.tenant.as_ref());
+        let counted = self.number(scope, query, "count decisions").await?;
+        Ok(counted
+            .and_then(|counted| u64::try_from(counted).ok())
+            .unwrap_or(0))
+    }
+
+    /// Begins a statement that reads whole decisions.
+    fn records(&self) -> Statement {
+        Statement::new(match &*self.engine {
+            Engine::Sqlite(_) => {
+                "SELECT record FROM decisions JOIN decision_records USING (number)"
+            }
+            Engine::Postgres(_) => "SELECT record FROM decisions",
+        })
+    }
+
+    /// Whether decisions lie in a partition for each day.
+    pub(crate) fn has_days(&self) -> bool {
+        matches!(&*self.engine, Engine::Postgres(_))
     }
 
     /// Where the page before `filter.before` begins; a decision that is gone by now is placed by the
@@ -102,12 +118,14 @@ impl Store {
         let Some(id) = filter.before else {
             return Ok(Page::All);
         };
-        let opened_at: Option<i64> =
-            sqlx::query_scalar("SELECT opened_at FROM decisions WHERE id = ?1")
-                .bind(id.to_string())
-                .fetch_optional(&self.readers)
-                .await
-                .doing("find where a page begins")?;
+        let opened_at: Option<i64> = self
+            .number(
+                Scope::Installation,
+                Statement::new("SELECT opened_at FROM decisions WHERE id = $1")
+                    .bind(id.to_string()),
+                "find where a page begins",
+            )
+            .await?;
         let opened_at = opened_at.unwrap_or_else(|| id.made_at().as_micros());
         Ok(Page::Before {
             opened_at,
@@ -128,7 +146,8 @@ pub trait PayloadSource: Send + Sync {
 
 impl PayloadSource for Payloads {
     fn read(&self, id: DecisionId, reference: &PayloadRef) -> Result<Option<Vec<u8>>, Cause> {
-        self.read(id, reference).map_err(Into::into)
+        let found = self.read(id, reference)?;
+        Ok(found.kept())
     }
 }
 
@@ -156,7 +175,7 @@ impl ProjectedDecisions {
         let doing = "read a decision";
         let decision = self
             .store
-            .decision(id)
+            .decision_for(Scope::Tenant(tenant), id)
             .await
             .map_err(|error| port_error(doing, error))?;
         Ok(decision.filter(|decision| decision.tenant == *tenant))
@@ -231,17 +250,20 @@ impl Store {
         key: Digest,
         since: Timestamp,
     ) -> Result<Option<Decision>, StoreError> {
-        let text: Option<String> = sqlx::query_scalar(
-            "SELECT record FROM decisions JOIN decision_records USING (number)
-             WHERE tenant = ?1 AND opened_at >= ?2 AND idempotency = ?3
-             ORDER BY opened_at DESC, row LIMIT 1",
-        )
-        .bind(tenant.as_str())
-        .bind(since.as_micros())
-        .bind(key.to_string())
-        .fetch_optional(&self.readers)
-        .await
-        .doing("look an idempotency key up")?;
+        let mut query = self.records();
+        query
+            .push(" WHERE tenant = ")
+            .push_bind(tenant.as_str())
+            .push(" AND idempotency = ")
+            .push_bind(key.to_string())
+            .push(" AND opened_at >= ")
+            .push_bind(since.as_micros());
+        if self.has_days() {
+            push_days(&mut query, Some(since), None);
+        }
+        query.push(" ORDER BY opened_at DESC, row LIMIT 1");
+        let doing = "look an idempotency key up";
+        let text = self.text(Scope::Tenant(tenant), query, doing).await?;
         text.map(|text| read_json("decision", &text)).transpose()
     }
 }

@@ -15,7 +15,7 @@ pub enum StoreError {
     Unavailable {
         /// What was being done.
         doing: &'static str,
-        /// What SQLite says.
+        /// What the database says.
         #[source]
         source: sqlx::Error,
     },
@@ -93,6 +93,32 @@ pub enum StoreError {
         /// What an id is made of.
         expected: &'static str,
     },
+    /// A database that is no file cannot be copied as one.
+    #[error("the database is a PostgreSQL, which is no file: copy it with `pg_dump`")]
+    NotAFile,
+    /// The URL of a PostgreSQL is none.
+    #[error(
+        "the URL of the database is not one: `postgres://role:password@host:5432/database` is expected"
+    )]
+    Url(#[source] Cause),
+    /// The role as which a node connects could see more than it was let.
+    #[error(
+        "the role `{role}` owns tables, or row-level security does not bind it: let the node connect as a \
+         role that is no superuser, has no BYPASSRLS and owns nothing, and give the owner's URL as \
+         `[storage.postgres] migrate`"
+    )]
+    Role {
+        /// Which role.
+        role: String,
+    },
+    /// The database has less of the journal than it had committed.
+    #[error(
+        "the database has lost what it had of the journal from record {next} on; it is projected again"
+    )]
+    Behind {
+        /// The first record that it does not have.
+        next: u64,
+    },
     /// The journal could not be read.
     #[error("the journal could not be read for the projection")]
     Journal(#[source] Cause),
@@ -108,7 +134,7 @@ impl StoreError {
     }
 }
 
-/// Says what was being done when SQLite failed.
+/// Says what was being done when the database failed.
 pub(crate) trait Doing<T> {
     fn doing(self, doing: &'static str) -> Result<T, StoreError>;
 }

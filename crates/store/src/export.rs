@@ -11,11 +11,10 @@ mod parquet;
 use std::io::Write;
 
 use plimsoll_core::DecisionId;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Sqlite};
 
+use crate::database::{Row, Scope, Statement};
 use crate::decisions::{DecisionFilter, Order, Page};
-use crate::error::{Doing as _, StoreError};
+use crate::error::StoreError;
 use crate::sql::column;
 use crate::store::Store;
 
@@ -86,18 +85,17 @@ impl<'a> Rows<'a> {
         }
     }
 
-    async fn next_page(&mut self) -> Result<Option<Vec<SqliteRow>>, StoreError> {
+    async fn next_page(&mut self) -> Result<Option<Vec<Row>>, StoreError> {
         let Some(page) = self.page.take() else {
             return Ok(None);
         };
-        let mut query = QueryBuilder::<Sqlite>::new(columns::SELECT);
-        self.filter.push_where(&mut query, page);
+        let mut query = Statement::new(columns::SELECT);
+        self.filter
+            .push_where(&mut query, page, self.store.has_days());
         crate::decisions::push_order(&mut query, Order::EarliestFirst, PAGE_ROWS);
-        let rows = query
-            .build()
-            .fetch_all(&self.store.readers)
-            .await
-            .doing("read decisions for an export")?;
+        let scope = Scope::of(self.filter.tenant.as_ref());
+        let doing = "read decisions for an export";
+        let rows = self.store.rows(scope, query, doing).await?;
         let Some(last) = rows.last() else {
             return Ok(None);
         };

@@ -1,12 +1,15 @@
-//! The schema's history: numbered, forward only, each step in a transaction of its own.
+//! The schema's history in SQLite: numbered, forward only, each step in a transaction of its own.
 //!
 //! A step that was released is never changed; a later one mends it. A database with a step that this
 //! version does not know is refused, since an older binary would write rows that the newer one misreads.
 
 use plimsoll_core::Timestamp;
-use sqlx::{Connection as _, SqliteConnection};
+use sqlx::SqliteConnection;
 
+use crate::database::{Transaction, Way};
 use crate::error::{Doing as _, StoreError};
+use crate::projector::rollups;
+use crate::sqlite::Sqlite;
 
 struct Migration {
     number: u32,
@@ -14,7 +17,7 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: [Migration; 3] = [
+const MIGRATIONS: [Migration; 5] = [
     Migration {
         number: 1,
         name: "projection",
@@ -30,7 +33,20 @@ const MIGRATIONS: [Migration; 3] = [
         name: "idempotency",
         sql: include_str!("../migrations/0003_idempotency.sql"),
     },
+    Migration {
+        number: ROLLUPS,
+        name: "governance",
+        sql: include_str!("../migrations/0004_governance.sql"),
+    },
+    Migration {
+        number: 5,
+        name: "nodes",
+        sql: include_str!("../migrations/0005_nodes.sql"),
+    },
 ];
+
+/// The migration that brought rollups: what was decided before it is counted then.
+const ROLLUPS: u32 = 4;
 
 /// The schema that this version reads and writes.
 pub const SCHEMA: u32 = MIGRATIONS[MIGRATIONS.len() - 1].number;
@@ -40,24 +56,23 @@ const CREATE: &str = "CREATE TABLE IF NOT EXISTS migrations (
 
 /// Brings the database up to schema `target` (for everybody but tests: [`SCHEMA`]).
 pub(crate) async fn migrate(
-    connection: &mut SqliteConnection,
+    sqlite: &Sqlite,
     now: Timestamp,
     target: u32,
 ) -> Result<(), StoreError> {
+    let mut transaction = sqlite.begin(Way::Control, "make its schema").await?;
     sqlx::raw_sql(CREATE)
-        .execute(&mut *connection)
+        .execute(&mut *transaction.inner)
         .await
         .doing("make its schema")?;
+    Transaction::Sqlite(transaction).commit().await?;
     for migration in MIGRATIONS
         .iter()
         .filter(|migration| migration.number <= target)
     {
         // The version is read inside the write transaction: of two that start at once, one waits.
-        let mut transaction = connection
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .doing("begin a change of its schema")?;
-        let found = version(&mut transaction).await?;
+        let mut transaction = sqlite.begin(Way::Control, "change its schema").await?;
+        let found = version(&mut transaction.inner).await?;
         if found > SCHEMA {
             return Err(StoreError::NewerSchema {
                 found,
@@ -68,17 +83,21 @@ pub(crate) async fn migrate(
             continue;
         }
         sqlx::raw_sql(migration.sql)
-            .execute(&mut *transaction)
+            .execute(&mut *transaction.inner)
             .await
             .doing("change its schema")?;
         sqlx::query("INSERT INTO migrations (number, name, applied_at) VALUES (?1, ?2, ?3)")
             .bind(migration.number)
             .bind(migration.name)
             .bind(now.as_micros())
-            .execute(&mut *transaction)
+            .execute(&mut *transaction.inner)
             .await
             .doing("note a change of its schema")?;
-        transaction.commit().await.doing("change its schema")?;
+        let mut transaction = Transaction::Sqlite(transaction);
+        if migration.number == ROLLUPS {
+            rollups::count_all(&mut transaction).await?;
+        }
+        transaction.commit().await?;
         tracing::info!(
             schema = migration.number,
             name = migration.name,

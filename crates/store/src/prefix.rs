@@ -1,6 +1,9 @@
 //! Finding one thing by the beginning of its id, as people type it.
 
-use crate::error::{Doing as _, StoreError};
+use plimsoll_core::TenantName;
+
+use crate::database::{Row, Scope, Statement, Transaction, Way};
+use crate::error::StoreError;
 use crate::store::Store;
 
 /// How many that begin alike are named in the error.
@@ -22,7 +25,7 @@ pub(crate) struct Lookup {
     pub(crate) what: &'static str,
     /// What its id looks like.
     pub(crate) form: IdForm,
-    /// The ids from ?1 up to and without ?2 in order, at most ?3; of tenant ?4, if that is not null.
+    /// The ids from $1 up to and without $2 in order, at most $3; of tenant $4, if that is not null.
     pub(crate) sql: &'static str,
 }
 
@@ -31,20 +34,20 @@ impl Lookup {
     pub(crate) async fn resolve(
         self,
         store: &Store,
-        tenant: Option<&str>,
+        tenant: Option<&TenantName>,
         prefix: &str,
     ) -> Result<String, StoreError> {
         let prefix = self.normalise(prefix)?;
         // `~` sorts after every character of an id.
         let end = format!("{prefix}~");
-        let mut found: Vec<String> = sqlx::query_scalar(self.sql)
-            .bind(&prefix)
+        let statement = Statement::new(self.sql)
+            .bind(&*prefix)
             .bind(end)
             .bind(i64::try_from(CANDIDATES_MAX).unwrap_or(i64::MAX))
-            .bind(tenant)
-            .fetch_all(&store.readers)
-            .await
-            .doing("look up an id")?;
+            .bind(tenant.map(TenantName::as_str));
+        let mut found = store
+            .texts(Scope::of(tenant), statement, "look up an id")
+            .await?;
         match found.len() {
             0 => Err(StoreError::NotFound {
                 what: self.what,

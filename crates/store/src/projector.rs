@@ -3,20 +3,26 @@
 //! - A batch of records and the place in the journal change in one transaction.
 //! - Every write can be repeated: of two records about the same thing, which one stands depends on the
 //!   records and not on when they were read. So a replay from anywhere gives the same tables.
+//! - Rollups change with the rows that they count, by what the rows change. Rows go when the journal lets
+//!   their records go; what they counted for stays.
 //! - The journal is never waited for by those who answer requests, and neither is this.
 
-mod decisions;
+pub(crate) mod decisions;
+mod deployments;
 mod events;
 mod feed;
 mod follow;
+mod forget;
+mod governance;
+pub(crate) mod rollups;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use plimsoll_core::{NodeName, Record};
-use sqlx::SqliteConnection;
 
-use crate::error::{Doing as _, StoreError};
+use crate::database::{Engine, Scope, Statement, Transaction, Way};
+use crate::error::StoreError;
 use crate::sql::signed;
 use crate::store::Store;
 
@@ -26,8 +32,8 @@ pub use follow::Pace;
 /// Records in one transaction. Larger ones gain little, take memory and keep other writers waiting.
 pub const BATCH_MAX: usize = 256;
 
-/// Rows that are forgotten in one transaction.
-const FORGET_MAX: u32 = 2_000;
+/// The same for PostgreSQL, where a transaction costs more and nobody waits for its end.
+const POSTGRES_BATCH_MAX: usize = 1_024;
 
 /// Projects the journal of one node. There must be one at a time per node.
 #[derive(Clone, Debug)]
@@ -47,17 +53,28 @@ impl Projector {
         }
     }
 
+    /// How many records are applied in one transaction.
+    pub(crate) fn batch_max(&self) -> usize {
+        match &*self.store.engine {
+            Engine::Sqlite(_) => BATCH_MAX,
+            Engine::Postgres(_) => POSTGRES_BATCH_MAX,
+        }
+    }
+
     /// The sequence of the next record to be applied: all before it are in the tables.
     ///
     /// # Errors
     /// If the database is away.
     pub async fn position(&self) -> Result<u64, StoreError> {
-        let next: Option<i64> =
-            sqlx::query_scalar("SELECT next_sequence FROM positions WHERE node = ?1")
-                .bind(self.node.as_str())
-                .fetch_optional(&self.store.projection)
-                .await
-                .doing("say how far the journal was read")?;
+        let next: Option<i64> = self
+            .store
+            .number(
+                Scope::Installation,
+                Statement::new("SELECT next_sequence FROM positions WHERE node = $1")
+                    .bind(self.node.as_str()),
+                "say how far the journal was read",
+            )
+            .await?;
         let position = next.and_then(|next| u64::try_from(next).ok()).unwrap_or(0);
         self.applied.store(position, Ordering::Relaxed);
         Ok(position)
@@ -75,7 +92,7 @@ impl Projector {
     /// # Errors
     /// If the database is away; then nothing of the failing batch is in the tables.
     pub async fn apply(&self, records: &[(u64, Record)]) -> Result<(), StoreError> {
-        for batch in records.chunks(BATCH_MAX) {
+        for batch in records.chunks(self.batch_max()) {
             self.apply_batch(batch).await?;
         }
         Ok(())
@@ -85,129 +102,57 @@ impl Projector {
         let Some((last, _)) = batch.last() else {
             return Ok(());
         };
-        let mut transaction = self
-            .store
-            .projection
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .doing("begin to project the journal")?;
-        decisions::write(&mut transaction, &self.node, batch).await?;
-        for (sequence, record) in batch {
-            events::write(&mut transaction, &self.node, *sequence, record).await?;
+        self.store.make_days(decisions::ids(batch)).await?;
+        let written = Box::pin(self.write(batch, last + 1)).await;
+        if written.is_err() {
+            // A day that was known may have been dropped by another node.
+            self.store.forget_days();
         }
-        self.advance(&mut transaction, last + 1).await?;
-        transaction
-            .commit()
-            .await
-            .doing("commit a batch of the journal")?;
+        written?;
         self.applied.fetch_max(last + 1, Ordering::Relaxed);
+        let is_erasure = |(_, record): &(u64, Record)| matches!(record, Record::Erasure(_));
+        self.store.clean_log(batch.iter().any(is_erasure)).await;
         Ok(())
     }
 
-    async fn advance(
-        &self,
-        connection: &mut SqliteConnection,
-        next: u64,
-    ) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO positions (node, next_sequence) VALUES (?1, ?2)
-             ON CONFLICT (node) DO UPDATE SET next_sequence = MAX(next_sequence, excluded.next_sequence)",
-        )
-        .bind(self.node.as_str())
-        .bind(signed(next))
-        .execute(connection)
-        .await
-        .doing("note how far the journal was read")?;
-        Ok(())
-    }
-
-    /// Forgets what the journal no longer retains: decisions and counts whose records stood before
-    /// `minimum`. Releases, deployments, drills and runbook runs are few and stay. Works in small
-    /// transactions and may be stopped between any two; returns how many decisions went.
-    ///
-    /// # Errors
-    /// If the database is away.
-    pub async fn forget_before(&self, minimum: u64) -> Result<u64, StoreError> {
-        let mut forgotten = 0;
-        loop {
-            let gone = sqlx::query(
-                "DELETE FROM decisions WHERE number IN (
-                   SELECT number FROM decisions WHERE node = ?1 AND sequence < ?2 LIMIT ?3)",
-            )
-            .bind(self.node.as_str())
-            .bind(signed(minimum))
-            .bind(FORGET_MAX)
-            .execute(&self.store.projection)
-            .await
-            .doing("forget what the journal no longer retains")?
-            .rows_affected();
-            forgotten += gone;
-            if gone < u64::from(FORGET_MAX) {
-                break;
-            }
-            tokio::task::yield_now().await;
-        }
-        sqlx::query("DELETE FROM uncounted WHERE node = ?1 AND sequence < ?2")
-            .bind(self.node.as_str())
-            .bind(signed(minimum))
-            .execute(&self.store.projection)
-            .await
-            .doing("forget what the journal no longer retains")?;
-        sqlx::query(
-            "UPDATE positions SET minimum_sequence = MAX(minimum_sequence, ?2) WHERE node = ?1",
-        )
-        .bind(self.node.as_str())
-        .bind(signed(minimum))
-        .execute(&self.store.projection)
-        .await
-        .doing("note what the journal retains")?;
-        Ok(forgotten)
-    }
-
-    /// Empties the projection of this node and begins again at `minimum`, the first sequence that the
-    /// journal retains. What stood before it in the journal is kept where nothing could bring it back
-    /// (releases, deployments, drills, runbook runs, events of nodes and reviews); decisions go. Reviews
-    /// are no projection and stay.
-    ///
-    /// # Errors
-    /// If the database is away; then all is as it was.
-    pub async fn rebuild(&self, minimum: u64) -> Result<(), StoreError> {
-        let doing = "be emptied for a rebuild";
+    async fn write(&self, batch: &[(u64, Record)], next: u64) -> Result<(), StoreError> {
+        let doing = "project the journal";
         let mut transaction = self
             .store
-            .projection
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .doing(doing)?;
-        for sql in [
-            "DELETE FROM decisions WHERE node = ?1",
-            "DELETE FROM uncounted WHERE node = ?1",
-        ] {
-            sqlx::query(sql)
-                .bind(self.node.as_str())
-                .execute(&mut *transaction)
-                .await
-                .doing(doing)?;
+            .begin(Way::Project, Scope::Installation, doing)
+            .await?;
+        let node = &self.node;
+        let place = forget::place(&mut transaction, node).await?;
+        if place.next < self.applied() {
+            // Some of what was committed is gone: the server was replaced by one that had not all of it.
+            self.applied.store(place.next, Ordering::Relaxed);
+            return Err(StoreError::Behind { next: place.next });
         }
-        for sql in [
-            "DELETE FROM releases WHERE node = ?1 AND sequence >= ?2",
-            "DELETE FROM deployments WHERE node = ?1 AND sequence >= ?2",
-            "DELETE FROM drills WHERE node = ?1 AND sequence >= ?2",
-            "DELETE FROM runbook_runs WHERE node = ?1 AND sequence >= ?2",
-            "DELETE FROM review_events WHERE node = ?1 AND sequence >= ?2",
-            "DELETE FROM node_events WHERE node = ?1 AND sequence >= ?2",
-            "INSERT INTO positions (node, next_sequence, minimum_sequence) VALUES (?1, ?2, ?2)
-             ON CONFLICT (node) DO UPDATE SET next_sequence = ?2, minimum_sequence = ?2",
-        ] {
-            sqlx::query(sql)
-                .bind(self.node.as_str())
-                .bind(signed(minimum))
-                .execute(&mut *transaction)
-                .await
-                .doing(doing)?;
+        let let_go = batch.partition_point(|(sequence, _)| *sequence < place.minimum);
+        let changes = decisions::write(&mut transaction, node, &batch[let_go..]).await?;
+        rollups::write(&mut transaction, node, changes).await?;
+        for (sequence, record) in batch {
+            let sequence = *sequence;
+            if sequence >= place.minimum || !matches!(record, Record::Uncounted(_)) {
+                events::write(&mut transaction, events::Place { node, sequence }, record).await?;
+            }
         }
-        transaction.commit().await.doing(doing)?;
-        self.applied.store(minimum, Ordering::Relaxed);
+        if batch.iter().any(|(_, record)| is_told(record)) {
+            transaction.tell().await?;
+        }
+        self.advance(&mut transaction, next).await?;
+        transaction.commit().await
+    }
+
+    async fn advance(&self, transaction: &mut Transaction, next: u64) -> Result<(), StoreError> {
+        let statement = Statement::new(
+            "INSERT INTO positions (node, next_sequence) VALUES ($1, $2)
+             ON CONFLICT (node) DO UPDATE SET next_sequence = excluded.next_sequence
+             WHERE excluded.next_sequence > positions.next_sequence",
+        );
+        transaction
+            .execute(statement.bind(self.node.as_str()).bind(signed(next)))
+            .await?;
         Ok(())
     }
 
@@ -218,9 +163,10 @@ impl Projector {
     /// If the journal cannot be read or the database is away.
     pub async fn project_until(&self, feed: &dyn Feed, sequence: u64) -> Result<u64, StoreError> {
         let mut source = self.source(feed).await?;
+        let most = self.batch_max();
         while self.applied() <= sequence {
             let (reader, batch) = tokio::task::spawn_blocking(move || {
-                let batch = source.next_batch(BATCH_MAX);
+                let batch = source.next_batch(most);
                 (source, batch)
             })
             .await
@@ -257,12 +203,23 @@ impl Projector {
     /// # Errors
     /// If the database is away.
     pub async fn positions(store: &Store) -> Result<Vec<(String, u64)>, StoreError> {
-        let rows = sqlx::query("SELECT node, next_sequence FROM positions ORDER BY node")
-            .fetch_all(&store.readers)
-            .await
-            .doing("say how far the journal was read")?;
+        let rows = store
+            .rows(
+                Scope::Installation,
+                Statement::new("SELECT node, next_sequence FROM positions ORDER BY node"),
+                "say how far the journal was read",
+            )
+            .await?;
         rows.iter()
             .map(|row| Ok((crate::sql::column(row, 0)?, crate::sql::count(row, 1)?)))
             .collect()
     }
+}
+
+/// Whether other nodes are told of such a record: of all but those that are many.
+const fn is_told(record: &Record) -> bool {
+    !matches!(
+        record,
+        Record::Opened(_) | Record::Closed(_) | Record::Access(_) | Record::Uncounted(_)
+    )
 }

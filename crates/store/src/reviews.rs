@@ -1,5 +1,8 @@
 //! Reviews: control state, whose truth is this database.
 //!
+//! A review holds its decision's input. When that is erased, the review stays without its contents
+//! ([`Store::erasure_of`] its decision says why): nobody can answer it, and it expires in its time.
+//!
 //! Each change and the event that tells of it are written in one transaction. The event waits in the
 //! outbox until the projection sees it in the journal, so that a crash in between loses nothing: who
 //! runs the node appends what [`Store::unlogged_review_events`] still names.
@@ -8,11 +11,11 @@ use plimsoll_core::ports::{Boxed, PortError, Reviews};
 use plimsoll_core::record::{ReviewChange, ReviewEvent};
 use plimsoll_core::review::{Review, ReviewState};
 use plimsoll_core::{DecisionId, ReviewId, SystemName, TenantName, Timestamp};
-use sqlx::{Row as _, SqliteConnection};
 
-use crate::error::{Doing as _, StoreError, port_error};
+use crate::database::{Lock, Row, Scope, Statement, Transaction, Way};
+use crate::error::{StoreError, port_error};
 use crate::prefix::{IdForm, Lookup};
-use crate::sql::{read_json, write_json};
+use crate::sql::{column, read_json, write_json};
 use crate::store::Store;
 
 /// The most reviews of a list.
@@ -22,7 +25,7 @@ const REVIEW: Lookup = Lookup {
     what: "review",
     form: IdForm::Ulid,
     sql: "SELECT id FROM reviews
-          WHERE id >= ?1 AND id < ?2 AND (?4 IS NULL OR tenant = ?4) ORDER BY id LIMIT ?3",
+          WHERE id >= $1 AND id < $2 AND ($4 IS NULL OR tenant = $4) ORDER BY id LIMIT $3",
 };
 
 /// What a try to close a review found.
@@ -31,6 +34,9 @@ enum Closing {
     Missing,
     WasClosed(&'static str),
 }
+
+/// What [`PortError::ReviewClosed`] says of a review that nobody can answer any more.
+const ERASED: &str = "erased";
 
 /// [`Reviews`] over the database.
 #[derive(Clone, Debug)]
@@ -115,14 +121,14 @@ impl Store {
         tenant: Option<&TenantName>,
         prefix: &str,
     ) -> Result<Review, StoreError> {
-        let id = REVIEW
-            .resolve(self, tenant.map(TenantName::as_str), prefix)
+        let id = REVIEW.resolve(self, tenant, prefix).await?;
+        let text: Option<String> = self
+            .text(
+                Scope::of(tenant),
+                Statement::new("SELECT review FROM reviews WHERE id = $1").bind(&*id),
+                "read a review",
+            )
             .await?;
-        let text: Option<String> = sqlx::query_scalar("SELECT review FROM reviews WHERE id = ?1")
-            .bind(&id)
-            .fetch_optional(&self.readers)
-            .await
-            .doing("read a review")?;
         let not_found = || StoreError::NotFound {
             what: "review",
             prefix: prefix.to_owned(),
@@ -140,15 +146,10 @@ impl Store {
         system: Option<&SystemName>,
         limit: u32,
     ) -> Result<Vec<Review>, StoreError> {
-        let texts: Vec<String> = sqlx::query_scalar(
-            "SELECT review FROM reviews WHERE state <> 'open' AND (?1 IS NULL OR system = ?1)
-             ORDER BY closed_at DESC, id DESC LIMIT ?2",
-        )
-        .bind(system.map(SystemName::as_str))
-        .bind(limit.min(LIST_MAX))
-        .fetch_all(&self.readers)
-        .await
-        .doing("list closed reviews")?;
+        let texts: Vec<String> = self.texts(Scope::Installation, Statement::new(
+            "SELECT review FROM reviews WHERE state <> 'open' AND ($1 IS NULL OR system = $1)
+             ORDER BY closed_at DESC, id DESC LIMIT $2",
+        ).bind(system.map(SystemName::as_str)).bind(limit.min(LIST_MAX)), "list closed reviews").await?;
         texts.iter().map(|text| read_json("review", text)).collect()
     }
 
@@ -157,12 +158,16 @@ impl Store {
     /// # Errors
     /// If the database is away.
     pub async fn forget_closed_reviews(&self, before: Timestamp) -> Result<u64, StoreError> {
-        let gone = sqlx::query("DELETE FROM reviews WHERE state <> 'open' AND closed_at < ?1")
-            .bind(before.as_micros())
-            .execute(&self.control)
-            .await
-            .doing("forget closed reviews")?;
-        Ok(gone.rows_affected())
+        let gone = self
+            .write(
+                Way::Control,
+                Scope::Installation,
+                Statement::new("DELETE FROM reviews WHERE state <> 'open' AND closed_at < $1")
+                    .bind(before.as_micros()),
+                "forget closed reviews",
+            )
+            .await?;
+        Ok(gone)
     }
 
     /// Events of reviews that the projection has not seen in the journal, written before `before`, the
@@ -175,14 +180,9 @@ impl Store {
         before: Timestamp,
         limit: u32,
     ) -> Result<Vec<ReviewEvent>, StoreError> {
-        let texts: Vec<String> = sqlx::query_scalar(
-            "SELECT record FROM review_outbox WHERE written_at < ?1 ORDER BY number LIMIT ?2",
-        )
-        .bind(before.as_micros())
-        .bind(limit.min(LIST_MAX))
-        .fetch_all(&self.readers)
-        .await
-        .doing("list events of reviews")?;
+        let texts: Vec<String> = self.texts(Scope::Installation, Statement::new(
+            "SELECT record FROM review_outbox WHERE written_at < $1 ORDER BY number LIMIT $2",
+        ).bind(before.as_micros()).bind(limit.min(LIST_MAX)), "list events of reviews").await?;
         texts
             .iter()
             .map(|text| read_json("event of a review", text))
@@ -191,39 +191,33 @@ impl Store {
 
     async fn insert_review(&self, review: &Review) -> Result<(), StoreError> {
         let doing = "keep a review";
-        let mut transaction = self
-            .control
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .doing(doing)?;
+        let mut transaction = self.begin(Way::Control, Scope::Installation, doing).await?;
+        transaction.lock(Lock::NotErasing).await?;
         let decision = &review.decision;
-        let inserted = sqlx::query(
+        let erasure: Option<String> = transaction
+            .text(
+                Statement::new(
+                    "SELECT erasure FROM erased WHERE decision = $1 ORDER BY erasure LIMIT 1",
+                )
+                .bind(decision.id.to_string()),
+            )
+            .await?;
+        let kept = match erasure {
+            Some(_) => write_json("review", &without_contents(review.clone()))?,
+            None => write_json("review", review)?,
+        };
+        let inserted = transaction.execute(Statement::new(
             "INSERT INTO reviews (id, tenant, environment, system, queue, decision, drill, state,
-               opened_at, due_at, closed_at, review)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+               opened_at, due_at, closed_at, review, erasure)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
              ON CONFLICT (id) DO NOTHING",
-        )
-        .bind(review.id.to_string())
-        .bind(decision.tenant.as_str())
-        .bind(decision.environment.as_str())
-        .bind(decision.system.as_str())
-        .bind(review.queue.as_str())
-        .bind(decision.id.to_string())
-        .bind(decision.drill.map(|drill| drill.to_string()))
-        .bind(review.state.as_str())
-        .bind(review.opened_at.as_micros())
-        .bind(review.due_at.as_micros())
-        .bind(closed_at(&review.state).map(Timestamp::as_micros))
-        .bind(write_json("review", review)?)
-        .execute(&mut *transaction)
-        .await
-        .doing(doing)?;
+        ).bind(review.id.to_string()).bind(decision.tenant.as_str()).bind(decision.environment.as_str()).bind(decision.system.as_str()).bind(review.queue.as_str()).bind(decision.id.to_string()).bind(decision.drill.map(|drill| drill.to_string())).bind(review.state.as_str()).bind(review.opened_at.as_micros()).bind(review.due_at.as_micros()).bind(closed_at(&review.state).map(Timestamp::as_micros)).bind(kept).bind(erasure)).await?;
         // A review that is already there was kept by an earlier try.
-        if inserted.rows_affected() > 0 {
+        if inserted > 0 {
             let event = event_of(review, ReviewChange::Opened, None, review.opened_at);
             self.write_event(&mut transaction, &event).await?;
         }
-        transaction.commit().await.doing(doing)
+        transaction.commit().await
     }
 
     async fn review(
@@ -231,13 +225,15 @@ impl Store {
         tenant: &TenantName,
         id: ReviewId,
     ) -> Result<Option<Review>, StoreError> {
-        let text: Option<String> =
-            sqlx::query_scalar("SELECT review FROM reviews WHERE id = ?1 AND tenant = ?2")
-                .bind(id.to_string())
-                .bind(tenant.as_str())
-                .fetch_optional(&self.readers)
-                .await
-                .doing("read a review")?;
+        let text: Option<String> = self
+            .text(
+                Scope::Tenant(tenant),
+                Statement::new("SELECT review FROM reviews WHERE id = $1 AND tenant = $2")
+                    .bind(id.to_string())
+                    .bind(tenant.as_str()),
+                "read a review",
+            )
+            .await?;
         text.map(|text| read_json("review", &text)).transpose()
     }
 
@@ -246,15 +242,18 @@ impl Store {
         tenant: &TenantName,
         id: DecisionId,
     ) -> Result<Option<Review>, StoreError> {
-        let text: Option<String> = sqlx::query_scalar(
-            "SELECT review FROM reviews WHERE decision = ?1 AND tenant = ?2
+        let text: Option<String> = self
+            .text(
+                Scope::Tenant(tenant),
+                Statement::new(
+                    "SELECT review FROM reviews WHERE decision = $1 AND tenant = $2
              ORDER BY opened_at DESC, id DESC LIMIT 1",
-        )
-        .bind(id.to_string())
-        .bind(tenant.as_str())
-        .fetch_optional(&self.readers)
-        .await
-        .doing("read the review of a decision")?;
+                )
+                .bind(id.to_string())
+                .bind(tenant.as_str()),
+                "read the review of a decision",
+            )
+            .await?;
         text.map(|text| read_json("review", &text)).transpose()
     }
 
@@ -263,15 +262,10 @@ impl Store {
         tenant: Option<&TenantName>,
         limit: u32,
     ) -> Result<Vec<Review>, StoreError> {
-        let texts: Vec<String> = sqlx::query_scalar(
-            "SELECT review FROM reviews WHERE state = 'open' AND (?1 IS NULL OR tenant = ?1)
-             ORDER BY due_at, id LIMIT ?2",
-        )
-        .bind(tenant.map(TenantName::as_str))
-        .bind(limit.min(LIST_MAX))
-        .fetch_all(&self.readers)
-        .await
-        .doing("list open reviews")?;
+        let texts: Vec<String> = self.texts(Scope::of(tenant), Statement::new(
+            "SELECT review FROM reviews WHERE state = 'open' AND ($1 IS NULL OR tenant = $1)
+             ORDER BY due_at, id LIMIT $2",
+        ).bind(tenant.map(TenantName::as_str)).bind(limit.min(LIST_MAX)), "list open reviews").await?;
         texts.iter().map(|text| read_json("review", text)).collect()
     }
 
@@ -291,55 +285,79 @@ impl Store {
             ReviewState::Expired { at } => (ReviewChange::Expired, None, *at),
         };
         let mut transaction = self
-            .control
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .doing(doing)?;
-        let row = sqlx::query("SELECT review FROM reviews WHERE id = ?1 AND tenant = ?2")
-            .bind(id.to_string())
-            .bind(tenant.as_str())
-            .fetch_optional(&mut *transaction)
-            .await
-            .doing(doing)?;
+            .begin(Way::Control, Scope::Tenant(tenant), doing)
+            .await?;
+        // Whoever changes it first keeps others waiting.
+        let row = transaction.row(Statement::new("UPDATE reviews SET state = state WHERE id = $1 AND tenant = $2 RETURNING review, erasure").bind(id.to_string()).bind(tenant.as_str())).await?;
         let Some(row) = row else {
             return Ok(Closing::Missing);
         };
-        let mut review: Review = read_json("review", row.get(0))?;
+        let mut review: Review = read_json("review", column(&row, 0)?)?;
         if review.state != ReviewState::Open {
             return Ok(Closing::WasClosed(review.state.as_str()));
         }
+        let is_erased = column::<Option<&str>>(&row, 1)?.is_some();
+        if is_erased && change == ReviewChange::Answered {
+            return Ok(Closing::WasClosed(ERASED));
+        }
         review.state = state;
-        sqlx::query("UPDATE reviews SET state = ?2, closed_at = ?3, review = ?4 WHERE id = ?1")
-            .bind(id.to_string())
-            .bind(review.state.as_str())
-            .bind(at.as_micros())
-            .bind(write_json("review", &review)?)
-            .execute(&mut *transaction)
-            .await
-            .doing(doing)?;
+        transaction
+            .execute(
+                Statement::new(
+                    "UPDATE reviews SET state = $2, closed_at = $3, review = $4 WHERE id = $1",
+                )
+                .bind(id.to_string())
+                .bind(review.state.as_str())
+                .bind(at.as_micros())
+                .bind(write_json("review", &review)?),
+            )
+            .await?;
         self.write_event(&mut transaction, &event_of(&review, change, actor, at))
             .await?;
-        transaction.commit().await.doing(doing)?;
+        transaction.commit().await?;
         Ok(Closing::Closed(Box::new(review)))
     }
 
     async fn write_event(
         &self,
-        connection: &mut SqliteConnection,
+        transaction: &mut Transaction,
         event: &ReviewEvent,
     ) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO review_outbox (review, event, written_at, record) VALUES (?1, ?2, ?3, ?4)
+        transaction
+            .execute(
+                Statement::new(
+                    "INSERT INTO review_outbox (review, event, tenant, written_at, record)
+             VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (review, event) DO NOTHING",
-        )
-        .bind(event.review.to_string())
-        .bind(event_word(event.event))
-        .bind(self.clock.now().as_micros())
-        .bind(write_json("event of a review", event)?)
-        .execute(connection)
-        .await
-        .doing("keep an event of a review")?;
-        Ok(())
+                )
+                .bind(event.review.to_string())
+                .bind(event_word(event.event))
+                .bind(event.tenant.as_str())
+                .bind(self.clock.now().as_micros())
+                .bind(write_json("event of a review", event)?),
+            )
+            .await?;
+        transaction.tell().await
+    }
+}
+
+/// A review of which all that a caller, a model or a person said is removed. What the ladder gives when
+/// nobody answers stays: it is the system's, and the same for everybody.
+pub(crate) fn without_contents(review: Review) -> Review {
+    let state = match review.state {
+        ReviewState::Answered { actor, at, .. } => ReviewState::Answered {
+            answer: serde_json::Value::Null,
+            actor,
+            note: None,
+            at,
+        },
+        state => state,
+    };
+    Review {
+        input: serde_json::Value::Null,
+        proposal: None,
+        state,
+        ..review
     }
 }
 

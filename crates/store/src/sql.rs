@@ -1,11 +1,11 @@
-//! Reading rows: columns to words of the project.
+//! Stored values: to words of the project, and back.
 
-use plimsoll_core::Timestamp;
 use serde::de::DeserializeOwned;
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 
 use crate::error::StoreError;
+use crate::rollup::Sketch;
+
+pub(crate) use crate::database::{column, count, time};
 
 /// The stored JSON of a `what`, read.
 pub(crate) fn read_json<T: DeserializeOwned>(
@@ -41,30 +41,15 @@ where
     })
 }
 
-/// A column of a row.
-pub(crate) fn column<'r, T>(row: &'r SqliteRow, index: usize) -> Result<T, StoreError>
-where
-    T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
-{
-    row.try_get(index).map_err(|source| StoreError::Unreadable {
-        what: "row",
-        source: Box::new(source),
+/// A stored sketch, read.
+pub(crate) fn read_sketch(bytes: &[u8]) -> Result<Sketch, StoreError> {
+    Sketch::from_bytes(bytes).ok_or_else(|| StoreError::Unreadable {
+        what: "sketch",
+        source: "its bytes are of a later version, or damaged".into(),
     })
 }
 
-/// A count, which is never negative.
-pub(crate) fn count(row: &SqliteRow, index: usize) -> Result<u64, StoreError> {
-    let value: Option<i64> = column(row, index)?;
-    Ok(u64::try_from(value.unwrap_or(0)).unwrap_or(0))
-}
-
-/// A time.
-pub(crate) fn time(row: &SqliteRow, index: usize) -> Result<Option<Timestamp>, StoreError> {
-    let micros: Option<i64> = column(row, index)?;
-    Ok(micros.map(Timestamp::from_micros))
-}
-
-/// A number that SQLite can hold; it has no unsigned ones.
+/// A number that databases can hold; they have no unsigned ones.
 pub(crate) fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }

@@ -1,43 +1,32 @@
-//! The database: opening it, and the three ways in which it is used.
-//!
-//! SQLite in WAL mode has one writer at a time and any number of readers beside it. The projection
-//! writes with `synchronous = NORMAL`: what a power cut takes from it is read again from the journal.
-//! Control state writes with `FULL`: it has no other copy. Readers never wait for either.
+//! The store: what is kept beside the journal, in SQLite or in PostgreSQL.
 
-use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use plimsoll_core::Clock;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
-use sqlx::{ConnectOptions as _, Connection as _};
+use plimsoll_core::{Clock, Timestamp};
 
-use crate::error::{Doing as _, StoreError};
+use crate::database::{Engine, Scope, Statement};
+use crate::decisions::{DecisionFilter, Page};
+use crate::error::StoreError;
 use crate::migrations;
+use crate::postgres::{Postgres, PostgresConfig};
+use crate::sqlite::Sqlite;
 
-/// How long to wait for another writer, or for a free connection, before the database counts as away.
-const WAIT_MAX: Duration = Duration::from_secs(5);
-
-/// After how long an unused connection is closed, with its thread and what it keeps.
-const IDLE_MAX: Duration = Duration::from_mins(2);
-
-/// Readers at a time; more wait.
-const READERS_MAX: u32 = 4;
-
-/// A database of this node. Cheap to clone; all clones share their connections.
+/// A database. Cheap to clone; all clones share their connections.
 #[derive(Clone, Debug)]
 pub struct Store {
-    pub(crate) readers: SqlitePool,
-    pub(crate) projection: SqlitePool,
-    pub(crate) control: SqlitePool,
+    pub(crate) engine: Arc<Engine>,
     pub(crate) clock: Arc<dyn Clock>,
-    path: Arc<Path>,
 }
 
 impl Store {
+    fn new(engine: Engine, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            engine: Arc::new(engine),
+            clock,
+        }
+    }
+
     /// Opens the database file at `path` (`data/plimsoll.db`), making it and bringing its schema up if
     /// need be. The file is readable by its owner only: reviews hold inputs.
     ///
@@ -54,27 +43,11 @@ impl Store {
         clock: Arc<dyn Clock>,
         target: u32,
     ) -> Result<Self, StoreError> {
-        create_private(&path)?;
-        let options = options(&path)
-            .journal_mode(SqliteJournalMode::Wal)
-            .pragma("journal_size_limit", "67108864");
-        let durable = options.clone().synchronous(SqliteSynchronous::Full);
-        let fast = options
-            .synchronous(SqliteSynchronous::Normal)
-            .pragma("cache_size", PROJECTION_CACHE);
-        let mut connection = durable.connect().await.doing("be opened")?;
-        migrations::migrate(&mut connection, clock.now(), target).await?;
-        connection.close().await.doing("be opened")?;
-        Ok(Self {
-            readers: pool(READERS_MAX, read_only(&path)),
-            projection: pool(1, fast),
-            control: pool(1, durable),
-            clock,
-            path: path.into(),
-        })
+        let sqlite = Sqlite::open(path, &*clock, target).await?;
+        Ok(Self::new(Engine::Sqlite(sqlite), clock))
     }
 
-    /// Opens an existing database for reading only, also while a server has it open.
+    /// Opens an existing database file for reading only, also while a server has it open.
     ///
     /// # Errors
     /// If there is none, or its schema is not the one of this version.
@@ -82,26 +55,67 @@ impl Store {
         path: impl Into<PathBuf>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
-        let path = path.into();
-        if !path.is_file() {
-            return Err(StoreError::Missing(path));
-        }
-        let readers = pool(READERS_MAX, read_only(&path));
-        let mut connection = readers.acquire().await.doing("be opened for reading")?;
-        migrations::check(&mut connection).await?;
-        drop(connection);
-        Ok(Self {
-            projection: readers.clone(),
-            control: readers.clone(),
-            readers,
-            clock,
-            path: path.into(),
-        })
+        let sqlite = Sqlite::open_read_only(path.into()).await?;
+        Ok(Self::new(Engine::Sqlite(sqlite), clock))
     }
 
-    /// Where the database's file is.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// Connects to a PostgreSQL, which several nodes may share, and brings its schema up if `config` says
+    /// as whom. One that is away is no error: each later call looks anew.
+    ///
+    /// # Errors
+    /// If a URL is none, the node's role is not bound by row-level security, or the schema is not the one
+    /// of this version.
+    pub async fn connect(
+        config: &PostgresConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
+        let postgres = Postgres::connect(config, Arc::clone(&clock)).await?;
+        Ok(Self::new(Engine::Postgres(postgres), clock))
+    }
+
+    /// For tests of migrations: brings the schema of a PostgreSQL up to `target` and no further.
+    #[doc(hidden)]
+    pub async fn migrate_to(
+        config: &PostgresConfig,
+        now: Timestamp,
+        target: u32,
+    ) -> Result<(), StoreError> {
+        Postgres::migrate_to(config, now, target).await
+    }
+
+    /// For tests: how PostgreSQL would read the decisions that `filter` lets through.
+    #[doc(hidden)]
+    pub async fn plan_of_decisions(&self, filter: &DecisionFilter) -> Result<String, StoreError> {
+        let mut query = Statement::new("EXPLAIN SELECT record FROM decisions");
+        filter.push_where(&mut query, Page::All, true);
+        let plan = self
+            .texts(Scope::Installation, query, "explain itself")
+            .await?;
+        Ok(plan.join("\n"))
+    }
+
+    /// The same database with connections of its own, for another runtime: connections belong to the
+    /// runtime that made them.
+    ///
+    /// # Errors
+    /// As when it was opened.
+    pub async fn reopen(&self) -> Result<Self, StoreError> {
+        let clock = Arc::clone(&self.clock);
+        match &*self.engine {
+            Engine::Sqlite(sqlite) => {
+                let again = sqlite.reopen(&*clock).await?;
+                Ok(Self::new(Engine::Sqlite(again), clock))
+            }
+            Engine::Postgres(postgres) => Self::connect(postgres.config(), clock).await,
+        }
+    }
+
+    /// Where the database's file is, if it is one.
+    pub fn path(&self) -> Option<&Path> {
+        match &*self.engine {
+            Engine::Sqlite(sqlite) => Some(sqlite.path()),
+            Engine::Postgres(_) => None,
+        }
     }
 
     /// Whether the database answers: for `/readyz`.
@@ -109,66 +123,16 @@ impl Store {
     /// # Errors
     /// If it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        let answer = sqlx::query("SELECT 1").execute(&self.readers).await;
-        answer.map(|_| ()).doing("answer")
+        let statement = Statement::new("SELECT 1");
+        self.rows(Scope::Installation, statement, "answer").await?;
+        Ok(())
     }
 
     /// Closes all connections, in order; a later use is an error.
     pub async fn close(&self) {
-        self.readers.close().await;
-        self.projection.close().await;
-        self.control.close().await;
+        match &*self.engine {
+            Engine::Sqlite(sqlite) => sqlite.close().await,
+            Engine::Postgres(postgres) => postgres.close().await,
+        }
     }
-}
-
-/// What a connection keeps: prepared statements, and pages (in KiB, below zero).
-const STATEMENTS_MAX: usize = 32;
-const CACHE: &str = "-1024";
-const PROJECTION_CACHE: &str = "-2048";
-
-fn options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .busy_timeout(WAIT_MAX)
-        .statement_cache_capacity(STATEMENTS_MAX)
-        .pragma("cache_size", CACHE)
-        .disable_statement_logging()
-}
-
-fn read_only(path: &Path) -> SqliteConnectOptions {
-    options(path).read_only(true)
-}
-
-fn pool(connections: u32, options: SqliteConnectOptions) -> SqlitePool {
-    SqlitePoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(WAIT_MAX)
-        .test_before_acquire(false)
-        .idle_timeout(IDLE_MAX)
-        // After a full disk a transaction may be neither committed nor rolled back as far as the
-        // driver knows: such a connection is thrown away, or nothing could ever be begun on it again.
-        .before_acquire(|connection, _| {
-            let usable = !connection.is_in_transaction();
-            Box::pin(async move { Ok(usable) })
-        })
-        .connect_lazy_with(options)
-}
-
-/// Makes the file, readable by its owner only; SQLite gives the same rights to the files beside it.
-fn create_private(path: &Path) -> Result<(), StoreError> {
-    let file_error = |source| StoreError::File {
-        path: path.to_owned(),
-        source,
-    };
-    if let Some(folder) = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
-        std::fs::create_dir_all(folder).map_err(file_error)?;
-    }
-    let mut open = OpenOptions::new();
-    open.create(true).append(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut open, 0o600);
-    open.open(path).map(|_| ()).map_err(file_error)
 }

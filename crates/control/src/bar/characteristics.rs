@@ -1,19 +1,26 @@
 //! The six, one function each. A function gives its pieces of evidence, most telling first.
 
+use std::time::Duration;
+
 use plimsoll_core::decision::CostBasis;
+use plimsoll_core::deployment::Deployment;
 use plimsoll_core::manifest::Mode;
 use plimsoll_core::record::DeploymentCause;
 use plimsoll_core::stakes::{Durability, PayloadPolicy};
 use plimsoll_core::{FailureKind, System, Timestamp};
 use plimsoll_store::BarFacts;
 
-use super::{Characteristic, Check};
+use super::{AuditFacts, Characteristic, Check, Evidence};
 use crate::figures::{ago, count, counted, money, percent, span};
+
+/// A record that is under no checkpoint for longer than this is an alarm.
+const CHECKPOINT_AGE: Duration = Duration::from_mins(1);
 
 /// What is judged.
 #[derive(Clone, Copy)]
 pub(crate) struct Case<'a> {
     pub(crate) system: &'a System,
+    pub(crate) evidence: Evidence<'a>,
     pub(crate) facts: &'a BarFacts,
     pub(crate) now: Timestamp,
     pub(crate) currency: &'a str,
@@ -249,26 +256,35 @@ impl Case<'_> {
                 "plimsoll store rebuild",
             ));
         }
-        let wanted = self.system.stakes.defaults().approvals as usize;
-        let deployment = &current.deployment;
-        if wanted > 0 && deployment.cause == DeploymentCause::Command {
-            let given = deployment.approvals.len();
-            let evidence = format!("deployed with {given} of {wanted} approvals");
-            let next = format!(
-                "plimsoll release deploy {} RELEASE --approval NAME",
-                self.system.name
-            );
-            checks.push(Check::when(given >= wanted, evidence, next));
-        }
+        checks.extend(self.approvals(&current.deployment));
+        checks.extend(self.evidence.unreviewed.iter().map(overridden));
         checks
+    }
+
+    /// Who approved what is deployed. What overrode its approvals is told apart.
+    fn approvals(&self, deployment: &Deployment) -> Option<Check> {
+        let wanted = self.system.stakes.defaults().approvals as usize;
+        let asked = wanted > 0 && deployment.cause == DeploymentCause::Command;
+        if !asked || deployment.break_glass || deployment.rollback_of.is_some() {
+            return None;
+        }
+        let given = deployment.approvals.len();
+        let evidence = format!("deployed with {given} of {wanted} approvals");
+        let next = format!("plimsoll release approve {}", deployment.release.short());
+        Some(Check::when(given >= wanted, evidence, next))
     }
 
     /// An audit trail that an outsider can verify.
     fn audit(&self) -> Vec<Check> {
         let manifest = &self.system.manifest;
         let wanted = self.system.stakes.defaults();
-        let unverified = "cannot be verified by an outsider: this version keeps no Merkle log of the journal yet";
-        let mut checks = vec![Check::not_built(unverified)];
+        let mut checks = match self.evidence.audit {
+            Some(log) => vec![self.log(log), self.verified(log)],
+            None => {
+                let next = "remove `enabled = false` under `[audit]` in plimsoll.toml";
+                vec![Check::no("no audit log is kept", next)]
+            }
+        };
         let buffered = manifest.record == Durability::Buffered;
         checks.push(if buffered && wanted.record == Durability::Durable {
             let next = format!("remove `record = \"buffered\"` from {}", self.file());
@@ -290,6 +306,43 @@ impl Case<'_> {
             checks.push(Check::no("inputs and outputs are not kept in full", next));
         }
         checks
+    }
+
+    fn log(&self, log: &AuditFacts) -> Check {
+        if let Some(defect) = &log.defect {
+            let evidence = format!("the audit log has stopped: {defect}");
+            return Check::no(evidence, "plimsoll audit verify");
+        }
+        let Some(at) = log.checkpoint_at else {
+            return Check::no("no checkpoint was signed yet", "plimsoll serve");
+        };
+        let age = self.now.since(at);
+        let evidence = format!("{}, checkpoint {} old", leaves(log.leaves), span(age));
+        if log.behind > 0 && age > CHECKPOINT_AGE {
+            let behind = counted(log.behind, "record");
+            let evidence = format!("{evidence}, {behind} under none");
+            return Check::no(evidence, "plimsoll serve");
+        }
+        Check::yes(evidence)
+    }
+
+    /// Whether somebody checked the log not longer ago than a drill counts.
+    fn verified(&self, log: &AuditFacts) -> Check {
+        let next = "plimsoll audit verify --record";
+        let limit = self.system.bar.drill_age;
+        match &log.verified {
+            None => Check::no("never verified", next),
+            Some(last) if !last.passed => {
+                let faults = counted(last.faults, "fault");
+                let when = ago(last.at, self.now);
+                Check::no(format!("verified {when}: {faults}"), next)
+            }
+            Some(last) if self.now.since(last.at) > limit => {
+                let (when, limit) = (ago(last.at, self.now), span(limit));
+                Check::no(format!("last verified {when}, limit {limit}"), next)
+            }
+            Some(last) => Check::yes(format!("verified {}", ago(last.at, self.now))),
+        }
     }
 
     /// People who own it.
@@ -348,6 +401,24 @@ impl Case<'_> {
         }
         Check::yes(format!("runbook tried {}", ago(run.ended_at, self.now)))
     }
+}
+
+fn leaves(number: u64) -> String {
+    match number {
+        1 => "1 leaf".to_owned(),
+        _ => format!("{} leaves", count(number)),
+    }
+}
+
+/// A deployment that overrode its approvals and that nobody has looked at since.
+fn overridden(deployment: &Deployment) -> Check {
+    let (actor, at) = (&deployment.actor, deployment.at.short());
+    let evidence = format!("{actor} overrode the approvals on {at} and nobody has reviewed it");
+    let next = format!(
+        "plimsoll release review {} --justified yes|no --note WHY",
+        deployment.id
+    );
+    Check::no(evidence, next)
 }
 
 fn names(kinds: &[FailureKind]) -> String {

@@ -33,7 +33,7 @@ fn name() -> SystemName {
     SystemName::new("loan-default").unwrap()
 }
 
-fn manifest() -> Manifest {
+pub(crate) fn manifest() -> Manifest {
     let designed = FailureKind::ALL
         .into_iter()
         .map(|kind| (kind, vec![Step::Refuse]))
@@ -206,8 +206,47 @@ fn facts() -> BarFacts {
     }
 }
 
+fn audit() -> AuditFacts {
+    AuditFacts {
+        leaves: 84_112,
+        behind: 0,
+        checkpoint_at: Some(now().minus(Duration::from_secs(6))),
+        defect: None,
+        verified: Some(verification(true)),
+    }
+}
+
+fn verification(passed: bool) -> Verification {
+    Verification {
+        id: EventId::new(now()),
+        node: NodeName::new("node-1").unwrap(),
+        size: 84_000,
+        root: Digest::of(b"root"),
+        intact: 84_000,
+        gone: 0,
+        faults: u64::from(!passed),
+        passed,
+        actor: "ann".into(),
+        at: now().minus(Duration::from_hours(7)),
+    }
+}
+
 fn judged(system: &System, facts: &BarFacts) -> Report {
-    judge(system, facts, now(), "USD")
+    judged_with(system, facts, Some(&audit()), &[])
+}
+
+fn judged_with(
+    system: &System,
+    facts: &BarFacts,
+    audit: Option<&AuditFacts>,
+    unreviewed: &[Deployment],
+) -> Report {
+    let evidence = Evidence {
+        facts,
+        audit,
+        unreviewed,
+    };
+    judge(system, evidence, now(), "USD")
 }
 
 fn characteristic<'a>(report: &'a Report, name: &str) -> &'a Characteristic {
@@ -241,7 +280,7 @@ fn standing_goes_by_the_number_of_characteristics() {
 #[test]
 fn what_is_not_built_is_below_the_line_and_says_so() {
     let report = judged(&system(), &facts());
-    for name in ["quality", "audit", "ownership"] {
+    for name in ["quality", "ownership"] {
         let one = characteristic(&report, name);
         assert!(!one.met, "{name}");
         let reasons: Vec<_> = one.checks.iter().filter(|check| !check.met).collect();
@@ -256,8 +295,70 @@ fn what_is_not_built_is_below_the_line_and_says_so() {
             "{reasons:?}"
         );
     }
-    assert_eq!(report.met, 3);
-    assert_eq!(report.standing, Standing::InProductionByAccident);
+    assert_eq!(report.met, 4);
+    assert_eq!(report.standing, Standing::ApproachingTheLine);
+}
+
+#[test]
+fn an_audit_log_must_go_on_and_be_verified() {
+    let said = |audit: Option<AuditFacts>| {
+        failed(
+            &judged_with(&system(), &facts(), audit.as_ref(), &[]),
+            "audit",
+        )
+    };
+    assert_eq!(said(Some(audit())), []);
+    assert!(said(None)[0].0.contains("no audit log"));
+    let with = |change: fn(&mut AuditFacts)| {
+        let mut facts = audit();
+        change(&mut facts);
+        said(Some(facts))
+    };
+    let stopped = with(|log| log.defect = Some("the tiles and the journal differ".into()));
+    assert!(stopped[0].0.contains("has stopped: the tiles"));
+    let behind = with(|log| {
+        log.behind = 3;
+        log.checkpoint_at = Some(now().minus(Duration::from_mins(5)));
+    });
+    assert!(behind[0].0.ends_with("3 records under none"), "{behind:?}");
+    let quiet = with(|log| log.checkpoint_at = Some(now().minus(Duration::from_hours(50))));
+    assert_eq!(quiet, [], "nothing new needs no new checkpoint");
+    let record = "plimsoll audit verify --record".to_owned();
+    let never = with(|log| log.verified = None);
+    assert_eq!(never, [("never verified".to_owned(), record.clone())]);
+    let faulty = with(|log| log.verified = Some(verification(false)));
+    assert_eq!(
+        faulty,
+        [("verified 7 h ago: 1 fault".to_owned(), record.clone())]
+    );
+    let old = with(|log| {
+        let at = now().minus(Duration::from_hours(24 * 41));
+        log.verified = log.verified.take().map(|last| Verification { at, ..last });
+    });
+    let text = "last verified 41 days ago, limit 30 days".to_owned();
+    assert_eq!(old, [(text, record)]);
+}
+
+#[test]
+fn a_deployment_that_overrode_its_approvals_stays_on_the_punch_list_until_it_is_reviewed() {
+    let overriding = Deployment {
+        cause: DeploymentCause::Command,
+        break_glass: true,
+        actor: "bob".into(),
+        ..deployment()
+    };
+    let mut facts = facts();
+    let current = facts.deployment.as_mut().unwrap();
+    current.deployment = overriding.clone();
+    let reviewed = judged_with(&system(), &facts, Some(&audit()), &[]);
+    assert_eq!(failed(&reviewed, "versions"), []);
+    let open = judged_with(&system(), &facts, Some(&audit()), &[overriding]);
+    let said = failed(&open, "versions");
+    assert!(
+        said[0].0.starts_with("bob overrode the approvals"),
+        "{said:?}"
+    );
+    assert!(said[0].1.starts_with("plimsoll release review "));
 }
 
 #[test]

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use crate::deployed::Deployed;
 use crate::protocol::{Call, respond};
 use crate::refusal::Refusal;
-use crate::snapshot::Slot;
 
 /// The list.
 pub(crate) fn list(call: &Call) -> respond::Reply {
@@ -16,18 +15,14 @@ pub(crate) fn list(call: &Call) -> respond::Reply {
         .systems
         .iter()
         .filter(|(name, _)| call.caller.may_use(name));
-    let running = systems.filter_map(|(_, slot)| match slot {
-        Slot::Running(deployed) => Some(model(deployed)),
-        Slot::Broken { .. } => None,
-    });
-    let data: Vec<Value> = running.collect();
+    let running = systems.filter_map(|(_, slots)| slots.stable.running());
+    let data: Vec<Value> = running.map(|deployed| model(deployed)).collect();
     respond::json_value(StatusCode::OK, &json!({"object": "list", "data": data}))
 }
 
 /// One of them.
 pub(crate) fn one(call: &Call, name: &str) -> respond::Reply {
-    let found = crate::stage::resolve::resolve(&call.snapshot, &call.caller, name, false);
-    match found {
+    match call.look_at(name) {
         Ok(deployed) => respond::json_value(StatusCode::OK, &model(&deployed)),
         Err(refusal) if refusal.code == Code::SystemForbidden => {
             let hidden = Refusal::new(Code::SystemNotFound, format!("there is no system `{name}`"));

@@ -43,13 +43,13 @@ pub(crate) fn health(call_ready: bool) -> respond::Reply {
 }
 
 /// `GET /v2/models/{model}` and `…/ready`.
-pub(crate) fn model(mut call: Call, name: &str, only_ready: bool) -> respond::Reply {
-    match call.resolve(name) {
+pub(crate) fn model(call: &Call, name: &str, only_ready: bool) -> respond::Reply {
+    match call.look_at(name) {
         Ok(_) if only_ready => {
             respond::json_value(StatusCode::OK, &json!({"name": name, "ready": true}))
         }
         Ok(system) => respond::json_value(StatusCode::OK, &metadata(&system)),
-        Err(refusal) => refuse(&call, &refusal),
+        Err(refusal) => refuse(call, &refusal),
     }
 }
 

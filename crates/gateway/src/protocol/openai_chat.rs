@@ -9,7 +9,7 @@ use futures_util::stream;
 use http::StatusCode;
 use hyper::body::Frame as BodyFrame;
 use plimsoll_core::{Code, Decision};
-use plimsoll_guard::frame::{Frame, Member, ValueKind, scan};
+use plimsoll_guard::frame::{Frame, FrameLimits, Member, ValueKind, scan};
 use serde_json::Value;
 
 use crate::answer::{Answer, ChatItem, Item};
@@ -83,14 +83,6 @@ fn read(call: &Call, bytes: &Bytes) -> Result<ChatBody, Refusal> {
     }
     let model = frame.member("model").and_then(|member| frame.text(member));
     let model = model.ok_or_else(|| unfit("model", "a text: the name of a system"))?;
-    let stream = flag(&frame, "stream")?;
-    let usage_asked = frame
-        .member("stream_options")
-        .is_some_and(|member| frame.parsed(member)["include_usage"] == Value::Bool(true));
-    let max_tokens = match max_tokens(&frame, "max_completion_tokens")? {
-        Some(found) => Some(found),
-        None => max_tokens(&frame, "max_tokens")?,
-    };
     let ours = frame.member("plimsoll").map(|member| frame.parsed(member));
     let body = match &ours {
         Some(_) => Bytes::from(
@@ -102,18 +94,40 @@ fn read(call: &Call, bytes: &Bytes) -> Result<ChatBody, Refusal> {
         None => bytes.clone(),
     };
     let variables = ours.and_then(|mut ours| ours.get_mut("variables").map(Value::take));
-    let item = ChatItem {
-        body,
-        parsed: std::sync::Arc::default(),
-        stream,
-        usage_asked,
-        max_tokens,
-    };
     Ok(ChatBody {
         model: model.into_owned(),
-        item,
+        item: chat_item(&frame, body)?,
         variables,
     })
+}
+
+/// The request that `body` is, which differs from the frame's bytes in nothing that is read here.
+fn chat_item(frame: &Frame<'_>, body: Bytes) -> Result<ChatItem, Refusal> {
+    let usage_asked = frame
+        .member("stream_options")
+        .is_some_and(|member| frame.parsed(member)["include_usage"] == Value::Bool(true));
+    let max_tokens = match max_tokens(frame, "max_completion_tokens")? {
+        Some(found) => Some(found),
+        None => max_tokens(frame, "max_tokens")?,
+    };
+    Ok(ChatItem {
+        body,
+        parsed: std::sync::Arc::default(),
+        stream: flag(frame, "stream")?,
+        usage_asked,
+        max_tokens,
+    })
+}
+
+/// The request of a body that was accepted before, as it was kept.
+pub(crate) fn kept_item(body: Bytes) -> ChatItem {
+    let limits = FrameLimits {
+        bytes_max: usize::MAX,
+        ..FrameLimits::default()
+    };
+    let frame = scan(&body, &limits).ok();
+    let item = frame.and_then(|frame| chat_item(&frame, body.clone()).ok());
+    item.unwrap_or_else(|| ChatItem::plain(body))
 }
 
 fn flag(frame: &Frame<'_>, name: &'static str) -> Result<bool, Refusal> {

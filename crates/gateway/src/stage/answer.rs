@@ -15,9 +15,10 @@ use plimsoll_models::openai::{ChatReply, OpenaiModel};
 use plimsoll_models::{HttpModel, Model, ModelError, Reply, Timers};
 use serde_json::Value;
 
-use crate::answer::{Answer, OpenStream, Request};
+use crate::answer::{Answer, OpenStream, Request, Rest};
 use crate::exchange::{Exchange, Given, Open};
 use crate::failure::Failure;
+use crate::replay;
 use crate::retry;
 use crate::stage::screen::Screened;
 use crate::{opening, splicing, stream};
@@ -46,7 +47,10 @@ pub(crate) async fn ask(
     let since = ex.node.clock.elapsed();
     let result = match stand_in(ex, name, reason) {
         Some(result) => result,
-        None => ask_model(ex, request.get(), name, reason).await,
+        None => match replay::take(ex, name, reason) {
+            Some(said) => rehearse(ex, request.get(), said).await,
+            None => ask_model(ex, request.get(), name, reason).await,
+        },
     };
     ex.decision.stages.answer += ex.micros_since(since);
     result
@@ -75,6 +79,18 @@ fn stand_in(
             Err(Failure::plain(code))
         }
     })
+}
+
+/// What the record says that a model said, on the way that it would have taken then.
+async fn rehearse(
+    ex: &mut Exchange,
+    request: &Request,
+    said: Result<replay::Said, Failure>,
+) -> Result<Answer, Failure> {
+    match said? {
+        replay::Said::Whole(answer) => Ok(typed(request, answer)),
+        replay::Said::Stream(open) => finish_said(ex, Said::Stream(open)).await,
+    }
 }
 
 /// The code with which a drill forces a failure of `kind` at the model's boundary.
@@ -251,7 +267,7 @@ async fn attempt(
                 let reservation = reservation.clone();
                 Said::Stream(Box::new(OpenStream {
                     head,
-                    rest,
+                    rest: Rest::Live(rest),
                     attempt: number,
                     reservation,
                 }))
@@ -410,6 +426,10 @@ pub(crate) async fn repair(
         return Err(Failure::from(failure.refusal));
     };
     let since = ex.node.clock.elapsed();
+    if let Some(said) = replay::take(ex, &name, AttemptReason::Repair) {
+        let answer = rehearse(ex, request.get(), said).await;
+        return answer.map(|answer| (name, answer));
+    }
     let system = std::sync::Arc::clone(&ex.system);
     let (Some(Ok(Model::Openai(model))), Some(item)) =
         (system.models.get(&name), request.get().chat())

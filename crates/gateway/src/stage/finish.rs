@@ -52,7 +52,9 @@ pub(crate) async fn finish(ex: Exchange, ending: Ending) -> Told {
         Ending::Refused(outcome, refusal) => close(*ex.close(), outcome, Err(refusal)).await,
         Ending::Waiting(waiting) => {
             let open = *ex.close();
-            open.node.metrics.waiting(&open.decision);
+            if !open.is_rehearsal() {
+                open.node.metrics.waiting(&open.decision);
+            }
             Told {
                 decision: open.decision,
                 body: Body::Waiting(waiting),
@@ -78,13 +80,17 @@ pub(crate) async fn close(open: Open, outcome: Outcome, end: Result<Answer, Refu
 }
 
 /// Closes the record, seals the payload and hands both to the journal's writer; with a durable record
-/// it waits for the disk. Gives the decision as it was written, and whether it is recorded.
+/// it waits for the disk. Of what is only made again to be compared nothing is written. Gives the decision as it was written, and whether it is recorded.
 pub(crate) async fn write(
     mut open: Open,
     outcome: Outcome,
     code: Option<Code>,
     answer: Option<&Answer>,
 ) -> (Decision, Result<(), Refusal>) {
+    if open.is_rehearsal() {
+        complete(&mut open, outcome, code);
+        return (open.decision, Ok(()));
+    }
     let sealed = seal(&mut open, answer);
     complete(&mut open, outcome, code);
     let (patience, durability) = (open.remaining(), open.system.manifest().record);
@@ -147,8 +153,10 @@ fn complete(open: &mut Open, outcome: Outcome, code: Option<Code>) {
     }
     decision.cost = cost_of_attempts(decision);
     open.places.clear();
-    open.meters()
-        .closed(&open.node.metrics, &open.decision, total);
+    if !open.is_rehearsal() {
+        open.meters()
+            .closed(&open.node.metrics, &open.decision, total);
+    }
     note_skipped(open, outcome);
 }
 
@@ -192,6 +200,9 @@ fn note_skipped(open: &mut Open, outcome: Outcome) {
 /// Closes a decision whose caller went away or whose stream broke: there is nobody to tell, and
 /// nothing may be awaited.
 pub(crate) fn abandon(mut open: Open, outcome: Outcome) {
+    if open.is_rehearsal() {
+        return;
+    }
     complete(&mut open, outcome, None);
     let record = Record::Closed(Box::new(open.decision.clone()));
     if open.node.journal.append(&record, None).is_err() {

@@ -1,6 +1,7 @@
 //! Drills: a failure caused on purpose takes the designed ladder, or the drill fails.
 
 use plimsoll_core::{FailureKind, SystemName};
+use plimsoll_gateway::Aim;
 use serde_json::json;
 
 use crate::contracts::loan;
@@ -19,7 +20,7 @@ async fn each_designed_ladder_is_seen_to_happen_and_a_default_is_named_as_one() 
     let input = json!({"amount": 20, "city": "Bonn"});
     let drill = async |kind| {
         node.node
-            .drill(&system, kind, input.clone(), "ada")
+            .drill((&system, Aim::Stable), kind, input.clone(), "ada")
             .await
             .unwrap()
     };

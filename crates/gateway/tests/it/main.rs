@@ -8,13 +8,18 @@
 
 mod support;
 
+mod canaries;
 mod chat;
 mod contracts;
 mod drills;
+mod erasures;
+mod halts;
 mod idempotency;
 mod keys;
 mod ladder;
 mod oip;
+mod peers;
 mod releases;
+mod replays;
 mod reviews;
 mod streams;

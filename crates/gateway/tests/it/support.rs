@@ -10,8 +10,15 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use plimsoll_core::{Clock, Decision, Record, Secret, SystemClock};
-use plimsoll_gateway::{Listening, Node, Parts, Recorded};
+use plimsoll_core::decision::Payload;
+use plimsoll_core::deployment::{Slot, Weight};
+use plimsoll_core::record::Deployment;
+use plimsoll_core::{
+    Clock, Decision, NodeName, Record, ReleaseId, Secret, SystemClock, SystemName,
+};
+use plimsoll_gateway::{
+    ControlLoss, Listening, Mandate, Node, Order, Parts, Recorded, ReloadReport,
+};
 use plimsoll_journal::{Blobs, Journal, JournalConfig};
 use plimsoll_sim::{Running, SimConfig, Simulator};
 use plimsoll_spec::{Environment, Workspace};
@@ -111,6 +118,11 @@ impl TestNode {
 
     /// Starts a node over a folder that is there already: a restart.
     pub(crate) async fn start_in(dir: tempfile::TempDir) -> Self {
+        Self::start_with(dir, ControlLoss::default()).await
+    }
+
+    /// The same, with what the node does when it hears nothing.
+    pub(crate) async fn start_with(dir: tempfile::TempDir, control_loss: ControlLoss) -> Self {
         let server = dir.path().join("plimsoll.toml");
         if !server.exists() {
             std::fs::write(
@@ -124,7 +136,8 @@ impl TestNode {
         let data = workspace.storage.path.clone();
         std::fs::create_dir_all(&data).unwrap();
         let name = workspace.server.node.clone();
-        let opened = Journal::open(JournalConfig::new(&data), name, Arc::clone(&clock)).unwrap();
+        let config = JournalConfig::new(&data);
+        let opened = Journal::open(config, name.clone(), Arc::clone(&clock)).unwrap();
         let journal = Arc::new(opened.journal);
         let store = Store::open(data.join("plimsoll.db"), Arc::clone(&clock))
             .await
@@ -137,12 +150,14 @@ impl TestNode {
         let parts = Parts {
             blobs: Blobs::open(&data).unwrap(),
             journal: Arc::clone(&journal),
-            recorded: recorded(&journal),
+            recorded: recorded(&journal, &name),
             reviews: Arc::new(StoredReviews::new(&store)),
             decisions: Arc::new(ProjectedDecisions::new(&store, payloads)),
             clock,
             pepper: Secret::new("pepper".into()),
             binary_version: "test",
+            binary: None,
+            control_loss,
             runtime_folders: Vec::new(),
             workspace,
         };
@@ -261,6 +276,33 @@ impl TestNode {
             .collect()
     }
 
+    /// The deployment events of the journal, in order.
+    pub(crate) async fn deployments(&self) -> Vec<Deployment> {
+        let deployment = |record| match record {
+            Record::Deployment(deployment) => Some(*deployment),
+            _ => None,
+        };
+        let records = self.records().await.into_iter();
+        records.filter_map(deployment).collect()
+    }
+
+    /// What was kept of a decision.
+    pub(crate) fn payload(&self, decision: &Decision) -> Option<Payload> {
+        let payloads = self.journal.payloads();
+        let found = payloads.read(decision.id, &decision.payload?).unwrap();
+        Some(serde_json::from_slice(&found.kept()?).unwrap())
+    }
+
+    /// Reads the files again.
+    pub(crate) async fn reload(&self) -> ReloadReport {
+        self.node.reload(Ok(load(self.dir.path()))).await
+    }
+
+    /// The blobs of the node's data folder.
+    pub(crate) fn blobs(&self) -> Blobs {
+        Blobs::open(&load(self.dir.path()).storage.path).unwrap()
+    }
+
     /// Waits until `count` decisions are closed: for what ends after the caller went away.
     pub(crate) async fn closed_at_least(&self, count: usize) -> Vec<Decision> {
         for _ in 0..200 {
@@ -275,13 +317,11 @@ impl TestNode {
 }
 
 /// What the journal says was deployed: in the product the store knows it.
-fn recorded(journal: &Journal) -> Recorded {
+fn recorded(journal: &Journal, node: &NodeName) -> Recorded {
     let mut recorded = Recorded::default();
     for record in journal.reader(0) {
         if let (_, Record::Deployment(deployment)) = record.unwrap() {
-            recorded
-                .deployments
-                .insert(deployment.system.clone(), *deployment);
+            recorded.take_in(node, &deployment);
         }
     }
     recorded
@@ -298,6 +338,36 @@ pub(crate) fn server_toml(sim: &Running) -> String {
         "[server]\ndata_address = \"127.0.0.1:0\"\nworkers = 1\n\n[providers.sim]\nprotocol = \"openai\"\nbase_url = \"{}\"\n",
         sim.base_url()
     )
+}
+
+/// The one system that most tests have.
+pub(crate) fn the_loan() -> SystemName {
+    SystemName::new("loan").unwrap()
+}
+
+/// An order on Ada's word.
+pub(crate) fn order(system: &SystemName, slot: Slot, release: ReleaseId) -> Order {
+    Order {
+        system: system.clone(),
+        slot,
+        release,
+        rollback_of: None,
+        mandate: by("ada"),
+    }
+}
+
+/// The word of one person, with nobody's approval.
+pub(crate) fn by(actor: &str) -> Mandate {
+    Mandate {
+        actor: actor.to_owned(),
+        ..Mandate::default()
+    }
+}
+
+/// A canary's slot, with its share in percent.
+pub(crate) fn canary(percent: u16) -> Slot {
+    let weight = Weight::new(percent * 100).unwrap();
+    Slot::Canary { weight }
 }
 
 /// The path of a system's decisions.

@@ -168,7 +168,7 @@ proptest! {
         for (sequence, (record, id, reference)) in &kept {
             prop_assert_eq!(&read[usize::try_from(*sequence).unwrap()].1, record);
             if let Some(reference) = reference {
-                prop_assert!(payloads.read(*id, reference).unwrap().is_some());
+                prop_assert!(payloads.read(*id, reference).unwrap().kept().is_some());
             }
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plimsoll_core::TenantName;
-use plimsoll_journal::{AppendError, Health, Journal, JournalConfig, JournalError};
+use plimsoll_journal::{AppendError, Health, Journal, JournalConfig, JournalError, PayloadFound};
 
 use crate::sample::{decision, large, served};
 use crate::support::{FaultyDisk, IO_ERROR, NO_SPACE, clock, config, keep, node, read_all};
@@ -126,12 +126,15 @@ fn a_disk_that_is_full_for_payloads_keeps_payload_and_record_together() {
     decision.payload = Some(reference);
     let ticket = journal.append(&served(decision), Some(sealed)).unwrap();
     assert_eq!(os_error(&ticket.wait().unwrap_err()), Some(NO_SPACE));
-    assert_eq!(journal.payloads().read(id, &reference).unwrap(), None);
+    assert_eq!(
+        journal.payloads().read(id, &reference).unwrap(),
+        PayloadFound::NotKept
+    );
     disk.set(|faults| faults.space = None);
     wait_for_commit(&journal, ticket.sequence());
     assert_eq!(
-        journal.payloads().read(id, &reference).unwrap().unwrap(),
-        [7; 1000]
+        journal.payloads().read(id, &reference).unwrap(),
+        PayloadFound::Kept(vec![7; 1000])
     );
 }
 
@@ -165,7 +168,8 @@ fn nothing_is_acknowledged_while_either_of_its_two_files_cannot_be_synced() {
         assert_eq!(records.len(), 3);
         let payloads = plimsoll_journal::Payloads::open(root.path());
         for (id, reference, payload) in kept {
-            assert_eq!(payloads.read(id, &reference).unwrap(), Some(payload));
+            let found = payloads.read(id, &reference).unwrap();
+            assert_eq!(found, PayloadFound::Kept(payload));
         }
     }
 }

@@ -7,9 +7,17 @@
 )]
 
 mod append;
+mod audit_crash;
+mod audit_log;
+mod audit_sample;
+mod audit_verify;
+mod backup;
 mod crash;
+mod cut;
 mod damage;
+mod erase;
 mod faults;
+mod first_version;
 mod kill;
 mod orphans;
 mod payloads;

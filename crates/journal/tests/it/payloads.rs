@@ -1,44 +1,15 @@
 //! Payloads lie apart, encrypted, and are what their record committed to.
 
-use std::path::Path;
-
 use plimsoll_core::decision::PayloadRef;
-use plimsoll_core::{DecisionId, Digest, Record, TenantName};
-use plimsoll_journal::{Journal, JournalError, Payloads};
+use plimsoll_core::{DecisionId, Digest, Record};
+use plimsoll_journal::{Journal, JournalError, PayloadFound, Payloads};
 
-use crate::sample::{decision, served};
-use crate::support::{clock, files, open};
+use crate::support::{clock, contains, files, keep_payload, open};
 
 const SECRET: &[u8] = br#"{"input":{"name":"Ada Lovelace"},"output":null}"#;
 
-fn tenant() -> TenantName {
-    TenantName::new("acme").unwrap()
-}
-
 fn keep_with(journal: &Journal, payload: &[u8]) -> (DecisionId, PayloadRef) {
-    let mut decision = decision(clock().now(), "unit");
-    let id = decision.id;
-    let (reference, sealed) = journal.seal(&tenant(), id, payload).unwrap();
-    decision.payload = Some(reference);
-    journal
-        .append(&served(decision), Some(sealed))
-        .unwrap()
-        .wait()
-        .unwrap();
-    (id, reference)
-}
-
-fn contains(folder: &Path, text: &[u8]) -> bool {
-    std::fs::read_dir(folder).unwrap().any(|entry| {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            return contains(&path, text);
-        }
-        std::fs::read(path)
-            .unwrap()
-            .windows(text.len())
-            .any(|window| window == text)
-    })
+    keep_payload(journal, clock().now(), payload)
 }
 
 #[test]
@@ -55,8 +26,8 @@ fn a_payload_is_read_back_at_once_after_rotation_and_after_a_restart() {
     let check = |payloads: &Payloads| {
         for (id, reference, payload) in &kept {
             assert_eq!(
-                payloads.read(*id, reference).unwrap().as_ref(),
-                Some(payload)
+                payloads.read(*id, reference).unwrap(),
+                PayloadFound::Kept(payload.clone())
             );
         }
     };
@@ -97,12 +68,13 @@ fn a_payload_is_bound_to_its_decision_and_its_commitment() {
     let (id, reference) = keep_with(&journal, SECRET);
     let (other, _) = keep_with(&journal, b"another");
     let payloads = journal.payloads();
-    assert_eq!(payloads.read(other, &reference).unwrap(), None);
+    let not_kept = PayloadFound::NotKept;
+    assert_eq!(payloads.read(other, &reference).unwrap(), not_kept);
     let forged = PayloadRef {
         commitment: Digest::of(b"forged"),
         ..reference
     };
-    assert_eq!(payloads.read(id, &forged).unwrap(), None);
+    assert_eq!(payloads.read(id, &forged).unwrap(), not_kept);
     let longer = PayloadRef {
         bytes: reference.bytes + 1,
         ..reference
@@ -130,6 +102,7 @@ fn a_changed_payload_is_refused_and_without_the_key_none_can_be_read() {
             .payloads()
             .read(second, &second_reference)
             .unwrap()
+            .kept()
             .is_some()
     );
 

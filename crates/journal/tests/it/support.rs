@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use plimsoll_core::{Clock, NodeName, Record, SystemClock};
+use plimsoll_core::decision::PayloadRef;
+use plimsoll_core::{Clock, DecisionId, NodeName, Record, SystemClock, TenantName, Timestamp};
 use plimsoll_journal::{
     Disk, DiskFile, Journal, JournalConfig, JournalError, Opened, Reader, RealDisk,
 };
@@ -49,6 +50,64 @@ pub(crate) fn keep(journal: &Journal, record: &Record) -> u64 {
 pub(crate) fn keep_many(journal: &Journal, count: u64) {
     for _ in 0..count {
         keep(journal, &crate::sample::large(clock().now()));
+    }
+}
+
+pub(crate) fn tenant() -> TenantName {
+    TenantName::new("acme").unwrap()
+}
+
+/// Keeps a decision made at `at` with this payload.
+pub(crate) fn keep_payload(
+    journal: &Journal,
+    at: Timestamp,
+    payload: &[u8],
+) -> (DecisionId, PayloadRef) {
+    let mut decision = crate::sample::decision(at, "unit");
+    let id = decision.id;
+    let (reference, sealed) = journal.seal(&tenant(), id, payload).unwrap();
+    decision.payload = Some(reference);
+    let record = crate::sample::served(decision);
+    journal
+        .append(&record, Some(sealed))
+        .unwrap()
+        .wait()
+        .unwrap();
+    (id, reference)
+}
+
+/// All files under `folder`.
+pub(crate) fn all_files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Whether these bytes stand in any file under `folder`.
+pub(crate) fn contains(folder: &Path, bytes: &[u8]) -> bool {
+    all_files(folder).iter().any(|path| {
+        let content = std::fs::read(path).unwrap();
+        content.windows(bytes.len()).any(|window| window == bytes)
+    })
+}
+
+/// Makes a copy of a folder.
+pub(crate) fn copy_folder(from: &Path, into: &Path) {
+    for path in all_files(from) {
+        let target = into.join(path.strip_prefix(from).unwrap());
+        std::fs::create_dir_all(target.parent().unwrap()).unwrap();
+        std::fs::copy(&path, &target).unwrap();
     }
 }
 
@@ -157,7 +216,10 @@ impl Disk for FaultyDisk {
             written_length: length,
             writes: Vec::new(),
         };
-        self.0.lock().unsynced.insert(path.to_owned(), unsynced);
+        // Whoever else has it open may have written what is not synced yet.
+        let mut faults = self.0.lock();
+        faults.unsynced.entry(path.to_owned()).or_insert(unsynced);
+        drop(faults);
         let (path, disk) = (path.to_owned(), self.clone());
         Ok(Box::new(FaultyFile { inner, path, disk }))
     }
@@ -168,6 +230,11 @@ impl Disk for FaultyDisk {
             return Err(io::Error::from_raw_os_error(NO_SPACE));
         }
         RealDisk.replace(path, bytes)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.living()?;
+        RealDisk.remove(path)
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {

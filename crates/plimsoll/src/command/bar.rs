@@ -1,9 +1,10 @@
 //! `plimsoll bar`: above or below the line, from what is recorded. Works with the server down.
 
-use plimsoll_control::bar::{Report, Standing, WINDOW, judge, render, render_summary};
+use plimsoll_control::bar::{Report, Standing, render, render_summary};
 use plimsoll_core::System;
 
 use crate::cli::{BarArgs, Global};
+use crate::evidence::{Asked, of_folder};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::Output;
 use crate::workspace::{self, Reading};
@@ -52,18 +53,14 @@ async fn report(
     system: &System,
     workspace: &plimsoll_spec::Workspace,
 ) -> Outcome<Report> {
-    let now = reading.clock.now();
-    let environment = &workspace.server.environment;
-    let facts = reading
-        .store
-        .bar_facts(&system.name, environment, now.minus(WINDOW))
-        .await?;
-    // What is deployed is judged, not what the files say today.
-    let mut system = system.clone();
-    if let Some(current) = &facts.deployment
-        && let Some(release) = reading.store.release(current.deployment.release).await?
-    {
-        system.manifest = release.manifest;
-    }
-    Ok(judge(&system, &facts, now, &workspace.server.currency))
+    let asked = Asked {
+        store: &reading.store,
+        environment: &workspace.server.environment,
+        node: &workspace.server.node,
+        currency: &workspace.server.currency,
+        now: reading.clock.now(),
+    };
+    let applied = reading.applied(&workspace.server.node).await?;
+    let log = of_folder(reading.folder.root(), applied);
+    Ok(asked.judge(system, log).await?)
 }

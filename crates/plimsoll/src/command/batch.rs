@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use futures_util::{StreamExt as _, stream};
 use plimsoll_control::figures::count;
 use plimsoll_core::{Clock as _, Outcome as Ended, SystemClock, SystemName, TenantName};
-use plimsoll_gateway::{Asked, Node, Question};
+use plimsoll_gateway::{Aim, Asked, Node, Question};
 use serde_json::{Value, json};
 
 use crate::assembly::assemble;
@@ -130,6 +130,7 @@ impl Asker {
             input,
             given: std::collections::BTreeMap::new(),
             unit: None,
+            aim: Aim::Assigned,
         };
         let asked = self.node.ask(question).await.or_exit(Exit::Workspace)?;
         Ok(line(number, &asked))

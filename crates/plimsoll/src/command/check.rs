@@ -4,9 +4,9 @@
 
 use serde::Serialize;
 
-use crate::assembly::assemble;
+use crate::assembly::assemble_aside;
 use crate::cli::Global;
-use crate::exit::{Exit, Exits as _, Outcome};
+use crate::exit::{Exit, Outcome};
 use crate::output::Output;
 
 #[derive(Serialize)]
@@ -31,11 +31,7 @@ pub(crate) async fn run(global: &Global, out: Output) -> Outcome<Exit> {
     let problems = inspection.problems;
     let usable = inspection.workspace.filter(|_| !problems.has_errors());
     let systems = match usable {
-        Some(mut workspace) => {
-            let temporary = tempfile::tempdir().or_exit(Exit::Data)?;
-            workspace.storage.path = temporary.path().to_owned();
-            build(workspace).await?
-        }
+        Some(workspace) => build(workspace).await?,
         None => Vec::new(),
     };
     let ready = !problems.has_errors() && systems.iter().all(|system| system.broken.is_none());
@@ -49,7 +45,7 @@ pub(crate) async fn run(global: &Global, out: Output) -> Outcome<Exit> {
 }
 
 async fn build(workspace: plimsoll_spec::Workspace) -> Outcome<Vec<CheckedSystem>> {
-    let assembly = assemble(workspace).await?;
+    let assembly = assemble_aside(workspace, None).await?;
     let systems = assembly
         .node
         .systems()

@@ -2,14 +2,13 @@
 
 use plimsoll_control::explain::{Surroundings, closed_by, render};
 use plimsoll_core::Decision;
-use plimsoll_core::decision::Payload;
 use plimsoll_core::ports::Reviews as _;
 use plimsoll_core::review::Review;
-use plimsoll_journal::Payloads;
 use plimsoll_store::StoredReviews;
 use serde_json::json;
 
 use crate::cli::{ExplainArgs, Global};
+use crate::desk::{Desk, Shown};
 use crate::exit::{Exit, Exits as _, Outcome};
 use crate::output::Output;
 use crate::workspace::Reading;
@@ -30,15 +29,17 @@ pub(crate) async fn run(global: &Global, args: &ExplainArgs, out: Output) -> Out
             (decision.outcome, decision.closed_at) = (Some(outcome), Some(at));
         }
     }
-    let payload = if args.payload {
-        Some(payload(&reading, &decision).await?)
+    let kept = if args.payload {
+        Some(kept(global, args, &reading, &decision).await?)
     } else {
         None
     };
     if out.json {
         let mut value = json!(decision);
-        if let Some(payload) = &payload {
-            value["kept"] = json!(payload);
+        match &kept {
+            Some(Shown::Kept { payload }) => value["kept"] = json!(payload),
+            Some(gone) => value["kept"] = json!(gone),
+            None => {}
         }
         out.print_json(&value)?;
         return Ok(Exit::Yes);
@@ -50,12 +51,8 @@ pub(crate) async fn run(global: &Global, args: &ExplainArgs, out: Output) -> Out
         width: out.columns,
     };
     out.print(&render(&decision, &around, out.paint))?;
-    match payload {
-        Some(Some(Payload { input, output, .. })) => {
-            out.print(&format!("\n  input      {input}\n  output     {output}\n"))?;
-        }
-        Some(None) => out.print("\n  no input or output is kept\n")?,
-        None => {}
+    if let Some(kept) = kept {
+        out.print(&kept_text(&kept))?;
     }
     Ok(Exit::Yes)
 }
@@ -67,14 +64,28 @@ async fn review(reading: &Reading, decision: &Decision) -> Outcome<Option<Review
     found.or_exit(Exit::Data)
 }
 
-async fn payload(reading: &Reading, decision: &Decision) -> Outcome<Option<Payload>> {
-    let Some(reference) = decision.payload else {
-        return Ok(None);
-    };
-    let (payloads, id) = (Payloads::open(reading.folder.root()), decision.id);
-    let reading = tokio::task::spawn_blocking(move || payloads.read(id, &reference));
-    let bytes = reading.await.or_exit(Exit::Internal)??;
-    bytes
-        .map(|bytes| serde_json::from_slice(&bytes).or_exit(Exit::Data))
-        .transpose()
+/// What is kept of it; that it was read is recorded.
+async fn kept(
+    global: &Global,
+    args: &ExplainArgs,
+    reading: &Reading,
+    decision: &Decision,
+) -> Outcome<Shown> {
+    let desk = Desk::open(global, &args.server).await?;
+    let purpose = args.purpose.as_deref().unwrap_or("not said");
+    let kept = desk
+        .read(&reading.store, decision, purpose, "explain")
+        .await;
+    desk.close().await?;
+    kept
+}
+
+fn kept_text(kept: &Shown) -> String {
+    match kept {
+        Shown::Kept { payload } => {
+            let (input, output) = (&payload.input, &payload.output);
+            format!("\n  input      {input}\n  output     {output}\n")
+        }
+        gone => format!("\n  {}\n", gone.absence().unwrap_or_default()),
+    }
 }

@@ -1,169 +1,189 @@
-//! `plimsoll release`: which there are, what is in one, and pointing a system at one.
+//! `plimsoll release`: making, comparing, moving and deploying releases, and what was running when.
 
-use plimsoll_console::DeploymentRequest;
-use plimsoll_control::figures::counted;
-use plimsoll_control::table::{Align, Table, printable};
-use plimsoll_core::record::{Deployment, ReleaseRecord};
+mod archive;
+mod at;
+mod differ;
+mod list;
+
+use std::io::{IsTerminal as _, Write as _};
+
+use plimsoll_core::deployment::{Deployment, Slot};
+use plimsoll_core::governance::{Approval, DeploymentReview};
+use plimsoll_core::record::ReleaseRecord;
 use plimsoll_core::{ReleaseId, SystemName};
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::cli::{Global, ReleaseCommand};
-use crate::client::Server;
+use crate::cli::{Global, Justified, ReleaseCommand, ServerArgs};
+use crate::client::{Server, encoded};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::Output;
-use crate::workspace::Reading;
 
-/// The most releases of one system that are listed.
-const LIST_MAX: u32 = 100;
-
-#[derive(Serialize)]
-struct Listed {
-    #[serde(flatten)]
-    release: ReleaseRecord,
-    deployed: bool,
-}
-
-/// Lists, shows or deploys.
+/// Does what was typed.
 pub(crate) async fn run(global: &Global, command: ReleaseCommand, out: Output) -> Outcome<Exit> {
+    use ReleaseCommand as C;
     match command {
-        ReleaseCommand::List { system } => list(global, system, out).await,
-        ReleaseCommand::Show { id } => show(global, &id, out).await,
-        ReleaseCommand::Deploy {
+        C::List { system } => list::list(global, system, out).await,
+        C::Show { id } => list::show(global, &id, out).await,
+        C::Diff { from, to } => differ::run(global, &from, to.as_deref(), out).await,
+        C::Export { id, out: file } => archive::export(global, &id, &file, out).await,
+        C::Import { file, server } => archive::import(global, &file, &server, out).await,
+        C::Create {
             system,
-            release,
-            reason,
-            approvals,
+            note,
+            server,
+        } => create(global, &system, note, &server, out).await,
+        C::Deploy { .. } | C::Rollback { .. } => point(global, command, out).await,
+        C::Approve { id, note, server } => approve(global, &id, note, &server, out).await,
+        C::Review {
+            deployment,
+            justified,
+            note,
             server,
         } => {
-            let path = format!("/api/v1/systems/{system}/deployments");
-            let request = DeploymentRequest {
-                release,
-                reason,
-                approvals,
-            };
+            let justified = justified == Justified::Yes;
             let server = Server::of_operators(global, &server)?;
-            let made: Deployment = server.post(&path, &request).await?;
+            let path = format!("/api/v1/deployments/{}/review", encoded(&deployment));
+            let request = json!({"justified": justified, "note": note});
+            let made: DeploymentReview = server.post(&path, &request).await?;
             out.show(&made, || {
-                let (environment, release) = (&made.environment, made.release.short());
-                format!("{system} in {environment} answers with release {release} from now on\n")
+                format!("deployment {} is reviewed\n", made.deployment)
             })?;
             Ok(Exit::Yes)
         }
-    }
-}
-
-async fn list(global: &Global, system: Option<SystemName>, out: Output) -> Outcome<Exit> {
-    let reading = Reading::open(global).await?;
-    let Some(workspace) = &reading.workspace else {
-        let message = "plimsoll.toml has problems: `plimsoll check` prints them";
-        return Err(Failure::says(Exit::Workspace, message));
-    };
-    let systems: Vec<SystemName> = match system {
-        Some(system) => vec![system],
-        None => reading.system_names(),
-    };
-    let mut listed = Vec::new();
-    for system in &systems {
-        let environment = &workspace.server.environment;
-        let current = reading
-            .store
-            .current_deployment(system, environment)
-            .await?;
-        let current: Option<ReleaseId> = current.map(|deployment| deployment.release);
-        let releases = reading.store.releases(system, LIST_MAX).await?;
-        listed.extend(releases.into_iter().map(|release| Listed {
-            deployed: current == Some(release.id),
-            release,
-        }));
-    }
-    out.show(&listed, || list_text(&listed, out))?;
-    Ok(Exit::Yes)
-}
-
-fn list_text(listed: &[Listed], out: Output) -> String {
-    let mut table = Table::new(&[
-        ("release", Align::Left),
-        ("system", Align::Left),
-        ("made (UTC)", Align::Left),
-        ("by", Align::Left),
-        ("deployed", Align::Left),
-        ("after", Align::Left),
-        ("note", Align::Left),
-    ]);
-    for Listed { release, deployed } in listed {
-        table.row(vec![
-            release.id.short(),
-            release.manifest.system.to_string(),
-            release.created_at.short(),
-            release.author.clone(),
-            if *deployed { "✓ now" } else { "" }.to_owned(),
-            release
-                .parent
-                .map(|parent| parent.short())
-                .unwrap_or_default(),
-            release.note.clone().unwrap_or_default(),
-        ]);
-    }
-    format!(
-        "{}\n{}\n",
-        table.render(out.paint),
-        counted(listed.len() as u64, "release")
-    )
-}
-
-async fn show(global: &Global, id: &str, out: Output) -> Outcome<Exit> {
-    let reading = Reading::open(global).await?;
-    let release = reading.store.release_by_prefix(id).await?;
-    let system = &release.manifest.system;
-    let deployments = reading.store.deployments(system, None, LIST_MAX).await?;
-    let of_release = |deployment: &Deployment| deployment.release == release.id;
-    let deployments: Vec<Deployment> = deployments.into_iter().filter(of_release).collect();
-    let value = json!({"release": release, "deployments": deployments});
-    out.show(&value, || show_text(&release, &deployments, out))?;
-    Ok(Exit::Yes)
-}
-
-fn show_text(release: &ReleaseRecord, deployments: &[Deployment], out: Output) -> String {
-    let (system, made) = (&release.manifest.system, release.created_at.short());
-    let author = printable(&release.author);
-    let mut text = format!(
-        "{}\n{system}, made {made} by {author}\n",
-        out.paint.strong(release.id)
-    );
-    if let Some(parent) = release.parent {
-        text.push_str(&format!("after {parent}\n"));
-    }
-    if !deployments.is_empty() {
-        let mut table = Table::new(&[
-            ("deployed (UTC)", Align::Left),
-            ("where", Align::Left),
-            ("why", Align::Left),
-            ("by", Align::Left),
-            ("approved by", Align::Left),
-        ]);
-        for deployment in deployments {
-            let cause = serde_json::to_value(deployment.cause).unwrap_or_default();
-            let reason = deployment
-                .reason
-                .as_deref()
-                .map(|reason| format!(": {reason}"));
-            table.row(vec![
-                deployment.at.short(),
-                deployment.environment.to_string(),
-                format!(
-                    "{}{}",
-                    cause.as_str().unwrap_or_default(),
-                    reason.unwrap_or_default()
-                ),
-                deployment.actor.clone(),
-                deployment.approvals.join(", "),
-            ]);
+        C::At {
+            time,
+            system,
+            environment,
+            decision,
+        } => {
+            let asked = at::Asked {
+                time,
+                system,
+                environment,
+                decision,
+            };
+            at::run(global, asked, out).await
         }
-        text.push_str(&format!("\n{}", table.render(out.paint)));
     }
-    let manifest: Value = serde_json::to_value(&release.manifest).unwrap_or_default();
-    let manifest = serde_json::to_string_pretty(&manifest).unwrap_or_default();
-    text.push_str(&format!("\n{manifest}\n"));
+}
+
+async fn create(
+    global: &Global,
+    system: &SystemName,
+    note: Option<String>,
+    server: &ServerArgs,
+    out: Output,
+) -> Outcome<Exit> {
+    let note = match note {
+        Some(note) => note,
+        None => ask_for_note()?,
+    };
+    let server = Server::of_operators(global, server)?;
+    let path = format!("/api/v1/systems/{system}/releases");
+    let made: ReleaseRecord = server.post(&path, &json!({"note": note})).await?;
+    out.show(&made, || {
+        let (id, short) = (made.id, made.id.short());
+        format!(
+            "{id}\nmade from the files as they are; to use it: plimsoll release deploy {system} {short}\n"
+        )
+    })?;
+    Ok(Exit::Yes)
+}
+
+/// A change note is asked for: months later it is the first thing that anybody wants to know.
+fn ask_for_note() -> Outcome<String> {
+    let missing = || {
+        let message = "a release needs a note of what changed and why: --note \"…\"";
+        Failure::says(Exit::Usage, message)
+    };
+    if !std::io::stdin().is_terminal() {
+        return Err(missing());
+    }
+    write!(std::io::stderr(), "what changed, and why? ")?;
+    std::io::stderr().flush()?;
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line)?;
+    let line = line.trim();
+    if line.is_empty() {
+        return Err(missing());
+    }
+    Ok(line.to_owned())
+}
+
+/// Points a slot at a release.
+async fn point(global: &Global, command: ReleaseCommand, out: Output) -> Outcome<Exit> {
+    let (system, server, path, request) = match command {
+        ReleaseCommand::Deploy {
+            system,
+            release,
+            canary,
+            reason,
+            break_glass,
+            server,
+        } => {
+            let slot = canary.map_or(Slot::Stable, |weight| Slot::Canary { weight });
+            let request = json!({
+                "release": release, "slot": slot, "reason": reason, "break_glass": break_glass,
+            });
+            (system, server, "deployments", request)
+        }
+        ReleaseCommand::Rollback {
+            system,
+            to,
+            reason,
+            server,
+        } => (
+            system,
+            server,
+            "rollback",
+            json!({"to": to, "reason": reason}),
+        ),
+        _ => unreachable!("only these two point a slot"),
+    };
+    let server = Server::of_operators(global, &server)?;
+    let path = format!("/api/v1/systems/{system}/{path}");
+    let made: Deployment = server.post(&path, &request).await?;
+    out.show(&made, || pointed(&made))?;
+    Ok(Exit::Yes)
+}
+
+fn pointed(made: &Deployment) -> String {
+    let (system, environment, release) = (&made.system, &made.environment, made.release.short());
+    let mut text = match made.slot {
+        Slot::Canary { weight } if weight.basis_points() == 0 => {
+            format!("the canary of {system} in {environment} has ended\n")
+        }
+        Slot::Canary { weight } => format!(
+            "{weight} of the units of work of {system} in {environment} get release {release} from now on\n"
+        ),
+        Slot::Stable | Slot::Halt { .. } => {
+            format!("{system} in {environment} answers with release {release} from now on\n")
+        }
+    };
+    if made.break_glass {
+        let id = made.id;
+        text.push_str(&format!(
+            "approvals were overridden: somebody else must look at it: plimsoll release review {id} --justified yes|no --note \"…\"\n"
+        ));
+    }
     text
+}
+
+async fn approve(
+    global: &Global,
+    id: &str,
+    note: Option<String>,
+    server: &ServerArgs,
+    out: Output,
+) -> Outcome<Exit> {
+    let server = Server::of_operators(global, server)?;
+    let path = format!("/api/v1/releases/{}/approvals", encoded(id));
+    let made: Approval = server.post(&path, &json!({"note": note})).await?;
+    out.show(&made, || approved(&made.system, made.release, &made.actor))?;
+    Ok(Exit::Yes)
+}
+
+fn approved(system: &SystemName, release: ReleaseId, actor: &str) -> String {
+    let release = release.short();
+    format!("{actor} approved release {release} of {system}\n")
 }

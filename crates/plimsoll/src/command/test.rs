@@ -6,12 +6,12 @@ use std::fmt::Write as _;
 
 use plimsoll_core::decision::AttemptReason;
 use plimsoll_core::{Decision, Outcome as Ended, Step, SystemName, TenantName};
-use plimsoll_gateway::{Asked, Given, Question};
+use plimsoll_gateway::{Aim, Asked, Given, Question};
 use plimsoll_spec::cases::{self, Case, Expectation, GivenAnswer};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::assembly::{Assembly, assemble};
+use crate::assembly::{Assembly, assemble_aside};
 use crate::cli::{Global, TestArgs};
 use crate::exit::{Exit, Exits as _, Failure, Outcome};
 use crate::output::Output;
@@ -27,14 +27,12 @@ struct Tested {
 
 /// Runs the cases and tells which differ.
 pub(crate) async fn run(global: &Global, args: &TestArgs, out: Output) -> Outcome<Exit> {
-    let mut workspace = workspace::load_without_secrets(global)?;
+    let workspace = workspace::load_without_secrets(global)?;
     let name = workspace::system(&workspace, Some(&args.system))?
         .name
         .clone();
     let cases = read_cases(&workspace, &name, args)?;
-    let temporary = tempfile::tempdir().or_exit(Exit::Data)?;
-    workspace.storage.path = temporary.path().to_owned();
-    let assembly = assemble(workspace).await?;
+    let assembly = assemble_aside(workspace, None).await?;
     let tested = run_cases(&assembly, &name, cases).await;
     assembly.close().await?;
     let tested = tested?;
@@ -82,6 +80,7 @@ async fn run_cases(
             input: case.input,
             given: given.collect::<BTreeMap<_, _>>(),
             unit: None,
+            aim: Aim::default(),
         };
         let asked = assembly.node.ask(question).await.or_exit(Exit::Workspace)?;
         let differences = differences(&case.expect, &asked);

@@ -1,5 +1,5 @@
 //! What goes on beside the listeners: the projection follows the journal, reviews expire, what is no
-//! longer retained is let go, and a changed workspace is read again. Each task may be stopped at any
+//! longer retained is let go, erasures are carried out, and a changed workspace is read again. Each task may be stopped at any
 //! time and loses nothing by it.
 
 use std::future::Future;
@@ -8,15 +8,16 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use plimsoll_gateway::Node;
-use plimsoll_journal::Journal;
-use plimsoll_store::{Feed, Pace, Projector, Store};
+use plimsoll_store::{Feed, Pace, Projector};
 use rustix::process::setpriority_process;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::assembly::Assembly;
+use crate::serve::erasing::Eraser;
 use crate::serve::live_node::LiveNode;
+use crate::serve::retiring::Retiring;
 use crate::serve::watch::stamp;
 
 /// How often reviews are looked at, and the workspace's files.
@@ -27,8 +28,6 @@ const NICENESS: i32 = 10;
 const REFUSED_TICK: Duration = Duration::from_secs(10);
 /// How often the journal's retention is looked at.
 const RETENTION_TICK: Duration = Duration::from_mins(1);
-/// How long closed reviews are kept: they hold inputs.
-const CLOSED_REVIEWS: Duration = Duration::from_hours(24 * 400);
 
 /// The tasks.
 pub(crate) struct Background(TaskTracker);
@@ -44,8 +43,12 @@ impl Background {
         tasks.spawn(project(assembly, stop));
         tasks.spawn(expire(Arc::clone(&assembly.node), stop.clone()));
         tasks.spawn(count_refused(Arc::clone(&assembly.node), stop.clone()));
-        tasks.spawn(retain(Retained::of(assembly), stop.clone()));
+        tasks.spawn(retain(Retiring::of(assembly), stop.clone()));
+        tasks.spawn(erase(Eraser::of(assembly), stop.clone()));
         tasks.spawn(reload(Arc::clone(operations), stop.clone()));
+        if let Some(peers) = operations.peers(assembly) {
+            tasks.spawn(peers.follow(stop.clone()));
+        }
         tasks.close();
         Self(tasks)
     }
@@ -61,10 +64,7 @@ impl Background {
 fn project(assembly: &Assembly, stop: &CancellationToken) -> impl Future<Output = ()> + use<> {
     let node = assembly.node_name.clone();
     let (feed, stop) = (Arc::clone(&assembly.journal) as Arc<dyn Feed>, stop.clone());
-    let (path, clock) = (
-        assembly.store.path().to_owned(),
-        Arc::clone(&assembly.clock),
-    );
+    let store = assembly.store.clone();
     let running = std::thread::Builder::new()
         .name("plimsoll-project".into())
         .spawn(move || {
@@ -77,7 +77,7 @@ fn project(assembly: &Assembly, stop: &CancellationToken) -> impl Future<Output 
             let runtime = runtime.context("the projection's runtime could not be made")?;
             runtime.block_on(async {
                 // Threads of the database are made here, and so have this one's priority.
-                let store = Store::open(path, clock).await?;
+                let store = store.reopen().await?;
                 Projector::new(&store, node)
                     .run(feed, Pace::default(), stop)
                     .await;
@@ -142,45 +142,28 @@ async fn count_refused(node: Arc<Node>, stop: CancellationToken) {
     node.flush_refused();
 }
 
-/// What retention looks at.
-struct Retained {
-    journal: Arc<Journal>,
-    projector: Projector,
-    store: Store,
-    clock: Arc<dyn plimsoll_core::Clock>,
-}
-
-impl Retained {
-    fn of(assembly: &Assembly) -> Self {
-        Self {
-            journal: Arc::clone(&assembly.journal),
-            projector: assembly.projector.clone(),
-            store: assembly.store.clone(),
-            clock: Arc::clone(&assembly.clock),
-        }
-    }
-
-    async fn let_go(&self) -> anyhow::Result<()> {
-        let keep_from = self.projector.position().await?;
-        let journal = Arc::clone(&self.journal);
-        let retired = tokio::task::spawn_blocking(move || journal.retire(keep_from)).await??;
-        if retired.segments > 0 {
-            let (segments, bytes) = (retired.segments, retired.bytes);
-            // The projection forgets it too, as it follows the journal.
-            tracing::info!(segments, bytes, "let go of what is no longer retained");
-        }
-        self.store
-            .forget_closed_reviews(self.clock.now().minus(CLOSED_REVIEWS))
-            .await?;
-        Ok(())
-    }
-}
-
-async fn retain(retained: Retained, stop: CancellationToken) {
+async fn retain(retiring: Retiring, stop: CancellationToken) {
     let mut interval = every(RETENTION_TICK);
     while tick(&mut interval, &stop).await.is_some() {
-        if let Err(error) = retained.let_go().await {
+        if let Err(error) = retiring.let_go().await {
             tracing::warn!(error = format!("{error:#}"), "retention could not let go");
+        }
+    }
+}
+
+/// Takes up erasures that a crash interrupted, or that were asked for on another node.
+async fn erase(eraser: Eraser, stop: CancellationToken) {
+    let mut interval = every(TICK);
+    let mut failing = false;
+    while tick(&mut interval, &stop).await.is_some() {
+        match eraser.take_up().await {
+            Ok(_) => failing = false,
+            Err(error) if !failing => {
+                failing = true;
+                let error = format!("{error:#}");
+                tracing::warn!(error, "an erasure could not be carried out yet");
+            }
+            Err(_) => {}
         }
     }
 }

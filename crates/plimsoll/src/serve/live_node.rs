@@ -3,27 +3,32 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use parking_lot::Mutex;
 use plimsoll_console::{
-    ApiError, DeploymentRequest, ReviewAnswer, ReviewFilter, RunbookPart, RunbookRunRequest,
-    RunbookView,
+    ApiError, Operators, ReviewAnswer, ReviewFilter, RunbookPart, RunbookRunRequest, RunbookView,
 };
-use plimsoll_control::bar::{self, Report};
+use plimsoll_control::bar::Report;
 use plimsoll_control::runbook::{Walker, judge};
 use plimsoll_core::ports::Reviews as _;
-use plimsoll_core::record::{Deployment, Drill, Record, ReleaseRecord, RunbookRun};
+use plimsoll_core::record::{Drill, Record, ReleaseRecord, RunbookRun};
 use plimsoll_core::review::Review;
-use plimsoll_core::{Clock, Code, Decision, Digest, FailureKind, System, SystemName};
-use plimsoll_gateway::{AskError, DeployError, Node, ReloadReport, ReviewError, SystemStatus};
-use plimsoll_journal::AppendError;
+use plimsoll_core::{Clock, Code, Decision, Digest, FailureKind, NodeName, System, SystemName};
+use plimsoll_gateway::{Aim, AskError, Node, ReloadReport, ReviewError, SystemStatus};
+use plimsoll_journal::{AppendError, Journal};
 use plimsoll_spec::runbook::Runbook;
-use plimsoll_spec::{LogConfig, OnnxConfig, ServerConfig, StorageConfig, Workspace};
-use plimsoll_store::{Store, StoredReviews};
+use plimsoll_spec::{AuditConfig, LogConfig, OnnxConfig, ServerConfig, StorageConfig, Workspace};
+use plimsoll_store::{Projector, Store, StoredReviews};
 use serde_json::{Value, json};
 
 use crate::assembly::Assembly;
 use crate::cli::Global;
 use crate::command::drill::inputs;
+use crate::evidence::{Asked, of_status};
+use crate::serve::erasing::Eraser;
+use crate::serve::peers::Peers;
+use crate::serve::policies;
 use crate::workspace;
 
 /// The most reviews that are looked at for one list.
@@ -31,35 +36,58 @@ const REVIEWS_MAX: u32 = 1_000;
 /// The most releases of one list.
 const RELEASES_MAX: u32 = 200;
 
+/// For how long an answer waits for the database to hold what it says, and how often that is looked at.
+const PROJECTED_MAX: Duration = Duration::from_secs(3);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
 /// A running node.
 pub(crate) struct LiveNode {
-    global: Global,
-    started: Started,
+    pub(super) global: Global,
+    pub(super) started: Started,
+    pub(super) name: NodeName,
     pub(super) node: Arc<Node>,
+    pub(super) journal: Arc<Journal>,
     pub(super) store: Store,
-    clock: Arc<dyn Clock>,
+    pub(super) eraser: Eraser,
+    pub(super) clock: Arc<dyn Clock>,
+    projector: Projector,
+    operators: Operators,
+    served: Mutex<Arc<Workspace>>,
     /// One reload at a time; holds what drills ask of each system.
     inputs: tokio::sync::Mutex<BTreeMap<SystemName, Value>>,
 }
 
 /// The settings of the start.
-struct Started {
+pub(super) struct Started {
     root: PathBuf,
-    server: ServerConfig,
+    pub(super) server: ServerConfig,
     storage: StorageConfig,
+    audit: AuditConfig,
     onnx: OnnxConfig,
     log: LogConfig,
 }
 
 impl LiveNode {
     /// The node of this assembly, which serves `workspace`.
-    pub(crate) fn new(global: Global, workspace: &Workspace, assembly: &Assembly) -> Self {
+    pub(crate) fn new(
+        global: Global,
+        workspace: &Workspace,
+        assembly: &Assembly,
+        operators: Operators,
+    ) -> Self {
         Self {
             global,
+            name: assembly.node_name.clone(),
+            journal: Arc::clone(&assembly.journal),
+            projector: assembly.projector.clone(),
+            eraser: Eraser::of(assembly),
+            operators,
+            served: Mutex::new(Arc::new(workspace.clone())),
             started: Started {
                 root: workspace.root.clone(),
                 server: workspace.server.clone(),
                 storage: workspace.storage.clone(),
+                audit: workspace.audit.clone(),
                 onnx: workspace.onnx.clone(),
                 log: workspace.log,
             },
@@ -70,6 +98,13 @@ impl LiveNode {
         }
     }
 
+    /// What follows the other nodes, if the database is shared with any.
+    pub(crate) fn peers(&self, assembly: &Assembly) -> Option<Peers> {
+        self.started.storage.postgres.as_ref()?;
+        let address = self.started.server.data_address.to_string();
+        Some(Peers::of(assembly, address))
+    }
+
     /// The workspace's folder.
     pub(crate) fn root(&self) -> &Path {
         &self.started.root
@@ -78,6 +113,52 @@ impl LiveNode {
     /// The data folder.
     pub(crate) fn data(&self) -> &Path {
         &self.started.storage.path
+    }
+
+    /// The workspace that is served.
+    pub(super) fn served(&self) -> Arc<Workspace> {
+        Arc::clone(&self.served.lock())
+    }
+
+    /// Records the policies of the start.
+    pub(crate) async fn declare_policies(&self) -> anyhow::Result<()> {
+        let served = self.served();
+        policies::declare(&self.node, &self.store, &*self.clock, &served, None).await
+    }
+
+    /// Writes a record, durably.
+    pub(super) async fn write(&self, record: Record) -> Result<u64, ApiError> {
+        let written = self.node.record(record).await;
+        written.map_err(|error| not_recorded(&error))
+    }
+
+    /// Writes a record, and comes back when the database holds it too, or after [`PROJECTED_MAX`]: it is
+    /// recorded in any case.
+    pub(super) async fn write_and_project(&self, record: Record) -> Result<(), ApiError> {
+        let sequence = self.write(record).await?;
+        let deadline = self.clock.elapsed() + PROJECTED_MAX;
+        while self.clock.elapsed() < deadline {
+            if self.projector.position().await? > sequence {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        tracing::warn!(sequence, "the database does not hold this record yet");
+        Ok(())
+    }
+
+    /// Takes in what a served workspace says of people and policies.
+    async fn take_in(&self, newer: Workspace) {
+        self.operators.replace(&newer.operators);
+        let before = self.served();
+        let newer = Arc::new(newer);
+        *self.served.lock() = Arc::clone(&newer);
+        let (node, clock) = (&self.node, &*self.clock);
+        let declared = policies::declare(node, &self.store, clock, &newer, Some(&before)).await;
+        if let Err(error) = declared {
+            let error = format!("{error:#}");
+            tracing::error!(error, "the policies in force could not be recorded");
+        }
     }
 
     /// Reads the workspace again; a bad one leaves the old one serving, and the node says so.
@@ -98,10 +179,11 @@ impl LiveNode {
         if let Ok(workspace) = &workspace {
             self.warn_of_restart(workspace);
         }
-        let newer = workspace.as_ref().ok().map(inputs);
+        let newer = workspace.as_ref().ok().cloned();
         let report = self.node.reload(workspace).await;
         if let Some(newer) = newer.filter(|_| report.rejected.is_none()) {
-            *held = newer;
+            *held = inputs(&newer);
+            self.take_in(newer).await;
         }
         report
     }
@@ -126,6 +208,7 @@ impl LiveNode {
             ("server.currency", server.currency != started.currency),
             ("server.workers", server.workers != started.workers),
             ("storage", newer.storage != self.started.storage),
+            ("audit", newer.audit != self.started.audit),
             ("onnx", newer.onnx != self.started.onnx),
             ("log", newer.log != self.started.log),
         ];
@@ -154,18 +237,15 @@ impl LiveNode {
         let SystemStatus {
             system, deployment, ..
         } = self.status(name)?;
-        let now = self.clock.now();
-        let since = now.minus(bar::WINDOW);
-        let facts = self
-            .store
-            .bar_facts(name, &deployment.environment, since)
-            .await?;
-        Ok(bar::judge(
-            &system,
-            &facts,
-            now,
-            &self.started.server.currency,
-        ))
+        let asked = Asked {
+            store: &self.store,
+            environment: &deployment.environment,
+            node: &self.name,
+            currency: &self.started.server.currency,
+            now: self.clock.now(),
+        };
+        let log = self.journal.audit().map(|log| of_status(log.status()));
+        Ok(asked.judge(&system, log).await?)
     }
 
     pub(super) async fn drill_kinds(
@@ -185,7 +265,10 @@ impl LiveNode {
         let kinds = kind.map_or_else(|| FailureKind::ALL.to_vec(), |kind| vec![kind]);
         let mut drills = Vec::with_capacity(kinds.len());
         for kind in kinds {
-            let drill = self.node.drill(name, kind, input.clone(), actor).await;
+            let drill = self
+                .node
+                .drill((name, Aim::Stable), kind, input.clone(), actor)
+                .await;
             drills.push(drill.map_err(ask_error)?);
         }
         Ok(drills)
@@ -288,32 +371,6 @@ impl LiveNode {
         Ok(releases)
     }
 
-    pub(super) async fn point(
-        &self,
-        name: &SystemName,
-        request: DeploymentRequest,
-        actor: &str,
-    ) -> Result<Deployment, ApiError> {
-        let release = self.store.release_by_prefix(&request.release).await?.id;
-        let DeploymentRequest {
-            reason, approvals, ..
-        } = request;
-        let deployed = self
-            .node
-            .deploy(name, release, actor, reason, approvals)
-            .await;
-        deployed.map_err(|error| match &error {
-            DeployError::NoSystem(name) => ApiError::no_system(name.as_str()),
-            DeployError::NoRelease(_) => ApiError::no_release(error.to_string()),
-            DeployError::Approvals { .. } => ApiError::deployment_refused(error.to_string())
-                .hint("name who approved it: --approval NAME, never the one who deploys"),
-            DeployError::Broken(_) => ApiError::deployment_refused(error.to_string()),
-            DeployError::Blobs(_) | DeployError::Record(_) => {
-                ApiError::of(Code::RecordUnavailable, error.to_string())
-            }
-        })
-    }
-
     pub(super) async fn reload_now(&self) -> Result<Value, ApiError> {
         let ReloadReport {
             deployed,
@@ -331,11 +388,13 @@ impl LiveNode {
 fn ask_error(error: AskError) -> ApiError {
     match error {
         AskError::System(message) => ApiError::of(Code::ModelNotLoaded, message),
+        AskError::Halted(_) => ApiError::of(Code::SystemHalted, error.to_string())
+            .hint("`plimsoll system resume` lets it go on"),
         AskError::Record(error) => not_recorded(&error),
     }
 }
 
-fn not_recorded(error: &AppendError) -> ApiError {
+pub(super) fn not_recorded(error: &AppendError) -> ApiError {
     ApiError::of(Code::RecordUnavailable, error.to_string())
 }
 

@@ -1,15 +1,22 @@
 //! The console's [`Operations`] over a running node, in the order of the table of routes.
 
 use plimsoll_console::{
-    Answer, DeploymentRequest, Operations, Readiness, ReviewAnswer, ReviewFilter,
-    RunbookRunRequest, RunbookView, SystemSummary,
+    AccessRequest, Actor, Answer, Approvals, AsOfView, AuditStatus, DecisionProof,
+    DeploymentRequest, DeploymentReviewRequest, ErasureReport, ErasureRequest, HoldRequest,
+    Operations, Readiness, ReleaseBundle, ReviewAnswer, ReviewFilter, RollbackRequest,
+    RunbookRunRequest, RunbookView, SignedCheckpoint, StandingView, SystemSummary,
+    VerificationRequest,
 };
 use plimsoll_control::bar::Report;
+use plimsoll_core::decision::Payload;
+use plimsoll_core::deployment::Halt;
+use plimsoll_core::governance::{Access, Approval, DeploymentReview, HoldEvent, Verification};
 use plimsoll_core::record::{Deployment, Drill, ReleaseRecord, RunbookRun};
 use plimsoll_core::review::Review;
-use plimsoll_core::{Decision, FailureKind, SystemName};
+use plimsoll_core::{Decision, EnvironmentName, FailureKind, ReleaseId, SystemName, Timestamp};
 use plimsoll_gateway::SystemStatus;
-use plimsoll_store::DecisionFilter;
+use plimsoll_spec::Role;
+use plimsoll_store::{AccessFilter, DecisionFilter};
 use serde_json::Value;
 
 use crate::serve::live_node::{LiveNode, view};
@@ -109,6 +116,135 @@ impl Operations for LiveNode {
         actor: &'a str,
     ) -> Answer<'a, Deployment> {
         Box::pin(self.point(system, request, actor))
+    }
+
+    fn standing<'a>(&'a self, system: &'a SystemName) -> Answer<'a, StandingView> {
+        Box::pin(async move { self.standing_now(system) })
+    }
+
+    fn as_of<'a>(
+        &'a self,
+        system: &'a SystemName,
+        environment: Option<&'a EnvironmentName>,
+        at: Timestamp,
+    ) -> Answer<'a, AsOfView> {
+        Box::pin(self.stood(system, environment, at))
+    }
+
+    fn roll_back<'a>(
+        &'a self,
+        system: &'a SystemName,
+        request: RollbackRequest,
+        actor: &'a str,
+    ) -> Answer<'a, Deployment> {
+        Box::pin(self.point_back(system, request, actor))
+    }
+
+    fn intervene<'a>(
+        &'a self,
+        system: &'a SystemName,
+        to: Halt,
+        reason: String,
+        actor: &'a str,
+    ) -> Answer<'a, Deployment> {
+        Box::pin(self.step_in(system, to, reason, actor))
+    }
+
+    fn review_deployment<'a>(
+        &'a self,
+        id: &'a str,
+        request: DeploymentReviewRequest,
+        actor: &'a str,
+    ) -> Answer<'a, DeploymentReview> {
+        Box::pin(self.review_of_deployment(id, request, actor))
+    }
+
+    fn make_release<'a>(
+        &'a self,
+        system: &'a SystemName,
+        note: String,
+        author: &'a str,
+    ) -> Answer<'a, ReleaseRecord> {
+        Box::pin(self.made_release(system, note, author))
+    }
+
+    fn export_release<'a>(&'a self, id: &'a str) -> Answer<'a, ReleaseBundle> {
+        Box::pin(self.export(id))
+    }
+
+    fn import_release<'a>(
+        &'a self,
+        bundle: ReleaseBundle,
+        actor: &'a str,
+    ) -> Answer<'a, ReleaseRecord> {
+        Box::pin(self.import(bundle, actor))
+    }
+
+    fn approvals<'a>(&'a self, id: &'a str) -> Answer<'a, Approvals> {
+        Box::pin(self.approvals_of(id))
+    }
+
+    fn approve<'a>(
+        &'a self,
+        release: ReleaseId,
+        role: Role,
+        note: Option<String>,
+        actor: &'a Actor,
+    ) -> Answer<'a, Approval> {
+        Box::pin(self.note_approval(release, role, note, actor))
+    }
+
+    fn record_access<'a>(&'a self, access: AccessRequest, actor: &'a str) -> Answer<'a, Access> {
+        Box::pin(self.note_access(access, actor))
+    }
+
+    fn payload<'a>(&'a self, decision: &'a Decision) -> Answer<'a, Payload> {
+        Box::pin(self.kept(decision))
+    }
+
+    fn audit_status(&self) -> Answer<'_, AuditStatus> {
+        Box::pin(self.log_status())
+    }
+
+    fn checkpoint(&self, leaves: Option<u64>) -> Answer<'_, SignedCheckpoint> {
+        Box::pin(self.sign(leaves))
+    }
+
+    fn proof<'a>(&'a self, id: &'a str) -> Answer<'a, DecisionProof> {
+        Box::pin(self.prove(id))
+    }
+
+    fn accesses(&self, filter: AccessFilter) -> Answer<'_, Vec<Access>> {
+        Box::pin(async move { Ok(self.store.accesses(&filter).await?) })
+    }
+
+    fn erase<'a>(&'a self, request: ErasureRequest, actor: &'a str) -> Answer<'a, ErasureReport> {
+        Box::pin(self.erase_kept(request, actor))
+    }
+
+    fn holds(&self) -> Answer<'_, Vec<HoldEvent>> {
+        Box::pin(async move { Ok(self.store.holds().await?) })
+    }
+
+    fn hold<'a>(&'a self, request: HoldRequest, actor: &'a str) -> Answer<'a, HoldEvent> {
+        Box::pin(self.place_hold(request, actor))
+    }
+
+    fn lift_hold<'a>(
+        &'a self,
+        id: &'a str,
+        reason: String,
+        actor: &'a str,
+    ) -> Answer<'a, HoldEvent> {
+        Box::pin(self.lift(id, reason, actor))
+    }
+
+    fn record_verification<'a>(
+        &'a self,
+        request: VerificationRequest,
+        actor: &'a str,
+    ) -> Answer<'a, Verification> {
+        Box::pin(self.note_verification(request, actor))
     }
 
     fn reload(&self) -> Answer<'_, Value> {

@@ -194,6 +194,7 @@ type Unfit = (String, Option<String>);
 fn scalar(form: &Form, value: &DeValue<'_>, currency: &str) -> Result<(), Unfit> {
     let wanted = || format!("must be {}, not {}", form.expects(), kind(value));
     match (form, value) {
+        (Form::Flag, DeValue::Boolean(_)) => return Ok(()),
         (Form::Moment, DeValue::Datetime(moment)) => return self::moment(&moment.to_string()),
         (Form::Whole { min, max }, DeValue::Integer(number)) => {
             return match whole(number.as_str(), number.radix()) {
@@ -209,10 +210,8 @@ fn scalar(form: &Form, value: &DeValue<'_>, currency: &str) -> Result<(), Unfit>
         }
         _ => {}
     }
-    let Some(text) = value
-        .as_str()
-        .filter(|_| !matches!(form, Form::Whole { .. } | Form::Number { .. }))
-    else {
+    let is_text = !matches!(form, Form::Flag | Form::Whole { .. } | Form::Number { .. });
+    let Some(text) = value.as_str().filter(|_| is_text) else {
         let hint = match form {
             Form::Duration | Form::Size | Form::Money => {
                 Some("write it as text with its unit".to_owned())
@@ -347,6 +346,7 @@ impl Form {
     pub(crate) fn expects(&self) -> String {
         match self {
             Self::Text => "a text".to_owned(),
+            Self::Flag => "true or false".to_owned(),
             Self::Whole { .. } => "a whole number".to_owned(),
             Self::Number { .. } => "a number".to_owned(),
             Self::Duration => "a duration".to_owned(),

@@ -1,6 +1,9 @@
-//! The form of `plimsoll.toml`: the server, its storage, the providers and the keys.
+//! The form of `plimsoll.toml`: the server, its records, the providers, the keys and the operators.
 
-use super::Absent::{Default, Means, Required};
+mod people;
+mod records;
+
+use super::Absent::{Default, Means};
 use super::{Field, Form, Others, TableForm, field};
 
 const fn table(about: &'static str, fields: &'static [Field]) -> TableForm {
@@ -12,7 +15,7 @@ const fn table(about: &'static str, fields: &'static [Field]) -> TableForm {
 }
 
 pub(crate) static FORM: TableForm = table(
-    "The workspace: its server, its storage, the providers of models and the keys of callers.",
+    "The workspace: its server, its records, the providers of models, the keys of callers and the operators.",
     &[
         field(
             "server",
@@ -22,9 +25,15 @@ pub(crate) static FORM: TableForm = table(
         ),
         field(
             "storage",
-            Form::Table(&STORAGE),
+            Form::Table(&records::STORAGE),
             Means("the defaults below"),
             "Where and how records are kept.",
+        ),
+        field(
+            "audit",
+            Form::Table(&records::AUDIT),
+            Means("the defaults below"),
+            "How records are made provable.",
         ),
         field(
             "onnx",
@@ -40,15 +49,23 @@ pub(crate) static FORM: TableForm = table(
         ),
         field(
             "providers",
-            Form::Map("name", &Form::Table(&PROVIDER)),
+            Form::Map("name", &Form::Table(&people::PROVIDER)),
             Means("no provider"),
             "Who runs models for us, by the name that systems use.",
         ),
         field(
             "keys",
-            Form::Map("name", &Form::Table(&KEY)),
+            Form::Map("name", &Form::Table(&people::KEY)),
             Means("anyone on this machine may ask"),
             "What callers show to be let in, by the name that records use.",
+        ),
+        field(
+            "operators",
+            Form::Map("name", &Form::Table(&people::OPERATOR)),
+            Means(
+                "nobody but the owner, who has `operator.token` of the data folder and every role",
+            ),
+            "Who works on the control plane, by the name that records use.",
         ),
     ],
 );
@@ -66,7 +83,7 @@ static SERVER: TableForm = table(
             "control_address",
             Form::Address,
             Default("\"127.0.0.1:8081\""),
-            "Where operators connect. It must be a loopback address: this version has no sign-in for people.",
+            "Where operators connect. It must be a loopback address: tokens go over plain HTTP.",
         ),
         field(
             "environment",
@@ -147,6 +164,21 @@ static SERVER: TableForm = table(
             "The most rows in one call, unless the system says otherwise.",
         ),
         field(
+            "on_control_loss",
+            Form::Choice(&[
+                ("serve", "it goes on with what stood last"),
+                ("halt", "it halts every system until it hears again"),
+            ]),
+            Default("\"serve\""),
+            "What a node does that has heard nothing from the database that the nodes share for `control_loss`: it cannot know whether somebody halted a system.",
+        ),
+        field(
+            "control_loss",
+            Form::Duration,
+            Default("\"10s\""),
+            "For how long a node may hear nothing before `on_control_loss` holds; at least `3s`, as an intervention may take two seconds to arrive.",
+        ),
+        field(
             "tls",
             Form::NotYet(
                 "let a proxy in front end TLS, and keep `data_address` on the loopback address",
@@ -191,87 +223,6 @@ const CURRENCIES: &[(&str, &str)] = &[
     ("SAR", "Saudi riyal"),
 ];
 
-static STORAGE: TableForm = table(
-    "Where and how records are kept.",
-    &[
-        field(
-            "path",
-            Form::Path,
-            Default("\"data\""),
-            "The data folder, absolute or relative to the workspace's folder.",
-        ),
-        field(
-            "segment",
-            Form::Size,
-            Default("\"64 MiB\""),
-            "The size at which a journal segment is closed and the next begun.",
-        ),
-        field(
-            "retention",
-            Form::Table(&RETENTION),
-            Means("for ever"),
-            "For how long closed segments are kept; whichever bound comes first holds.",
-        ),
-        field(
-            "queue",
-            Form::Table(&QUEUE),
-            Means("the defaults below"),
-            "The queue in front of the journal.",
-        ),
-        field(
-            "linger",
-            Form::Duration,
-            Default("\"200us\""),
-            "For how long a commit waits for more durable records to join it.",
-        ),
-        field(
-            "buffered_window",
-            Form::Duration,
-            Default("\"250ms\""),
-            "The window of loss of buffered records: what a crash may take.",
-        ),
-    ],
-);
-
-static RETENTION: TableForm = table(
-    "For how long closed segments are kept.",
-    &[
-        field(
-            "age",
-            Form::Duration,
-            Means("no bound"),
-            "The oldest a segment may become.",
-        ),
-        field(
-            "bytes",
-            Form::Size,
-            Means("no bound"),
-            "The most that segments and payloads may take.",
-        ),
-    ],
-);
-
-static QUEUE: TableForm = table(
-    "The queue in front of the journal.",
-    &[
-        field(
-            "bytes",
-            Form::Size,
-            Default("\"64 MiB\""),
-            "How much may wait to be written.",
-        ),
-        field(
-            "when_full",
-            Form::Choice(&[
-                ("shed", "the request is overload"),
-                ("wait", "the request waits, within its deadline"),
-            ]),
-            Default("\"shed\""),
-            "What happens to a request whose record finds the queue full.",
-        ),
-    ],
-);
-
 static ONNX: TableForm = table(
     "Where ONNX Runtime is looked for. Without `library`: where `ORT_DYLIB_PATH` says, then in `.runtime/`.",
     &[field(
@@ -305,67 +256,6 @@ static LOG: TableForm = table(
             ]),
             Default("\"info\""),
             "The least important lines that are written.",
-        ),
-    ],
-);
-
-static PROVIDER: TableForm = table(
-    "Who runs models for us.",
-    &[
-        field(
-            "protocol",
-            Form::Choice(&[
-                ("openai", "as OpenAI's chat completions"),
-                ("http", "JSON over HTTP, as a system's `http` models say"),
-            ]),
-            Default("\"openai\""),
-            "How the provider is spoken to.",
-        ),
-        field(
-            "base_url",
-            Form::Url { relative: false },
-            Required("give the API's base, as in base_url = \"https://api.openai.com/v1\""),
-            "The API's base.",
-        ),
-        field(
-            "key",
-            Form::Secret,
-            Means("none is sent"),
-            "Where the key is that is sent as a bearer token.",
-        ),
-    ],
-);
-
-static KEY: TableForm = table(
-    "What a caller shows to be let in.",
-    &[
-        field(
-            "secret",
-            Form::Secret,
-            Required("say where it is, as in secret = { env = \"PLIMSOLL_KEY_WEB\" }"),
-            "Where the secret is that callers send as a bearer token.",
-        ),
-        field(
-            "systems",
-            Form::List(&Form::Text),
-            Required("name the systems that it may use, or [\"*\"] for all of them"),
-            "The systems that it may use; `[\"*\"]` for all.",
-        ),
-        field(
-            "tenant",
-            Form::Name,
-            Default("\"default\""),
-            "Whose it is: tenants never see each other's decisions.",
-        ),
-        field(
-            "criticality",
-            Form::Choice(&[
-                ("sheddable", "may be shed at any time"),
-                ("normal", "served unless there is too much of it"),
-                ("critical", "shed last"),
-            ]),
-            Default("\"normal\""),
-            "The highest criticality that its requests may claim.",
         ),
     ],
 );

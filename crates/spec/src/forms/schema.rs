@@ -59,6 +59,7 @@ fn value(form: &Form) -> Map<String, Value> {
         Form::Text | Form::File | Form::Path | Form::Cel => {
             json!({"type": "string", "minLength": 1})
         }
+        Form::Flag => json!({"type": "boolean"}),
         Form::Whole { min, max } => json!({"type": "integer", "minimum": min, "maximum": max}),
         Form::Number { min, max } => json!({"type": "number", "minimum": min, "maximum": max}),
         Form::Duration => pattern(r"^\s*[0-9]+(\.[0-9]+)?\s*(us|ms|s|m|h|d)\s*$", "50ms"),

@@ -153,6 +153,10 @@ impl<'a> View<'a> {
         )
     }
 
+    pub(crate) fn flag(&self, key: &str) -> Option<Found<bool>> {
+        self.read(key, DeValue::as_bool)
+    }
+
     pub(crate) fn whole(&self, key: &str) -> Option<Found<u64>> {
         self.read(key, |value| {
             value

@@ -15,8 +15,8 @@ use crate::workspace::{Criticality, Key, KeyScope, Provider, ProviderProtocol};
 /// The longest secret, in bytes.
 const SECRET_BYTES_MAX: u64 = 64 << 10;
 
-/// The shortest secret of a caller that is not warned of, in bytes.
-const SECRET_BYTES_FAIR: usize = 16;
+/// The shortest secret that cannot be guessed, in bytes.
+pub(super) const SECRET_BYTES_FAIR: usize = 16;
 
 impl Reader<'_> {
     pub(super) fn providers(&mut self, view: View<'_>) -> BTreeMap<ProviderName, Provider> {
@@ -173,7 +173,7 @@ impl Reader<'_> {
     }
 
     /// Reads a secret from where `key` says that it is. Nothing of it is ever part of a problem.
-    fn secret(&mut self, view: View<'_>, key: &str, path: &str) -> Option<Secret> {
+    pub(super) fn secret(&mut self, view: View<'_>, key: &str, path: &str) -> Option<Secret> {
         let place = view.table(key);
         let (at, text) = if let Some(found) = place.text("env") {
             if !names_variable(found.value) {

@@ -1,4 +1,4 @@
-//! What stands around the behaviour: owner, runbook, quality and the bar.
+//! What stands around the behaviour: owner, runbook, approvals, quality and the bar.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,8 +9,9 @@ use plimsoll_core::{Digest, Stakes};
 use super::Resolver;
 use crate::files::{Files, MODEL_BYTES_MAX};
 use crate::forms::view::View;
+use crate::operator::{ApprovalRule, Role};
 use crate::runbook::Runbook;
-use crate::source::Report;
+use crate::source::{Report, Span};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -47,6 +48,62 @@ impl Resolver<'_> {
                 .help("begin each step with a `## ` heading");
         }
         Some(source.text)
+    }
+
+    /// Who must approve a release, the stakes' default filled in.
+    pub(super) fn approvals(&mut self, stakes: Stakes) -> ApprovalRule {
+        let view = self.file.table("release").table("approvals");
+        let count = view.whole("count");
+        let role = view.word("role", Role::parse);
+        let rule = ApprovalRule {
+            count: count.as_ref().map_or(stakes.defaults().approvals, |found| {
+                u32::try_from(found.value).unwrap_or(u32::MAX)
+            }),
+            role: role.map_or(Role::Approver, |found| found.value),
+        };
+        if let Some(found) = count
+            .as_ref()
+            .filter(|_| stakes == Stakes::High && rule.count == 0)
+        {
+            self.error(
+                &found.at,
+                "high stakes ask for at least one approval",
+                "take `count` out, or set it to 1 or more: in an emergency a deployment can break glass, and is reviewed after",
+            );
+        }
+        let operators = &self.settings.operators;
+        let able = operators
+            .iter()
+            .filter(|operator| operator.roles.contains(&rule.role));
+        let (able, needed) = (able.count(), rule.count as usize);
+        if !operators.is_empty() && able < needed {
+            let at = view.key("count").unwrap_or_else(|| self.place_of_stakes());
+            let message = format!(
+                "a release needs {needed} to approve it in the role `{}`, and `[operators]` has {able}",
+                rule.role
+            );
+            self.warn(
+                &at,
+                message,
+                "give more people the role: neither a release's author nor who deploys it may approve it",
+            );
+        }
+        rule
+    }
+
+    /// Warns where much depends on a system and nothing that it decides could be proved.
+    pub(super) fn check_audit(&mut self, stakes: Stakes) {
+        if stakes == Stakes::High && !self.settings.audit.enabled {
+            self.warn(
+                &self.place_of_stakes(),
+                "the audit log is off: nothing that this system decides could be proved",
+                "take `enabled = false` out of `[audit]` in plimsoll.toml",
+            );
+        }
+    }
+
+    fn place_of_stakes(&self) -> Span {
+        self.file.key("stakes").unwrap_or(0..0)
     }
 
     /// How quality is watched, and the digests of the eval sets.

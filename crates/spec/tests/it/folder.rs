@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use plimsoll_core::Timestamp;
 use plimsoll_spec::{Environment, Problems, Workspace};
 
 /// A workspace to be changed and loaded.
@@ -12,12 +13,18 @@ pub(crate) struct Folder {
     environment: Variables,
 }
 
-#[derive(Default)]
-struct Variables(BTreeMap<String, String>);
+struct Variables {
+    values: BTreeMap<String, String>,
+    now: Timestamp,
+}
 
 impl Environment for Variables {
     fn var(&self, name: &str) -> Option<String> {
-        self.0.get(name).cloned()
+        self.values.get(name).cloned()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.now
     }
 }
 
@@ -27,7 +34,10 @@ impl Folder {
         let directory = tempfile::tempdir().unwrap();
         let folder = Self {
             directory,
-            environment: Variables::default(),
+            environment: Variables {
+                values: BTreeMap::new(),
+                now: Timestamp::parse("2026-11-20").unwrap(),
+            },
         };
         folder.with("plimsoll.toml", "")
     }
@@ -46,7 +56,14 @@ impl Folder {
 
     /// Sets an environment variable.
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
-        self.environment.0.insert(name.to_owned(), value.to_owned());
+        let values = &mut self.environment.values;
+        values.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Lets it be another day.
+    pub(crate) fn on(mut self, day: &str) -> Self {
+        self.environment.now = Timestamp::parse(day).unwrap();
         self
     }
 

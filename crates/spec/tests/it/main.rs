@@ -9,7 +9,10 @@
 mod design;
 mod folder;
 mod mangled;
+mod operators;
+mod policies;
 mod problems;
 mod reference;
+mod retention;
 mod secrets;
 mod settings;

@@ -655,7 +655,7 @@ fn a_listener_that_others_can_reach_needs_keys() {
       |                ^^^^^^^^^^^^^^
       = help: add a `[keys.NAME]` with its `secret` and `systems`, or listen on 127.0.0.1
 
-    error: other machines can reach `0.0.0.0:8081`, and this version has no sign-in for operators
+    error: other machines can reach `0.0.0.0:8081`, and operators' tokens go over plain HTTP
       --> plimsoll.toml:3:19
       |
     3 | control_address = "0.0.0.0:8081"

@@ -7,6 +7,24 @@ use serde_json::Value;
 
 use crate::folder::{LOAN_RULES, LOAN_SYSTEM, SUPPORT_PLIMSOLL, SUPPORT_SYSTEM};
 
+const BUILT_IN_REGIMES: &str = include_str!("../../regimes.toml");
+
+const OPERATED: &str = r#"
+[server]
+on_control_loss = "halt"
+[storage.retention]
+payloads = "90d"
+regimes = ["eu-gdpr"]
+[storage.postgres]
+url = { env = "DATABASE" }
+[audit]
+enabled = true
+checkpoint = "5s"
+[operators.ann]
+token = { file = "/run/secrets/ann" }
+roles = ["operator", "approver"]
+"#;
+
 fn schema(file: &str) -> Value {
     let schemas = plimsoll_spec::schemas();
     schemas
@@ -33,6 +51,8 @@ fn the_schemas_accept_the_examples_and_the_starters() {
         ("system.toml".to_owned(), SUPPORT_SYSTEM.to_owned()),
         ("plimsoll.toml".to_owned(), SUPPORT_PLIMSOLL.to_owned()),
         ("rules.toml".to_owned(), LOAN_RULES.to_owned()),
+        ("regimes.toml".to_owned(), BUILT_IN_REGIMES.to_owned()),
+        ("plimsoll.toml".to_owned(), OPERATED.to_owned()),
     ];
     for kind in [StarterKind::Predictor, StarterKind::Llm] {
         let folder = tempfile::tempdir().unwrap();
@@ -44,7 +64,14 @@ fn the_schemas_accept_the_examples_and_the_starters() {
     }
     for (file, text) in files {
         // A TOML date has no form in JSON: editors hand it on as text.
-        let text = text.replace("from = 2026-01-01", "from = \"2026-01-01\"");
+        let text: Vec<String> = text
+            .lines()
+            .map(|line| match line.strip_prefix("from = ") {
+                Some(day) if !day.starts_with('"') => format!("from = \"{day}\""),
+                _ => line.to_owned(),
+            })
+            .collect();
+        let text = text.join("\n");
         assert_eq!(
             misfits(&file, &text),
             Vec::<String>::new(),
@@ -66,6 +93,10 @@ fn the_schemas_refuse_what_the_check_refuses() {
         "[log]\nlevel = \"loud\"",
         "[keys.web]\nsecret = \"x\"\nsystems = []",
         "[providers.a]\nkey = { env = \"A\" }",
+        "[operators.ann]\ntoken = { env = \"A\" }\nroles = [\"boss\"]",
+        "[operators.ann]\nroles = [\"auditor\"]",
+        "[audit]\nenabled = \"yes\"",
+        "[storage.postgres]\nurl = \"postgres://a:b@c/d\"",
     ] {
         assert!(!misfits("plimsoll.toml", text).is_empty(), "{text}");
     }
@@ -92,11 +123,14 @@ fn the_reference_has_every_key() {
     ### `[server]`
     ### `[storage]`
     ### `[storage.retention]`
+    ### `[storage.postgres]`
     ### `[storage.queue]`
+    ### `[audit]`
     ### `[onnx]`
     ### `[log]`
     ### `[providers.NAME]`
     ### `[keys.NAME]`
+    ### `[operators.NAME]`
     ## `prices.toml`
     ### `[[price]]`
     ## `system.toml`
@@ -121,11 +155,19 @@ fn the_reference_has_every_key() {
     ### `[abstain]`
     ### `[review]`
     ### `[release]`
+    ### `[release.approvals]`
     ### `[bar]`
     ### `[quality]`
     ## `rules.toml`
     ### `[[rule]]`
     ### `[default]`
+    ## `regimes.toml`
+    ### `[regimes.NAME]`
+    ### `[regimes.NAME.floors]`
+    ### `[regimes.NAME.floors.records]`
+    ### `[regimes.NAME.floors.payloads]`
+    ### `[regimes.NAME.floors.dossier]`
+    ### `[regimes.NAME.clocks.OCCASION]`
     "#);
 }
 

@@ -27,10 +27,18 @@ rows_max = 5
 [storage]
 path = "/var/lib/plimsoll"
 segment = "8 MiB"
-retention = { age = "400d", bytes = "50 GiB" }
+retention = { age = "400d", bytes = "50 GiB", payloads = "90d", regimes = ["eu-gdpr"] }
 queue = { bytes = "2 MiB", when_full = "wait" }
 linger = "100us"
 buffered_window = "50ms"
+[storage.postgres]
+url = { env = "DATABASE" }
+migrate = { env = "DATABASE_OWNER" }
+[audit]
+enabled = false
+origin = "example.com/plimsoll/node-7"
+checkpoint = "5s"
+copy = "checkpoints"
 [onnx]
 library = ".runtime/libonnxruntime.so"
 [log]
@@ -49,6 +57,8 @@ fn everything() -> Folder {
             &crate::folder::LOAN_SYSTEM.replace("USD", "EUR"),
         )
         .env("ORT_DYLIB_PATH", "/opt/ort.so")
+        .env("DATABASE", "postgres://plimsoll:hunter2@db/plimsoll")
+        .env("DATABASE_OWNER", "postgres://owner:hunter3@db/plimsoll")
 }
 
 #[test]
@@ -118,6 +128,73 @@ fn every_other_key_is_read() {
     let provider = workspace.providers.values().next().unwrap();
     assert_eq!(provider.protocol, ProviderProtocol::Http);
     assert_eq!(provider.base_url, "https://score.example.com");
+}
+
+#[test]
+fn every_key_about_records_is_read() {
+    let workspace = everything().workspace();
+    let retention = &workspace.storage.retention;
+    assert_eq!(retention.payloads, Some(Duration::from_secs(90 * 86_400)));
+    assert_eq!(retention.regimes, ["eu-gdpr"]);
+    let postgres = workspace.storage.postgres.as_ref().unwrap();
+    assert!(postgres.url.expose().contains("plimsoll:hunter2"));
+    assert!(
+        postgres
+            .migrate
+            .as_ref()
+            .unwrap()
+            .expose()
+            .contains("owner:hunter3")
+    );
+    assert!(!format!("{workspace:?}").contains("hunter"));
+    let audit = &workspace.audit;
+    assert_eq!(
+        (audit.enabled, audit.origin.as_str(), audit.checkpoint),
+        (false, "example.com/plimsoll/node-7", Duration::from_secs(5))
+    );
+    assert_eq!(audit.copy, Some(workspace.root.join("checkpoints")));
+    let again = everything().workspace().storage;
+    assert_eq!(workspace.storage, again, "nothing changed");
+}
+
+#[test]
+fn an_audit_log_is_kept_unless_somebody_says_otherwise() {
+    let workspace = loan().workspace();
+    let audit = &workspace.audit;
+    assert!(audit.enabled && audit.copy.is_none());
+    assert_eq!(audit.origin, "plimsoll.invalid/node-1");
+    assert_eq!(audit.checkpoint, Duration::from_secs(10));
+    assert_eq!(workspace.storage.postgres, None);
+}
+
+#[test]
+fn the_audit_log_and_the_database_are_held_to_their_rules() {
+    let folder = loan()
+        .with("plimsoll.toml", "[audit]\nenabled = \"yes\"\norigin = \"https://example.com/a+b\"\ncheckpoint = \"1m\"\ncopy = \"data/copy\"\n[storage.postgres]\nurl = { env = \"DATABASE\" }\nmigrate = { env = \"DATABASE\" }\n")
+        .env("DATABASE", "mysql://plimsoll:hunter2@db/plimsoll");
+    assert!(!folder.told().contains("hunter2"), "{}", folder.told());
+    insta::assert_debug_snapshot!(folder.messages(), @r#"
+    [
+        "plimsoll.toml:2 error: `audit.enabled` must be true or false, not a text",
+        "plimsoll.toml:3 error: `audit.origin` is not the name of a log",
+        "plimsoll.toml:4 error: `audit.checkpoint` must be from 100ms to 10s",
+        "plimsoll.toml:5 warning: the copy lies in the data folder: whoever changes one can change the other",
+        "plimsoll.toml:7 error: `storage.postgres.url` is not the URL of a PostgreSQL database",
+        "plimsoll.toml:8 error: `storage.postgres.migrate` is not the URL of a PostgreSQL database",
+        "plimsoll.toml:8 error: `url` and `migrate` are the same: the node would own the tables that it must not",
+    ]
+    "#);
+    let folder = loan().with(
+        "plimsoll.toml",
+        "[storage.postgres]\nmigrate = \"postgres://a:hunter2@b\"\n",
+    );
+    assert!(!folder.told().contains("hunter2"), "{}", folder.told());
+    insta::assert_debug_snapshot!(folder.messages(), @r#"
+    [
+        "plimsoll.toml:1 error: `[storage.postgres]` has no `url`",
+        "plimsoll.toml:2 error: `storage.postgres.migrate` must say where the secret is, not hold it",
+    ]
+    "#);
 }
 
 const PRICES: &str = r#"

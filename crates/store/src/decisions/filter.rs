@@ -3,7 +3,9 @@
 use plimsoll_core::{
     DecisionId, EnvironmentName, FailureKind, Outcome, ReleaseId, SystemName, TenantName, Timestamp,
 };
-use sqlx::{QueryBuilder, Sqlite};
+
+use crate::database::Statement;
+use crate::postgres::push_days;
 
 /// The most decisions on one page.
 pub const LIST_MAX: u32 = 1_000;
@@ -82,8 +84,9 @@ impl DecisionFilter {
         self.limit.clamp(1, LIST_MAX)
     }
 
-    /// Adds the conditions. The text is ours alone; every value is bound.
-    pub(crate) fn push_where(&self, query: &mut QueryBuilder<Sqlite>, page: Page) {
+    /// Adds the conditions. The text is ours alone; every value is bound. With `has_days`, only days are
+    /// looked at that can hold what is wanted.
+    pub(crate) fn push_where(&self, query: &mut Statement, page: Page, has_days: bool) {
         let texts = [
             (
                 " AND system = ",
@@ -133,6 +136,9 @@ impl DecisionFilter {
         if let Some(until) = self.until {
             query.push(" AND opened_at < ").push_bind(until.as_micros());
         }
+        if has_days {
+            self.push_days(query, &page);
+        }
         let (comparison, opened_at, id) = match page {
             Page::All => return,
             Page::Before { opened_at, id } => (" AND (opened_at, id) < (", opened_at, id),
@@ -147,8 +153,26 @@ impl DecisionFilter {
     }
 }
 
+impl DecisionFilter {
+    /// Adds which days hold the decisions of a page.
+    fn push_days(&self, query: &mut Statement, page: &Page) {
+        let (mut since, mut until) = (self.since, self.until);
+        match page {
+            Page::All => {}
+            Page::Before { opened_at, .. } => {
+                let end = Timestamp::from_micros(opened_at.saturating_add(1));
+                until = Some(until.map_or(end, |until| until.min(end)));
+            }
+            Page::After { opened_at, .. } => {
+                since = since.max(Some(Timestamp::from_micros(*opened_at)));
+            }
+        }
+        push_days(query, since, until);
+    }
+}
+
 /// Adds order and limit.
-pub(crate) fn push_order(query: &mut QueryBuilder<Sqlite>, order: Order, limit: u32) {
+pub(crate) fn push_order(query: &mut Statement, order: Order, limit: u32) {
     query.push(match order {
         Order::LatestFirst => " ORDER BY opened_at DESC, id DESC LIMIT ",
         Order::EarliestFirst => " ORDER BY opened_at, id LIMIT ",

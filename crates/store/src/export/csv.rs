@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use plimsoll_core::Money;
-use sqlx::sqlite::SqliteRow;
 
+use crate::database::Row;
 use crate::error::StoreError;
 use crate::export::columns::{COLUMNS, ColumnKind};
 use crate::sql::column;
@@ -22,7 +22,7 @@ impl<W: Write> Table<W> {
         Ok(Self { writer })
     }
 
-    pub(super) fn write(&mut self, rows: &[SqliteRow]) -> Result<(), StoreError> {
+    pub(super) fn write(&mut self, rows: &[Row]) -> Result<(), StoreError> {
         for row in rows {
             for (index, column) in COLUMNS.iter().enumerate() {
                 let cell = cell(row, index, column.kind)?.unwrap_or_default();
@@ -44,7 +44,7 @@ fn failed(error: csv::Error) -> StoreError {
     StoreError::Export(Box::new(error))
 }
 
-fn cell(row: &SqliteRow, index: usize, kind: ColumnKind) -> Result<Option<String>, StoreError> {
+fn cell(row: &Row, index: usize, kind: ColumnKind) -> Result<Option<String>, StoreError> {
     Ok(match kind {
         ColumnKind::Text => column(row, index)?,
         ColumnKind::CallerText => column::<Option<String>>(row, index)?.map(disarm),

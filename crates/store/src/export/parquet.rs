@@ -11,8 +11,8 @@ use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
-use sqlx::sqlite::SqliteRow;
 
+use crate::database::Row;
 use crate::error::StoreError;
 use crate::export::columns::{COLUMNS, Column, ColumnKind};
 use crate::sql::column;
@@ -59,7 +59,7 @@ impl<W: Write + Send> File<W> {
         })
     }
 
-    pub(super) fn write(&mut self, rows: &[SqliteRow]) -> Result<(), StoreError> {
+    pub(super) fn write(&mut self, rows: &[Row]) -> Result<(), StoreError> {
         for row in rows {
             for (index, (values, column)) in self.columns.iter_mut().zip(&COLUMNS).enumerate() {
                 values.push(row, index, column.required)?;
@@ -112,7 +112,7 @@ impl Values {
         }
     }
 
-    fn push(&mut self, row: &SqliteRow, index: usize, required: bool) -> Result<(), StoreError> {
+    fn push(&mut self, row: &Row, index: usize, required: bool) -> Result<(), StoreError> {
         let is_present = match &mut self.data {
             Data::Text(values) => {
                 let text: Option<String> = column(row, index)?;

@@ -2,33 +2,36 @@
 //!
 //! Where an id names the thing, the earliest record about it stands.
 
-use plimsoll_core::record::{Aggregate, Deployment, Drill, ReleaseRecord, ReviewEvent, RunbookRun};
+use plimsoll_core::record::{Aggregate, Drill, ReleaseRecord, ReviewEvent, RunbookRun};
 use plimsoll_core::{NodeName, Record, Timestamp};
 use serde::Serialize;
-use sqlx::SqliteConnection;
-use sqlx::query::Query;
-use sqlx::sqlite::{Sqlite, SqliteArguments};
 
-use crate::error::{Doing as _, StoreError};
+use super::{deployments, governance};
+use crate::database::{Row, Scope, Statement, Transaction, Way};
+use crate::error::StoreError;
+use crate::governance::Key;
 use crate::reviews::event_word;
 use crate::sql::{signed, write_json};
 
-type Statement = Query<'static, Sqlite, SqliteArguments>;
-
 /// Writes `record` unless it is about a decision.
 pub(super) async fn write(
-    connection: &mut SqliteConnection,
-    node: &NodeName,
-    sequence: u64,
+    transaction: &mut Transaction,
+    place: Place<'_>,
     record: &Record,
 ) -> Result<(), StoreError> {
-    let place = Place { node, sequence };
+    if let Some(key) = Key::of(record)? {
+        if let Record::Erasure(erasure) = record {
+            governance::erase(transaction, erasure).await?;
+        }
+        return governance::write(transaction, place, key).await;
+    }
     let statement = match record {
-        Record::Opened(_) | Record::Closed(_) => return Ok(()),
         Record::Release(release) => self::release(place, release)?,
-        Record::Deployment(deployment) => self::deployment(place, deployment)?,
+        Record::Deployment(deployment) => {
+            return deployments::write(transaction, place, deployment).await;
+        }
         Record::Review(event) => {
-            settle(connection, event).await?;
+            settle(transaction, event).await?;
             review(place, event)?
         }
         Record::Drill(drill) => self::drill(place, drill)?,
@@ -36,7 +39,10 @@ pub(super) async fn write(
         Record::Node(event) => node_event(place, "node", Some(event.at), event)?,
         Record::Recovery(recovery) => node_event(place, "recovery", recovery.at, recovery)?,
         Record::Uncounted(aggregate) => uncounted(place, aggregate),
-        Record::Access(_)
+        // Decisions are written many at a time, and governance is written above.
+        Record::Opened(_)
+        | Record::Closed(_)
+        | Record::Access(_)
         | Record::Erasure(_)
         | Record::Hold(_)
         | Record::Retirement(_)
@@ -45,24 +51,21 @@ pub(super) async fn write(
         | Record::DeploymentReview(_)
         | Record::Verification(_) => return Ok(()),
     };
-    statement
-        .execute(connection)
-        .await
-        .doing("write an event of the journal")?;
+    transaction.execute(statement).await?;
     Ok(())
 }
 
 /// Where in which journal a record stands.
 #[derive(Clone, Copy)]
-struct Place<'a> {
-    node: &'a NodeName,
-    sequence: u64,
+pub(super) struct Place<'a> {
+    pub(super) node: &'a NodeName,
+    pub(super) sequence: u64,
 }
 
 impl Place<'_> {
-    fn bind(self, sql: &'static str) -> Statement {
-        sqlx::query(sql)
-            .bind(self.node.as_str().to_owned())
+    pub(super) fn bind(self, sql: &'static str) -> Statement {
+        Statement::new(sql)
+            .bind(self.node.as_str())
             .bind(signed(self.sequence))
     }
 }
@@ -71,11 +74,11 @@ fn release(place: Place<'_>, release: &ReleaseRecord) -> Result<Statement, Store
     let statement = place
         .bind(
             "INSERT INTO releases (node, sequence, id, system, created_at, record)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT (id) DO UPDATE SET node = excluded.node, sequence = excluded.sequence,
                created_at = excluded.created_at, record = excluded.record
              WHERE (excluded.created_at, excluded.node, excluded.sequence)
-                 < (created_at, node, sequence)",
+                 < (releases.created_at, releases.node, releases.sequence)",
         )
         .bind(release.id.to_string())
         .bind(release.manifest.system.as_str().to_owned())
@@ -84,27 +87,11 @@ fn release(place: Place<'_>, release: &ReleaseRecord) -> Result<Statement, Store
     Ok(statement)
 }
 
-fn deployment(place: Place<'_>, deployment: &Deployment) -> Result<Statement, StoreError> {
-    let statement = place
-        .bind(
-            "INSERT INTO deployments (node, sequence, id, system, environment, release, at, record)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-             ON CONFLICT (id) DO NOTHING",
-        )
-        .bind(deployment.id.to_string())
-        .bind(deployment.system.as_str().to_owned())
-        .bind(deployment.environment.as_str().to_owned())
-        .bind(deployment.release.to_string())
-        .bind(deployment.at.as_micros())
-        .bind(write_json("deployment", deployment)?);
-    Ok(statement)
-}
-
 fn drill(place: Place<'_>, drill: &Drill) -> Result<Statement, StoreError> {
     let statement = place
         .bind(
             "INSERT INTO drills (node, sequence, id, system, environment, kind, passed, at, record)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
              ON CONFLICT (id) DO NOTHING",
         )
         .bind(drill.id.to_string())
@@ -122,7 +109,7 @@ fn runbook_run(place: Place<'_>, run: &RunbookRun) -> Result<Statement, StoreErr
         .bind(
             "INSERT INTO runbook_runs
                (node, sequence, id, system, environment, passed, at, record)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
              ON CONFLICT (id) DO NOTHING",
         )
         .bind(run.id.to_string())
@@ -137,27 +124,29 @@ fn runbook_run(place: Place<'_>, run: &RunbookRun) -> Result<Statement, StoreErr
 fn review(place: Place<'_>, event: &ReviewEvent) -> Result<Statement, StoreError> {
     let statement = place
         .bind(
-            "INSERT INTO review_events (node, sequence, review, event, at, record)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+            "INSERT INTO review_events (node, sequence, review, event, tenant, at, record)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)
              ON CONFLICT (review, event) DO UPDATE SET node = excluded.node,
                sequence = excluded.sequence, at = excluded.at, record = excluded.record
-             WHERE (excluded.at, excluded.node, excluded.sequence) < (at, node, sequence)",
+             WHERE (excluded.at, excluded.node, excluded.sequence) < (review_events.at, review_events.node, review_events.sequence)",
         )
         .bind(event.review.to_string())
         .bind(event_word(event.event))
+        .bind(event.tenant.as_str())
         .bind(event.at.as_micros())
         .bind(write_json("event of a review", event)?);
     Ok(statement)
 }
 
 /// The journal has the event: it no longer waits to be written there.
-async fn settle(connection: &mut SqliteConnection, event: &ReviewEvent) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM review_outbox WHERE review = ?1 AND event = ?2")
-        .bind(event.review.to_string())
-        .bind(event_word(event.event))
-        .execute(connection)
-        .await
-        .doing("settle an event of a review")?;
+async fn settle(transaction: &mut Transaction, event: &ReviewEvent) -> Result<(), StoreError> {
+    transaction
+        .execute(
+            Statement::new("DELETE FROM review_outbox WHERE review = $1 AND event = $2")
+                .bind(event.review.to_string())
+                .bind(event_word(event.event)),
+        )
+        .await?;
     Ok(())
 }
 
@@ -169,7 +158,7 @@ fn node_event(
 ) -> Result<Statement, StoreError> {
     let statement = place
         .bind(
-            "INSERT INTO node_events (node, sequence, type, at, record) VALUES (?1, ?2, ?3, ?4, ?5)
+            "INSERT INTO node_events (node, sequence, type, at, record) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (node, sequence) DO NOTHING",
         )
         .bind(kind)
@@ -182,7 +171,7 @@ fn uncounted(place: Place<'_>, aggregate: &Aggregate) -> Statement {
     place
         .bind(
             "INSERT INTO uncounted (node, sequence, system, code, count, from_at, to_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)
              ON CONFLICT (node, sequence) DO NOTHING",
         )
         .bind(

@@ -11,8 +11,8 @@ use plimsoll_core::Record;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::StoreError;
+use crate::projector::Projector;
 use crate::projector::feed::{Feed, RecordSource};
-use crate::projector::{BATCH_MAX, Projector};
 
 /// How often the journal is asked whether there is more. Asking costs one atomic load, and is cheaper
 /// than to be woken by each of thousands of commits.
@@ -94,6 +94,15 @@ enum Look {
     Broken,
 }
 
+/// What became of a batch.
+enum Applied {
+    All,
+    /// The database has lost what stood before the batch: it is to be read again.
+    Behind,
+    /// It was time to stop.
+    Cancelled,
+}
+
 impl Projector {
     /// Follows `feed` (the [`plimsoll_journal::Journal`]) until `cancel`: twenty times a second it
     /// applies what was committed meanwhile, and forgets what is no longer retained. After `cancel` it
@@ -108,20 +117,25 @@ impl Projector {
             at: self.store.clock.elapsed(),
         };
         while batches_left > 0 {
-            if cancel.is_cancelled() {
+            // Asked before the look: what was committed before the order to stop is seen by a look
+            // that began after it.
+            let is_stopping = cancel.is_cancelled();
+            if is_stopping {
                 batches_left -= 1;
             }
             let started = self.store.clock.elapsed();
-            match look(&mut source).await {
+            match look(&mut source, self.batch_max()).await {
                 Look::Records(batch) => {
-                    if !self.apply_until_done(&batch, &cancel).await {
-                        return;
+                    match self.apply_until_done(&batch, &cancel).await {
+                        Applied::All => {}
+                        Applied::Behind => source = self.begin(&*feed, &cancel).await,
+                        Applied::Cancelled => return,
                     }
                     let now = self.store.clock.elapsed();
                     let rate = growth.rate(feed.committed(), now);
                     pause(pace.rest(now.saturating_sub(started), rate), &cancel).await;
                 }
-                Look::Nothing | Look::Failed if cancel.is_cancelled() => return,
+                Look::Nothing | Look::Failed if is_stopping => return,
                 Look::Failed => pause(RETRY_MAX, &cancel).await,
                 Look::Nothing => {
                     self.forget(&*feed, &mut minimum).await;
@@ -158,18 +172,25 @@ impl Projector {
         }
     }
 
-    /// Whether the batch is in the tables; if not, it was time to stop.
-    async fn apply_until_done(&self, batch: &[(u64, Record)], cancel: &CancellationToken) -> bool {
+    /// Applies a batch, if need be after many tries.
+    async fn apply_until_done(
+        &self,
+        batch: &[(u64, Record)],
+        cancel: &CancellationToken,
+    ) -> Applied {
         let mut wait = RETRY_MIN;
         while let Err(error) = self.apply(batch).await {
             log(&error, wait);
+            if matches!(error, StoreError::Behind { .. }) {
+                return Applied::Behind;
+            }
             if cancel.is_cancelled() {
-                return false;
+                return Applied::Cancelled;
             }
             pause(wait, cancel).await;
             wait = (wait * 2).min(RETRY_MAX);
         }
-        true
+        Applied::All
     }
 
     /// Forgets what went from the journal since the last time.
@@ -189,12 +210,12 @@ impl Projector {
 }
 
 /// Reads a batch on a thread that may block.
-async fn look(slot: &mut Option<Box<dyn RecordSource>>) -> Look {
+async fn look(slot: &mut Option<Box<dyn RecordSource>>, most: usize) -> Look {
     let Some(mut source) = slot.take() else {
         return Look::Broken;
     };
     let reading = tokio::task::spawn_blocking(move || {
-        let batch = source.next_batch(BATCH_MAX);
+        let batch = source.next_batch(most);
         (source, batch)
     });
     match reading.await {

@@ -1,5 +1,4 @@
-//! What every backend of the ports must do. A backend joins by implementing [`Backend`] and naming
-//! itself to [`conformance!`].
+//! What the ports ask of every engine.
 
 use std::sync::Arc;
 
@@ -11,21 +10,25 @@ use plimsoll_store::{Cause, PayloadSource, ProjectedDecisions, Projector, Stored
 
 use crate::fixtures::{self, Fixture, answered, at, closed, review, tenant};
 
-/// A database behind the ports, empty at first.
-trait Backend: Sized {
-    async fn start() -> Self;
-    fn reviews(&self) -> Arc<dyn Reviews>;
-    fn decisions(&self, payloads: Arc<dyn PayloadSource>) -> Arc<dyn Decisions>;
-    async fn project(&self, records: Vec<(u64, Record)>);
+on_both_engines! {
+    a_review_reads_back_as_it_was_opened
+    opening_a_review_twice_keeps_the_first
+    a_review_is_another_tenants_secret
+    an_answered_review_stays_answered
+    a_review_that_expired_cannot_be_answered
+    of_two_that_close_one_wins
+    a_review_cannot_be_closed_as_open
+    open_reviews_come_soonest_due_first
+    a_decision_reads_back_as_it_was_closed
+    a_decision_is_another_tenants_secret
+    an_open_decision_is_there_without_an_outcome
+    a_payload_comes_from_where_it_lies
 }
 
-struct Sqlite(Fixture);
+/// A database behind the ports, empty at first.
+struct Backend(Fixture);
 
-impl Backend for Sqlite {
-    async fn start() -> Self {
-        Self(fixtures::fixture().await)
-    }
-
+impl Backend {
     fn reviews(&self) -> Arc<dyn Reviews> {
         Arc::new(StoredReviews::new(&self.0.store))
     }
@@ -35,36 +38,8 @@ impl Backend for Sqlite {
     }
 
     async fn project(&self, records: Vec<(u64, Record)>) {
-        Projector::new(&self.0.store, fixtures::node())
-            .apply(&records)
-            .await
-            .unwrap();
-    }
-}
-
-macro_rules! conformance {
-    ($backend:ident: $($contract:ident)*) => {
-        $(#[tokio::test]
-        async fn $contract() {
-            super::$contract(<super::$backend as super::Backend>::start().await).await;
-        })*
-    };
-}
-
-mod sqlite {
-    conformance! { Sqlite:
-        a_review_reads_back_as_it_was_opened
-        opening_a_review_twice_keeps_the_first
-        a_review_is_another_tenants_secret
-        an_answered_review_stays_answered
-        a_review_that_expired_cannot_be_answered
-        of_two_that_close_one_wins
-        a_review_cannot_be_closed_as_open
-        open_reviews_come_soonest_due_first
-        a_decision_reads_back_as_it_was_closed
-        a_decision_is_another_tenants_secret
-        an_open_decision_is_there_without_an_outcome
-        a_payload_comes_from_where_it_lies
+        let projector = Projector::new(&self.0.store, fixtures::node());
+        projector.apply(&records).await.unwrap();
     }
 }
 
@@ -72,7 +47,8 @@ fn not_found(result: Result<impl Sized, PortError>) -> bool {
     matches!(result, Err(PortError::NotFound("review")))
 }
 
-async fn a_review_reads_back_as_it_was_opened(backend: impl Backend) {
+async fn a_review_reads_back_as_it_was_opened() {
+    let backend = Backend(fixtures::fixture().await);
     let reviews = backend.reviews();
     let kept = review(7, "acme", 60);
     reviews.open(kept.clone()).await.unwrap();
@@ -86,7 +62,8 @@ async fn a_review_reads_back_as_it_was_opened(backend: impl Backend) {
     assert_eq!(reviews.of_decision(&acme, other).await.unwrap(), None);
 }
 
-async fn opening_a_review_twice_keeps_the_first(backend: impl Backend) {
+async fn opening_a_review_twice_keeps_the_first() {
+    let backend = Backend(fixtures::fixture().await);
     let reviews = backend.reviews();
     let kept = review(7, "acme", 60);
     reviews.open(kept.clone()).await.unwrap();
@@ -101,7 +78,8 @@ async fn opening_a_review_twice_keeps_the_first(backend: impl Backend) {
     );
 }
 
-async fn a_review_is_another_tenants_secret(backend: impl Backend) {
+async fn a_review_is_another_tenants_secret() {
+    let backend = Backend(fixtures::fixture().await);
     let reviews = backend.reviews();
     let kept = review(7, "acme", 60);
     reviews.open(kept.clone()).await.unwrap();
@@ -125,7 +103,8 @@ async fn a_review_is_another_tenants_secret(backend: impl Backend) {
     );
 }
 
-async fn an_answered_review_stays_answered(backend: impl Backend) {
+async fn an_answered_review_stays_answered() {
+    let backend = Backend(fixtures::fixture().await);
     let reviews = backend.reviews();
     let (acme, kept) = (tenant("acme"), review(7, "acme", 60));
     reviews.open(kept.clone()).await.unwrap();
@@ -143,7 +122,8 @@ async fn an_answered_review_stays_answered(backend: impl Backend) {
     assert!(reviews.list_open(None, 10).await.unwrap().is_empty());
 }
 
-async fn a_review_that_expired_cannot_be_answered(backend: impl Backend) {
+async fn a_review_that_expired_cannot_be_answered() {
+    let backend = Backend(fixtures::fixture().await);
     let reviews = backend.reviews();
     let (acme, kept) = (tenant("acme"), review(7, "acme", 60));
     reviews.open(kept.clone()).await.unwrap();
@@ -158,7 +138,8 @@ async fn a_review_that_expired_cannot_be_answered(backend: impl Backend) {
     );
 }
 
-async fn of_two_that_close_one_wins(backend: impl Backend) {
+async fn of_two_that_close_one_wins() {
+    let backend = Backend(fixtures::fixture().await);
     let reviews = backend.reviews();
     let acme = tenant("acme");
     for number in 0..20 {
@@ -174,7 +155,8 @@ async fn of_two_that_close_one_wins(backend: impl Backend) {
     }
 }
 
-async fn a_review_cannot_be_closed_as_open(backend: impl Backend) {
+async fn a_review_cannot_be_closed_as_open() {
+    let backend = Backend(fixtures::fixture().await);
     let reviews = backend.reviews();
     let kept = review(7, "acme", 60);
     reviews.open(kept.clone()).await.unwrap();
@@ -186,7 +168,8 @@ async fn a_review_cannot_be_closed_as_open(backend: impl Backend) {
     );
 }
 
-async fn open_reviews_come_soonest_due_first(backend: impl Backend) {
+async fn open_reviews_come_soonest_due_first() {
+    let backend = Backend(fixtures::fixture().await);
     let reviews = backend.reviews();
     for (number, name, due) in [(1, "acme", 300), (2, "other", 100), (3, "acme", 200)] {
         reviews.open(review(number, name, due)).await.unwrap();
@@ -209,7 +192,8 @@ async fn open_reviews_come_soonest_due_first(backend: impl Backend) {
     );
 }
 
-async fn a_decision_reads_back_as_it_was_closed(backend: impl Backend) {
+async fn a_decision_reads_back_as_it_was_closed() {
+    let backend = Backend(fixtures::fixture().await);
     let decisions = backend.decisions(Arc::new(NoPayloads));
     let kept = fixtures::decision(3, Outcome::Served);
     backend.project(vec![(0, closed(kept.clone()))]).await;
@@ -224,7 +208,8 @@ async fn a_decision_reads_back_as_it_was_closed(backend: impl Backend) {
     );
 }
 
-async fn a_decision_is_another_tenants_secret(backend: impl Backend) {
+async fn a_decision_is_another_tenants_secret() {
+    let backend = Backend(fixtures::fixture().await);
     let decisions = backend.decisions(Arc::new(OnePayload));
     let kept = with_payload(fixtures::decision(3, Outcome::Served));
     backend.project(vec![(0, closed(kept.clone()))]).await;
@@ -238,7 +223,8 @@ async fn a_decision_is_another_tenants_secret(backend: impl Backend) {
     );
 }
 
-async fn an_open_decision_is_there_without_an_outcome(backend: impl Backend) {
+async fn an_open_decision_is_there_without_an_outcome() {
+    let backend = Backend(fixtures::fixture().await);
     let decisions = backend.decisions(Arc::new(NoPayloads));
     let open = fixtures::open_decision(3);
     backend
@@ -250,7 +236,8 @@ async fn an_open_decision_is_there_without_an_outcome(backend: impl Backend) {
     );
 }
 
-async fn a_payload_comes_from_where_it_lies(backend: impl Backend) {
+async fn a_payload_comes_from_where_it_lies() {
+    let backend = Backend(fixtures::fixture().await);
     let kept = with_payload(fixtures::decision(3, Outcome::Served));
     let bare = fixtures::decision(4, Outcome::Served);
     backend

@@ -9,7 +9,14 @@ use crate::fixtures::{
     release_id, tenant,
 };
 
-#[tokio::test]
+on_both_engines! {
+    a_repeated_request_finds_the_decision_that_answered_it
+    a_filter_lets_through_what_it_says
+    a_filter_takes_callers_words_as_values_only
+    pages_follow_each_other_without_gap_or_overlap
+    a_decision_is_found_by_the_beginning_of_its_id
+}
+
 async fn a_repeated_request_finds_the_decision_that_answered_it() {
     let fixture = fixture().await;
     let key = Digest::of(b"order 17");
@@ -104,7 +111,6 @@ async fn numbers(store: &Store, filter: DecisionFilter) -> Vec<u64> {
         .collect()
 }
 
-#[tokio::test]
 async fn a_filter_lets_through_what_it_says() {
     let fixture = filled().await;
     let store = &fixture.store;
@@ -147,7 +153,6 @@ async fn a_filter_lets_through_what_it_says() {
     assert_eq!(numbers(store, DecisionFilter { kind, ..all() }).await, [2]);
 }
 
-#[tokio::test]
 async fn a_filter_takes_callers_words_as_values_only() {
     let fixture = filled().await;
     let store = &fixture.store;
@@ -186,7 +191,6 @@ async fn a_filter_takes_callers_words_as_values_only() {
     );
 }
 
-#[tokio::test]
 async fn pages_follow_each_other_without_gap_or_overlap() {
     let fixture = filled().await;
     let mut filter = DecisionFilter {
@@ -206,7 +210,6 @@ async fn pages_follow_each_other_without_gap_or_overlap() {
     assert_eq!(seen, [8, 7, 6, 5, 3, 2, 1]);
 }
 
-#[tokio::test]
 async fn a_decision_is_found_by_the_beginning_of_its_id() {
     let fixture = filled().await;
     let store = &fixture.store;

@@ -11,6 +11,13 @@ use crate::fixtures::{
     Fixture, at, closed, decision, fixture, node, numbered, open_decision, opened,
 };
 
+on_both_engines! {
+    csv_has_a_header_and_a_row_for_each_decision_in_order
+    parquet_says_the_same_with_types
+    an_export_of_nothing_is_a_file_without_rows
+    a_full_disk_is_an_error_and_no_panic
+}
+
 async fn filled(count: u64) -> Fixture {
     let fixture = fixture().await;
     let formula = Some("=HYPERLINK(\"x\"),\n\"y\"".to_owned());
@@ -29,7 +36,6 @@ async fn filled(count: u64) -> Fixture {
     fixture
 }
 
-#[tokio::test]
 async fn csv_has_a_header_and_a_row_for_each_decision_in_order() {
     let fixture = filled(4_321).await;
     let mut bytes = Vec::new();
@@ -60,7 +66,6 @@ async fn csv_has_a_header_and_a_row_for_each_decision_in_order() {
     assert!(times.is_sorted());
 }
 
-#[tokio::test]
 async fn parquet_says_the_same_with_types() {
     let fixture = filled(21_000).await;
     let mut bytes = Vec::new();
@@ -98,7 +103,6 @@ async fn parquet_says_the_same_with_types() {
     assert_eq!(fields["cost"].to_string(), "0.000190000000");
 }
 
-#[tokio::test]
 async fn an_export_of_nothing_is_a_file_without_rows() {
     let fixture = fixture().await;
     let (mut text, mut bytes) = (Vec::new(), Vec::new());
@@ -137,7 +141,6 @@ impl std::io::Write for Full {
     }
 }
 
-#[tokio::test]
 async fn a_full_disk_is_an_error_and_no_panic() {
     let fixture = filled(3_000).await;
     let filter = DecisionFilter::default();

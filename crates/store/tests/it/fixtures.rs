@@ -7,6 +7,8 @@ use plimsoll_core::decision::{
     AttemptReason, AttemptRecord, ControlRecord, Cost, CostBasis, PathStep, Protocol, StageTimes,
     Usage, Verdict,
 };
+use plimsoll_core::deployment::{Slot, Weight};
+use plimsoll_core::governance::{Access, Chosen, Erasure};
 use plimsoll_core::manifest::{
     BudgetSpec, CategoryPolicy, DeadlineSpec, ExpiryStep, Guards, InputSpec, MANIFEST_FORMAT,
     Manifest, MissingPolicy, Mode, OutputSpec, RetrySpec, StreamMode, UnknownFieldPolicy,
@@ -24,6 +26,9 @@ use plimsoll_core::{
 };
 use plimsoll_store::Store;
 
+use crate::engines::{Engine, engine};
+use crate::postgres::server::{Database, server};
+
 /// 14 March 2026, 09:02 in UTC.
 pub(crate) const START: Timestamp = Timestamp::from_micros(1_773_478_920_000_000);
 
@@ -37,9 +42,46 @@ pub(crate) struct Fixture {
     pub(crate) store: Store,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) folder: tempfile::TempDir,
+    database: Option<Database>,
 }
 
+impl Fixture {
+    /// The PostgreSQL database behind the store.
+    pub(crate) fn database(&self) -> &Database {
+        self.database
+            .as_ref()
+            .expect("this test runs on PostgreSQL")
+    }
+
+    /// The same, if there is one; else the store's file.
+    pub(crate) fn kept_in(&self) -> Result<&Database, &std::path::Path> {
+        self.database
+            .as_ref()
+            .ok_or_else(|| self.store.path().unwrap())
+    }
+}
+
+/// A database on the engine of the test that runs.
 pub(crate) async fn fixture() -> Fixture {
+    match engine() {
+        Engine::Sqlite => sqlite().await,
+        Engine::Postgres => postgres().await.expect("there is a server"),
+    }
+}
+
+/// A database on PostgreSQL; none, with a word about it, where there is no server.
+pub(crate) async fn postgres() -> Option<Fixture> {
+    let database = Database::create(&server()?).await;
+    let clock = Arc::new(ManualClock::at(at(86_400)));
+    Some(Fixture {
+        store: database.store(clock.clone()).await,
+        clock,
+        folder: tempfile::tempdir().unwrap(),
+        database: Some(database),
+    })
+}
+
+async fn sqlite() -> Fixture {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::at(at(86_400)));
     let store = Store::open(folder.path().join("plimsoll.db"), clock.clone())
@@ -49,6 +91,7 @@ pub(crate) async fn fixture() -> Fixture {
         store,
         clock,
         folder,
+        database: None,
     }
 }
 
@@ -242,7 +285,12 @@ pub(crate) fn release(name: &str, created_at: Timestamp) -> Record {
 }
 
 pub(crate) fn deployment(number: u64, release: &str, at: Timestamp) -> Record {
-    Record::Deployment(Box::new(Deployment {
+    Record::Deployment(Box::new(deployed(number, release, at)))
+}
+
+/// A deployment of the stable slot, by a reload.
+pub(crate) fn deployed(number: u64, release: &str, at: Timestamp) -> Deployment {
+    Deployment {
         id: DeploymentId::from_bytes(id_bytes(number)),
         system: system(),
         environment: environment(),
@@ -256,13 +304,49 @@ pub(crate) fn deployment(number: u64, release: &str, at: Timestamp) -> Record {
         binary_version: "0.1.0".to_owned(),
         prices: None,
         eval_sets: [].into(),
-        slot: plimsoll_core::deployment::Slot::Stable,
+        slot: Slot::Stable,
         note: None,
         rollback_of: None,
         break_glass: false,
         workspace: None,
         binary: None,
-    }))
+    }
+}
+
+pub(crate) fn canary(basis_points: u16) -> Slot {
+    let weight = Weight::new(basis_points).unwrap();
+    Slot::Canary { weight }
+}
+
+pub(crate) fn event_id(number: u64) -> EventId {
+    EventId::from_bytes(id_bytes(number))
+}
+
+/// An erasure of the decisions with these numbers.
+pub(crate) fn erasure(number: u64, decisions: &[u64], at: Timestamp) -> Erasure {
+    let decisions = decisions.iter().map(|of| id_bytes(*of));
+    Erasure {
+        id: event_id(number),
+        request: event_id(number),
+        decisions: decisions.map(DecisionId::from_bytes).collect(),
+        chosen: Chosen::Decision,
+        basis: "GDPR Art. 17(1)(b)".to_owned(),
+        reason: None,
+        actor: "ana".to_owned(),
+        at,
+    }
+}
+
+pub(crate) fn access(number: u64, decision: u64, actor: &str, tenant_name: &str) -> Access {
+    Access {
+        id: event_id(number),
+        decision: DecisionId::from_bytes(id_bytes(decision)),
+        tenant: tenant(tenant_name),
+        actor: actor.to_owned(),
+        purpose: "complaint 17".to_owned(),
+        through: "explain".to_owned(),
+        at: at(number),
+    }
 }
 
 pub(crate) fn drill(number: u64, kind: FailureKind, passed: bool, at: Timestamp) -> Record {

@@ -2,13 +2,23 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
+#[macro_use]
+mod engines;
+
+mod backup;
 mod bar;
 mod conformance;
 mod decisions;
+mod deployments;
+mod erasure;
 mod export;
 mod fixtures;
+mod governance;
 mod migrations;
+mod nodes;
 mod opening;
+mod postgres;
 mod projection;
 mod releases;
 mod reviews;
+mod rollups;

@@ -17,7 +17,7 @@ async fn what_was_written_is_there_after_opening_again() {
         .await
         .unwrap();
     fixture.store.close().await;
-    let again = Store::open(fixture.store.path(), fixture.clock.clone())
+    let again = Store::open(fixture.store.path().unwrap(), fixture.clock.clone())
         .await
         .unwrap();
     assert_eq!(again.decision(kept.id).await.unwrap(), Some(kept));
@@ -28,7 +28,7 @@ async fn what_was_written_is_there_after_opening_again() {
 async fn a_reader_sees_what_the_server_writes_and_writes_nothing() {
     let fixture = fixture().await;
     let clock = Arc::new(SystemClock::new());
-    let reader = Store::open_read_only(fixture.store.path(), clock)
+    let reader = Store::open_read_only(fixture.store.path().unwrap(), clock)
         .await
         .unwrap();
     let kept = decision(1, Outcome::Served);
@@ -62,7 +62,7 @@ async fn a_missing_database_says_what_to_do() {
 async fn a_database_of_a_newer_version_is_refused_and_left_alone() {
     let fixture = fixture().await;
     fixture.store.close().await;
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(fixture.store.path());
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(fixture.store.path().unwrap());
     let mut connection = options.connect().await.unwrap();
     sqlx::query("INSERT INTO migrations VALUES (?1, 'from the future', 0)")
         .bind(SCHEMA + 1)
@@ -70,7 +70,7 @@ async fn a_database_of_a_newer_version_is_refused_and_left_alone() {
         .await
         .unwrap();
     connection.close().await.unwrap();
-    let path = fixture.store.path();
+    let path = fixture.store.path().unwrap();
     for error in [
         Store::open(path, fixture.clock.clone()).await.unwrap_err(),
         Store::open_read_only(path, fixture.clock.clone())

@@ -8,7 +8,14 @@ use crate::fixtures::{
     system,
 };
 
-#[tokio::test]
+on_both_engines! {
+    the_current_deployment_is_the_last_in_the_journal_whatever_the_clock_said
+    a_release_is_deployed_since_the_first_event_of_its_unbroken_run
+    what_was_deployed_can_be_named_by_date
+    a_release_is_found_by_the_beginning_of_its_digest
+    releases_in_use_tell_which_are_known
+}
+
 async fn the_current_deployment_is_the_last_in_the_journal_whatever_the_clock_said() {
     let fixture = fixture().await;
     let store = &fixture.store;
@@ -35,7 +42,6 @@ async fn the_current_deployment_is_the_last_in_the_journal_whatever_the_clock_sa
     assert_eq!(current.release, release_id("two"));
 }
 
-#[tokio::test]
 async fn a_release_is_deployed_since_the_first_event_of_its_unbroken_run() {
     let fixture = fixture().await;
     let store = &fixture.store;
@@ -55,7 +61,6 @@ async fn a_release_is_deployed_since_the_first_event_of_its_unbroken_run() {
     assert_eq!(deployed.since, at(30));
 }
 
-#[tokio::test]
 async fn what_was_deployed_can_be_named_by_date() {
     let fixture = fixture().await;
     let store = &fixture.store;
@@ -70,7 +75,6 @@ async fn what_was_deployed_can_be_named_by_date() {
     assert_eq!(store.deployments(&system, None, 10).await.unwrap().len(), 2);
 }
 
-#[tokio::test]
 async fn a_release_is_found_by_the_beginning_of_its_digest() {
     let fixture = fixture().await;
     let store = &fixture.store;
@@ -89,7 +93,6 @@ async fn a_release_is_found_by_the_beginning_of_its_digest() {
     );
 }
 
-#[tokio::test]
 async fn releases_in_use_tell_which_are_known() {
     let fixture = fixture().await;
     let store = &fixture.store;

@@ -6,7 +6,12 @@ use plimsoll_store::{Projector, StoreError, StoredReviews};
 
 use crate::fixtures::{answered, at, fixture, node, review, review_event, tenant};
 
-#[tokio::test]
+on_both_engines! {
+    each_change_leaves_an_event_until_the_journal_has_it
+    a_review_is_found_by_the_beginning_of_its_id
+    closed_reviews_are_forgotten_and_open_ones_are_not
+}
+
 async fn each_change_leaves_an_event_until_the_journal_has_it() {
     let fixture = fixture().await;
     let store = &fixture.store;
@@ -56,7 +61,6 @@ async fn each_change_leaves_an_event_until_the_journal_has_it() {
     assert_eq!(store.review_events(kept.id).await.unwrap().len(), 2);
 }
 
-#[tokio::test]
 async fn a_review_is_found_by_the_beginning_of_its_id() {
     let fixture = fixture().await;
     let store = &fixture.store;
@@ -76,7 +80,6 @@ async fn a_review_is_found_by_the_beginning_of_its_id() {
     );
 }
 
-#[tokio::test]
 async fn closed_reviews_are_forgotten_and_open_ones_are_not() {
     let fixture = fixture().await;
     let store = &fixture.store;

@@ -1,6 +1,7 @@
 //! The forms of what a system does when things go wrong, and of what it is held to.
 
 use super::super::Absent::{Default, Means, Required};
+use super::super::roles::ROLES;
 use super::super::{Form, TableForm, field};
 use super::table;
 
@@ -180,15 +181,41 @@ pub(super) static REVIEW: TableForm = table(
 
 pub(super) static RELEASE: TableForm = table(
     "How a new release comes into use.",
-    &[field(
-        "deploy",
-        Form::Choice(&[
-            ("on_reload", "on reload and start, at once"),
-            ("on_approval", "when somebody says so"),
-        ]),
-        Means("by the stakes: high is `on_approval`"),
-        "Whether a new release deploys itself. A system's first release always does.",
-    )],
+    &[
+        field(
+            "deploy",
+            Form::Choice(&[
+                ("on_reload", "on reload and start, at once"),
+                ("on_approval", "when somebody says so"),
+            ]),
+            Means("by the stakes: high is `on_approval`"),
+            "Whether a new release deploys itself. A system's first release always does.",
+        ),
+        field(
+            "approvals",
+            Form::Table(&APPROVALS),
+            Means("by the stakes: high asks for one, by an approver"),
+            "Who must approve a release before somebody deploys it.",
+        ),
+    ],
+);
+
+static APPROVALS: TableForm = table(
+    "Who must approve a release: so many people in one role, none of them its author nor the one who deploys it.",
+    &[
+        field(
+            "count",
+            Form::Whole { min: 0, max: 10 },
+            Means("by the stakes: 0, 0, 1"),
+            "How many must approve. High stakes ask for at least one.",
+        ),
+        field(
+            "role",
+            Form::Choice(ROLES),
+            Default("\"approver\""),
+            "In which role they must.",
+        ),
+    ],
 );
 
 pub(super) static BAR: TableForm = table(

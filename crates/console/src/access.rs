@@ -1,0 +1,219 @@
+//! Who asks, as their token says, and whether they may.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use parking_lot::RwLock;
+use plimsoll_core::{Code, Digest, Secret};
+use plimsoll_spec::{Operator, Role};
+use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
+
+use crate::error::{ACTOR_TAKEN, ApiError, ROLE_MISSING};
+
+/// The longest name that somebody may say they act under, in bytes.
+const ACTOR_BYTES_MAX: usize = 128;
+
+/// The digest of a token: digests have one length, so comparing them tells nothing of it.
+#[derive(Clone, Copy, Debug)]
+pub struct OperatorToken(Digest);
+
+impl OperatorToken {
+    /// The token that somebody must show.
+    pub fn new(token: &Secret) -> Self {
+        Self(Digest::of(token.expose().as_bytes()))
+    }
+
+    fn is(&self, shown: &Digest) -> Choice {
+        shown.as_bytes().ct_eq(self.0.as_bytes())
+    }
+}
+
+/// Everybody who may ask: the owner, whose token may do everything, and the named operators.
+#[derive(Clone, Debug)]
+pub struct Operators {
+    owner: OperatorToken,
+    named: Arc<RwLock<Arc<[Named]>>>,
+}
+
+/// A named operator.
+#[derive(Debug)]
+struct Named {
+    name: String,
+    token: OperatorToken,
+    roles: BTreeSet<Role>,
+}
+
+impl Operators {
+    /// The owner, and the operators that the workspace names.
+    pub fn new(owner: OperatorToken, named: &[Operator]) -> Self {
+        Self {
+            owner,
+            named: Arc::new(RwLock::new(digests(named))),
+        }
+    }
+
+    /// From now on, the workspace names these: whoever is not among them is known no longer.
+    pub fn replace(&self, named: &[Operator]) {
+        *self.named.write() = digests(named);
+    }
+
+    /// Who shows their token in these headers. All tokens are compared, each in constant time, so that
+    /// how long it takes tells neither how much of a token was right nor whose it is.
+    fn identify(&self, headers: &HeaderMap) -> Option<Caller> {
+        let shown = Digest::of(bearer(headers)?.as_bytes());
+        let named = Arc::clone(&self.named.read());
+        // 0 is nobody, 1 the owner, and from 2 on the named, who come before the owner: whoever gave
+        // somebody the owner's own token meant to give them less.
+        let mut found = 0_u32;
+        found.conditional_assign(&1, self.owner.is(&shown));
+        for (place, operator) in (2..).zip(named.iter()) {
+            found.conditional_assign(&place, operator.token.is(&shown));
+        }
+        match found {
+            0 => None,
+            1 => Some(Caller::Owner(named)),
+            place => Some(Caller::Named(named, place as usize - 2)),
+        }
+    }
+}
+
+impl From<OperatorToken> for Operators {
+    /// The owner alone.
+    fn from(owner: OperatorToken) -> Self {
+        Self::new(owner, &[])
+    }
+}
+
+fn digests(named: &[Operator]) -> Arc<[Named]> {
+    let digest = |operator: &Operator| Named {
+        name: operator.name.clone(),
+        token: OperatorToken::new(&operator.token),
+        roles: operator.roles.clone(),
+    };
+    named.iter().map(digest).collect()
+}
+
+/// Whose token was shown.
+enum Caller {
+    /// The owner's, and whose names are taken.
+    Owner(Arc<[Named]>),
+    /// That of the operator in this place.
+    Named(Arc<[Named]>, usize),
+}
+
+impl Caller {
+    /// Who acts. A named operator acts as themselves, whatever `plimsoll-actor` says; the owner acts as
+    /// whoever they say, but for those who can speak for themselves.
+    fn actor(self, headers: &HeaderMap) -> Result<Actor, ApiError> {
+        match self {
+            Self::Named(named, place) => Ok(Actor {
+                name: named[place].name.clone(),
+                roles: named[place].roles.clone(),
+                is_owner: false,
+            }),
+            Self::Owner(named) => {
+                let name = said(headers)?;
+                if named.iter().any(|operator| operator.name == name) {
+                    let message = format!("`{name}` has a token: nobody else acts under that name");
+                    let hint =
+                        "show that operator's own token, or name somebody else in `plimsoll-actor`";
+                    return Err(ApiError::own(ACTOR_TAKEN, message).hint(hint));
+                }
+                Ok(Actor {
+                    name,
+                    roles: Role::ALL.into(),
+                    is_owner: true,
+                })
+            }
+        }
+    }
+}
+
+/// Who acts.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Actor {
+    /// What records call them.
+    pub name: String,
+    /// What they may do.
+    pub roles: BTreeSet<Role>,
+    /// Whether they showed the owner's token: then the name is what they say, and nobody vouches for it.
+    pub is_owner: bool,
+}
+
+impl Actor {
+    /// Refuses, unless they have one of these roles; with none of them, everybody may.
+    ///
+    /// # Errors
+    /// With `role_missing`.
+    pub fn require(&self, roles: &[Role]) -> Result<(), ApiError> {
+        if roles.is_empty() || roles.iter().any(|role| self.roles.contains(role)) {
+            return Ok(());
+        }
+        let words = |roles: &mut dyn Iterator<Item = &Role>| {
+            let words: Vec<&str> = roles.map(|role| role.as_str()).collect();
+            words.join(", ")
+        };
+        let (needed, has) = (words(&mut roles.iter()), words(&mut self.roles.iter()));
+        let message = format!(
+            "`{}` may not do this: it takes one of the roles {needed}",
+            self.name
+        );
+        let hint = format!(
+            "the roles of `{}` are {has}; `[operators.{}]` in plimsoll.toml gives them",
+            self.name, self.name
+        );
+        Err(ApiError::own(ROLE_MISSING, message).hint(hint))
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return None;
+    };
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then(|| token.trim_start())
+}
+
+/// Who the owner says that they are.
+fn said(headers: &HeaderMap) -> Result<String, ApiError> {
+    let Some(value) = headers.get("plimsoll-actor") else {
+        return Ok("operator".to_owned());
+    };
+    let text = value.to_str().unwrap_or_default().trim();
+    let fits =
+        !text.is_empty() && text.len() <= ACTOR_BYTES_MAX && !text.chars().any(char::is_control);
+    let unfit = "header `plimsoll-actor` is not a name of 1 to 128 printable ASCII characters";
+    fits.then(|| text.to_owned())
+        .ok_or_else(|| ApiError::unfit(unfit))
+}
+
+/// Who is let through to a route.
+#[derive(Clone)]
+pub(crate) struct Gate {
+    pub(crate) operators: Operators,
+    pub(crate) roles: &'static [Role],
+}
+
+/// Lets through who shows a token and has a role that the route takes, and says who it is.
+pub(crate) async fn require(
+    State(gate): State<Gate>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let caller = gate.operators.identify(request.headers()).ok_or_else(|| {
+        let hint = "send `Authorization: Bearer …` with your own token, or with what is in `operator.token` of the data folder";
+        ApiError::of(Code::Unauthenticated, "the operator's token is missing or wrong").hint(hint)
+    })?;
+    let actor = caller.actor(request.headers())?;
+    actor.require(gate.roles)?;
+    request.extensions_mut().insert(actor);
+    Ok(next.run(request).await)
+}

@@ -1,0 +1,88 @@
+//! The schemas of what is answered about releases, deployments and records.
+
+use serde_json::{Value, json};
+
+use super::{flag, list, maybe, maybe_whole, object, or_null, reference, text, whole};
+
+pub(super) fn releases() -> Value {
+    let any = || json!({});
+    let rule = object(json!({"count": whole(), "role": text()}));
+    let canary = object(json!({
+        "release": text(), "weight": whole(), "first": text(), "deployment": reference("Deployment"),
+    }));
+    let place = object(json!({
+        "deployment": text(), "node": text(), "sequence": whole(), "proof": maybe(),
+    }));
+    let deployment = || or_null(reference("Deployment"));
+    let blobs = json!({"type": "object", "additionalProperties": {
+        "type": "string", "contentEncoding": "base64",
+    }});
+    json!({
+        "Release": object(json!({
+            "id": text(), "manifest": {"type": "object"}, "created_at": whole(), "author": text(),
+            "note": maybe(), "parent": maybe(),
+        })),
+        "ReleaseBundle": object(json!({"release": reference("Release"), "blobs": blobs})),
+        "Approval": object(json!({
+            "id": text(), "system": text(), "environment": text(), "release": text(), "actor": text(),
+            "role": text(), "note": maybe(), "at": whole(),
+        })),
+        "Approvals": object(json!({
+            "release": text(), "system": text(), "environment": text(), "author": text(),
+            "rule": rule, "given": list(reference("Approval")), "counted": whole(),
+        })),
+        "Deployment": object(json!({
+            "id": text(), "system": text(), "environment": text(), "slot": any(), "release": text(),
+            "cause": text(), "actor": text(), "reason": maybe(), "approvals": list(text()),
+            "at": whole(), "node": text(),
+        })),
+        "DeploymentReview": object(json!({
+            "id": text(), "deployment": text(), "system": text(), "actor": text(),
+            "justified": flag(), "note": text(), "at": whole(),
+        })),
+        "Standing": object(json!({
+            "system": text(), "environment": text(), "stable": deployment(), "canary": or_null(canary),
+            "halt": deployment(), "halted": maybe(),
+        })),
+        "AsOf": object(json!({
+            "at": whole(), "standing": reference("Standing"), "places": list(place),
+        })),
+    })
+}
+
+pub(super) fn records() -> Value {
+    let any = || json!({});
+    let payload = object(json!({"input": any(), "output": any()}));
+    json!({
+        "Payload": object(json!({
+            "decision": text(), "access": maybe(), "payload": or_null(payload),
+        })),
+        "Proof": object(json!({
+            "decision": text(), "node": text(), "sequence": whole(), "proof": text(),
+        })),
+        "AuditStatus": object(json!({
+            "enabled": flag(), "node": text(), "origin": maybe(), "key": maybe(), "size": whole(),
+            "root": maybe(), "checkpoint_at": maybe_whole(), "behind": whole(), "defect": maybe(),
+            "copy_failing": maybe(), "last_verification": or_null(reference("Verification")),
+        })),
+        "Checkpoint": object(json!({
+            "origin": text(), "size": whole(), "root": text(), "note": text(),
+        })),
+        "Access": object(json!({
+            "id": text(), "decision": text(), "tenant": text(), "actor": text(), "purpose": text(),
+            "through": text(), "at": whole(),
+        })),
+        "ErasureReport": object(json!({
+            "request": maybe(), "dry_run": flag(), "chosen": text(), "decisions": whole(),
+            "payloads": whole(), "elsewhere": whole(), "empty": whole(),
+        })),
+        "Hold": object(json!({
+            "id": text(), "hold": text(), "change": text(), "kind": text(),
+            "covers": {"type": "object"}, "reason": text(), "actor": text(), "at": whole(),
+        })),
+        "Verification": object(json!({
+            "id": text(), "node": text(), "size": whole(), "root": text(), "intact": whole(),
+            "gone": whole(), "faults": whole(), "passed": flag(), "actor": text(), "at": whole(),
+        })),
+    })
+}

@@ -1,0 +1,70 @@
+//! The schemas of what is asked.
+
+use plimsoll_core::FailureKind;
+use serde_json::{Value, json};
+
+use super::{flag, list, maybe, maybe_whole, object, text, whole};
+
+/// A body: these members must be there, these may be, and no others.
+fn body(required: Value, optional: Value) -> Value {
+    let names: Vec<String> = required
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name.clone())
+        .collect();
+    let mut properties = required;
+    if let (Value::Object(all), Value::Object(more)) = (&mut properties, optional) {
+        all.extend(more);
+    }
+    json!({
+        "type": "object", "required": names, "additionalProperties": false, "properties": properties,
+    })
+}
+
+pub(super) fn schemas() -> Value {
+    let steps = json!({"type": "array", "maxItems": 500, "items": object(json!({
+        "title": text(), "worked": flag(), "note": maybe(),
+    }))});
+    let kinds = FailureKind::ALL.iter().map(|kind| json!(kind.as_str()));
+    let kinds: Vec<Value> = kinds.chain([Value::Null]).collect();
+    let answer = json!({"description": "In the shape of the system's output."});
+    let reason = || body(json!({"reason": text()}), json!({}));
+    json!({
+        "ReviewAnswer": body(json!({"answer": answer}), json!({"note": maybe()})),
+        "DrillRequest": body(json!({}), json!({"kind": {"enum": kinds}})),
+        "RunbookRunRequest": body(
+            json!({"runbook": text(), "started_at": whole(), "steps": steps}), json!({}),
+        ),
+        "ReleaseRequest": body(json!({"note": text()}), json!({"author": maybe()})),
+        "ApprovalRequest": body(json!({}), json!({"note": maybe()})),
+        "DeploymentRequest": body(json!({"release": text()}), json!({
+            "slot": slot(), "reason": maybe(), "note": maybe(), "break_glass": flag(),
+        })),
+        "RollbackRequest": body(json!({"reason": text()}), json!({"to": maybe()})),
+        "InterventionRequest": reason(),
+        "DeploymentReviewRequest": body(json!({"justified": flag(), "note": text()}), json!({})),
+        "CheckpointRequest": body(json!({}), json!({"leaves": maybe_whole()})),
+        "ErasureRequest": body(json!({"basis": text()}), json!({
+            "subject": maybe(), "tenant": maybe(), "decisions": list(text()), "reason": maybe(),
+            "dry_run": flag(),
+        })),
+        "HoldRequest": body(json!({"kind": {"enum": ["legal", "freeze"]}, "reason": text()}), json!({
+            "system": maybe(), "decision": maybe(), "subject": maybe(), "since": maybe_whole(),
+            "until": maybe_whole(),
+        })),
+        "LiftRequest": reason(),
+        "VerificationRequest": body(json!({
+            "size": whole(), "root": text(), "intact": whole(), "gone": whole(), "faults": whole(),
+        }), json!({})),
+    })
+}
+
+/// A slot that a deployment may point.
+fn slot() -> Value {
+    let weight = json!({"type": "integer", "minimum": 0, "maximum": 10_000});
+    json!({"oneOf": [
+        {"const": "stable"},
+        body(json!({"canary": body(json!({"weight": weight}), json!({}))}), json!({})),
+    ]})
+}

@@ -1,0 +1,413 @@
+//! The table of routes. A route that is not in it does not exist; its row says who may ask.
+
+use axum::routing::{get, post};
+use plimsoll_spec::Role;
+
+use crate::route::{Parameter, Route, Shape};
+use crate::{audit, decisions, deployments, health, openapi, releases, reviews, systems};
+
+const SYSTEM: Parameter = Parameter::path("system", "The system's name.");
+const ID: Parameter = Parameter::path("id", "The id, or the beginning of it.");
+const LIMIT: Parameter =
+    Parameter::query("limit", "At most so many, up to 1000. Default: 50.").of("integer");
+
+/// Who changes what a node does.
+const OPERATOR: &[Role] = &[Role::Operator];
+/// Who answers reviews.
+const ANSWERING: &[Role] = &[Role::Operator, Role::Reviewer];
+/// Who reads inputs and outputs; each time is recorded.
+const READING: &[Role] = &[Role::Operator, Role::Reviewer, Role::Auditor];
+/// Who reads the audit log, and says that it was checked.
+const AUDITING: &[Role] = &[Role::Operator, Role::Auditor];
+/// Who looks at what was deployed without approvals.
+const LOOKING_BACK: &[Role] = &[Role::Approver, Role::Auditor];
+
+/// Every route, in the order of the reference.
+pub const ROUTES: &[Route] = &[
+    // Open to whoever reaches the listener.
+    Route::new(
+        ("GET", "/healthz"),
+        "health",
+        "Whether the process answers.",
+        || get(health::health),
+    )
+    .open(),
+    Route::new(
+        ("GET", "/readyz"),
+        "readiness",
+        "Whether the node can serve, and what stands in the way.",
+        || get(health::readiness),
+    )
+    .open()
+    .gives(Shape::One("Readiness")),
+    Route::new(
+        ("GET", "/metrics"),
+        "metrics",
+        "Figures in Prometheus' text format.",
+        || get(health::metrics),
+    )
+    .open(),
+    // Systems.
+    Route::new(
+        ("GET", "/api/v1/systems"),
+        "listSystems",
+        "The systems of this node.",
+        || get(systems::list),
+    )
+    .gives(Shape::List("systems", "System")),
+    Route::new(
+        ("GET", "/api/v1/systems/{system}/bar"),
+        "getBar",
+        "A system held against the bar.",
+        || get(systems::bar),
+    )
+    .takes(&[SYSTEM])
+    .gives(Shape::One("Bar")),
+    Route::new(
+        ("POST", "/api/v1/systems/{system}/drills"),
+        "runDrills",
+        "Causes a failure, or one of each kind, and tells what happened.",
+        || post(systems::drill),
+    )
+    .by(OPERATOR)
+    .takes(&[SYSTEM])
+    .reads("DrillRequest")
+    .gives(Shape::List("drills", "Drill")),
+    Route::new(
+        ("GET", "/api/v1/systems/{system}/runbook"),
+        "getRunbook",
+        "The runbook, step by step.",
+        || get(systems::runbook),
+    )
+    .takes(&[SYSTEM])
+    .gives(Shape::One("Runbook")),
+    Route::new(
+        ("POST", "/api/v1/systems/{system}/runbook-runs"),
+        "recordRunbookRun",
+        "Records that somebody walked through the runbook.",
+        || post(systems::record_runbook_run),
+    )
+    .by(OPERATOR)
+    .takes(&[SYSTEM])
+    .reads("RunbookRunRequest")
+    .gives(Shape::One("RunbookRun")),
+    // What stands where.
+    Route::new(
+        ("GET", "/api/v1/systems/{system}/standing"),
+        "getStanding",
+        "What stands in the slots of a system.",
+        || get(deployments::standing),
+    )
+    .takes(&[SYSTEM])
+    .gives(Shape::One("Standing")),
+    Route::new(
+        ("GET", "/api/v1/systems/{system}/as-of"),
+        "getAsOf",
+        "What stood in the slots of a system at a time, and where that is written.",
+        || get(deployments::as_of),
+    )
+    .takes(&[SYSTEM,Parameter::query("at", "When: RFC 3339, or a date or time of day in UTC. It must be given."),Parameter::query("environment", "Where. Default: the environment of this node.")])
+    .gives(Shape::One("AsOf")),
+    Route::new(
+        ("POST", "/api/v1/systems/{system}/deployments"),
+        "deploy",
+        "Points a slot of the system at a release: the stable one, or a canary with its share.",
+        || post(deployments::deploy),
+    )
+    .by(OPERATOR)
+    .takes(&[SYSTEM])
+    .reads("DeploymentRequest")
+    .gives(Shape::One("Deployment")),
+    Route::new(
+        ("POST", "/api/v1/systems/{system}/rollback"),
+        "rollBack",
+        "Points the stable slot back at the release before, or at the one that is named.",
+        || post(deployments::roll_back),
+    )
+    .by(OPERATOR)
+    .takes(&[SYSTEM])
+    .reads("RollbackRequest")
+    .gives(Shape::One("Deployment")),
+    Route::new(
+        ("POST", "/api/v1/systems/{system}/halt"),
+        "halt",
+        "No model of the system is asked any more, on every node.",
+        || post(deployments::halt),
+    )
+    .by(OPERATOR)
+    .takes(&[SYSTEM])
+    .reads("InterventionRequest")
+    .gives(Shape::One("Deployment")),
+    Route::new(
+        ("POST", "/api/v1/systems/{system}/fallback"),
+        "fallBack",
+        "The primary model of the system is asked no more, on every node.",
+        || post(deployments::fall_back),
+    )
+    .by(OPERATOR)
+    .takes(&[SYSTEM])
+    .reads("InterventionRequest")
+    .gives(Shape::One("Deployment")),
+    Route::new(
+        ("POST", "/api/v1/systems/{system}/resume"),
+        "resume",
+        "The system goes on as usual, on every node.",
+        || post(deployments::resume),
+    )
+    .by(OPERATOR)
+    .takes(&[SYSTEM])
+    .reads("InterventionRequest")
+    .gives(Shape::One("Deployment")),
+    Route::new(
+        ("POST", "/api/v1/deployments/{id}/review"),
+        "reviewDeployment",
+        "Records what somebody says of a deployment that overrode its approvals.",
+        || post(deployments::review),
+    )
+    .by(LOOKING_BACK)
+    .takes(&[ID])
+    .reads("DeploymentReviewRequest")
+    .gives(Shape::One("DeploymentReview")),
+    // Decisions.
+    Route::new(
+        ("GET", "/api/v1/decisions"),
+        "listDecisions",
+        "Decisions, the latest first.",
+        || get(decisions::list),
+    )
+    .takes(&[
+        Parameter::query("system", "Of this system."),
+        Parameter::query(
+            "outcome",
+            "That ended like this; `open` for those that did not end yet.",
+        ),
+        Parameter::query("kind", "Whose first failure was of this kind."),
+        Parameter::query(
+            "since",
+            "Opened at this time (RFC 3339, or a date) or later.",
+        ),
+        Parameter::query("until", "Opened before this time."),
+        Parameter::query(
+            "release",
+            "That this release answered: its id, or the beginning of it.",
+        ),
+        Parameter::query("tenant", "Of this tenant."),
+        Parameter::query("drills", "Decisions of drills too. Default: false.").of("boolean"),
+        LIMIT,
+        Parameter::query(
+            "before",
+            "For the next page: the id of the last decision of this one.",
+        ),
+    ])
+    .gives(Shape::List("decisions", "Decision")),
+    Route::new(
+        ("GET", "/api/v1/decisions/{id}"),
+        "getDecision",
+        "One decision.",
+        || get(decisions::show),
+    )
+    .takes(&[ID])
+    .gives(Shape::One("Decision")),
+    Route::new(
+        ("GET", "/api/v1/decisions/{id}/payload"),
+        "getPayload",
+        "What is kept of the input and output of a decision. That it was read is recorded before.",
+        || get(decisions::payload),
+    )
+    .by(READING)
+    .takes(&[ID,Parameter::query("purpose", "What it is read for. It must be given."),Parameter::query("through", "How: `explain`, `replay` or `export`. Default: explain.")])
+    .gives(Shape::One("Payload")),
+    Route::new(
+        ("GET", "/api/v1/decisions/{id}/proof"),
+        "getProof",
+        "The proof that the record of a decision is in the audit log.",
+        || get(decisions::proof),
+    )
+    .by(AUDITING)
+    .takes(&[ID])
+    .gives(Shape::One("Proof")),
+    // Reviews.
+    Route::new(
+        ("GET", "/api/v1/reviews"),
+        "listReviews",
+        "Open reviews, the soonest due first, without what was asked.",
+        || get(reviews::list),
+    )
+    .takes(&[
+        Parameter::query("queue", "Of this queue."),
+        Parameter::query("system", "Of this system."),
+        LIMIT,
+    ])
+    .gives(Shape::List("reviews", "Review")),
+    Route::new(
+        ("GET", "/api/v1/reviews/{id}"),
+        "getReview",
+        "One review with what was asked. That it was read is recorded before.",
+        || get(reviews::show),
+    )
+    .by(READING)
+    .takes(&[
+        ID,
+        Parameter::query("purpose", "What it is read for. Default: review."),
+    ])
+    .gives(Shape::One("Review")),
+    Route::new(
+        ("POST", "/api/v1/reviews/{id}/answer"),
+        "answerReview",
+        "Answers an open review and closes its decision.",
+        || post(reviews::answer),
+    )
+    .by(ANSWERING)
+    .takes(&[ID])
+    .reads("ReviewAnswer")
+    .gives(Shape::One("Decision")),
+    // Releases.
+    Route::new(
+        ("GET", "/api/v1/releases"),
+        "listReleases",
+        "Releases, the latest first.",
+        || get(releases::list),
+    )
+    .takes(&[Parameter::query("system", "Of this system.")])
+    .gives(Shape::List("releases", "Release")),
+    Route::new(
+        ("GET", "/api/v1/releases/{id}"),
+        "getRelease",
+        "One release, with its manifest.",
+        || get(releases::show),
+    )
+    .takes(&[ID])
+    .gives(Shape::One("Release")),
+    Route::new(
+        ("POST", "/api/v1/systems/{system}/releases"),
+        "makeRelease",
+        "Makes a release from the files of the workspace as they are, and deploys nothing.",
+        || post(releases::make),
+    )
+    .by(OPERATOR)
+    .takes(&[SYSTEM])
+    .reads("ReleaseRequest")
+    .gives(Shape::One("Release")),
+    Route::new(
+        ("GET", "/api/v1/releases/{id}/export"),
+        "exportRelease",
+        "One release with all its parts.",
+        || get(releases::export),
+    )
+    .takes(&[ID])
+    .gives(Shape::One("ReleaseBundle")),
+    Route::new(
+        ("POST", "/api/v1/releases/import"),
+        "importRelease",
+        "Takes in a release of another installation. The body may have up to 256 MiB.",
+        || post(releases::import),
+    )
+    .by(OPERATOR)
+    .reads("ReleaseBundle")
+    .gives(Shape::One("Release")),
+    Route::new(
+        ("GET", "/api/v1/releases/{id}/approvals"),
+        "getApprovals",
+        "Who approved a release, and what its system asks for.",
+        || get(releases::approvals),
+    )
+    .takes(&[ID])
+    .gives(Shape::One("Approvals")),
+    Route::new(
+        ("POST", "/api/v1/releases/{id}/approvals"),
+        "approve",
+        "Approves a release, in the role that its system asks for: `approver`, unless it says otherwise.",
+        || post(releases::approve),
+    )
+    .takes(&[ID])
+    .reads("ApprovalRequest")
+    .gives(Shape::One("Approval")),
+    // The audit log.
+    Route::new(
+        ("GET", "/api/v1/audit/status"),
+        "getAuditStatus",
+        "How the audit log of this node stands.",
+        || get(audit::status),
+    )
+    .by(AUDITING)
+    .gives(Shape::One("AuditStatus")),
+    Route::new(
+        ("POST", "/api/v1/audit/checkpoint"),
+        "awaitCheckpoint",
+        "Waits until a signed checkpoint covers what was recorded.",
+        || post(audit::checkpoint),
+    )
+    .by(AUDITING)
+    .reads("CheckpointRequest")
+    .gives(Shape::One("Checkpoint")),
+    Route::new(
+        ("GET", "/api/v1/audit/accesses"),
+        "listAccesses",
+        "Who read which payload and what for, the latest first.",
+        || get(audit::accesses),
+    )
+    .by(AUDITING)
+    .takes(&[Parameter::query("actor", "By this person."),Parameter::query("decision", "Of this decision."),Parameter::query("tenant", "Of decisions of this tenant."),Parameter::query("since", "At this time (RFC 3339, or a date) or later."),Parameter::query("until", "Before this time."),LIMIT,Parameter::query("before", "For the next page: the id of the last access of this one.")])
+    .gives(Shape::List("accesses", "Access")),
+    Route::new(
+        ("POST", "/api/v1/audit/erasures"),
+        "erase",
+        "Erases what is kept of decisions, by authority, or tells what would be erased.",
+        || post(audit::erase),
+    )
+    .by(OPERATOR)
+    .reads("ErasureRequest")
+    .gives(Shape::One("ErasureReport")),
+    Route::new(
+        ("GET", "/api/v1/audit/holds"),
+        "listHolds",
+        "The holds that stand.",
+        || get(audit::holds),
+    )
+    .by(AUDITING)
+    .gives(Shape::List("holds", "Hold")),
+    Route::new(
+        ("POST", "/api/v1/audit/holds"),
+        "placeHold",
+        "Places a hold: what it covers is neither erased nor let go.",
+        || post(audit::hold),
+    )
+    .by(OPERATOR)
+    .reads("HoldRequest")
+    .gives(Shape::One("Hold")),
+    Route::new(
+        ("POST", "/api/v1/audit/holds/{id}/lift"),
+        "liftHold",
+        "Lifts a hold.",
+        || post(audit::lift),
+    )
+    .by(OPERATOR)
+    .takes(&[ID])
+    .reads("LiftRequest")
+    .gives(Shape::One("Hold")),
+    Route::new(
+        ("POST", "/api/v1/audit/verifications"),
+        "recordVerification",
+        "Records what somebody found who checked the log of this node.",
+        || post(audit::record_verification),
+    )
+    .by(AUDITING)
+    .reads("VerificationRequest")
+    .gives(Shape::One("Verification")),
+    // The node.
+    Route::new(
+        ("POST", "/api/v1/reload"),
+        "reload",
+        "Reads the workspace again and serves it, if it has no problems.",
+        || post(systems::reload),
+    )
+    .by(OPERATOR)
+    .gives(Shape::One("Reload")),
+    Route::new(
+        ("GET", "/api/v1/openapi.json"),
+        "openapi",
+        "This document.",
+        || get(openapi::show),
+    )
+    .gives(Shape::One("OpenApi")),
+];

@@ -1,0 +1,180 @@
+//! One table of calls for every route × every token: a route without a row fails the first test.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{Ask, NAMED, OWNER, app};
+use crate::*;
+
+/// How a route is called here, who may, and what the node that has nothing answers to those.
+struct Call {
+    route: (&'static str, &'static str),
+    path: &'static str,
+    body: &'static str,
+    status: u16,
+    /// The first letters of the named operators who may.
+    may: &'static str,
+}
+
+/// Who may read what holds no payload.
+const ANY: &str = "oaru";
+
+const fn get(route: &'static str, path: &'static str, may: &'static str, status: u16) -> Call {
+    Call {
+        route: ("GET", route),
+        path,
+        body: "",
+        status,
+        may,
+    }
+}
+
+const fn post(
+    route: &'static str,
+    path: &'static str,
+    body: &'static str,
+    may: &'static str,
+    status: u16,
+) -> Call {
+    Call {
+        route: ("POST", route),
+        path,
+        body,
+        status,
+        may,
+    }
+}
+
+const DIGEST: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+const RUN: &str = r#"{"runbook":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad","started_at":1,"steps":[]}"#;
+const VERIFICATION: &str = r#"{"size":1,"root":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad","intact":1,"gone":0,"faults":0}"#;
+const REASON: &str = r#"{"reason":"because"}"#;
+
+#[rustfmt::skip]
+const CALLS: &[Call] = &[
+    get("/healthz", "/healthz", ANY, 200),
+    get("/readyz", "/readyz", ANY, 503),
+    get("/metrics", "/metrics", ANY, 200),
+    get("/api/v1/openapi.json", "/api/v1/openapi.json", ANY, 200),
+    post("/api/v1/reload", "/api/v1/reload", "", "o", 200),
+
+    get("/api/v1/systems", "/api/v1/systems", ANY, 200),
+    get("/api/v1/systems/{system}/bar", "/api/v1/systems/x/bar", ANY, 404),
+    post("/api/v1/systems/{system}/drills", "/api/v1/systems/x/drills", "", "o", 200),
+    get("/api/v1/systems/{system}/runbook", "/api/v1/systems/x/runbook", ANY, 503),
+    post("/api/v1/systems/{system}/runbook-runs", "/api/v1/systems/x/runbook-runs", RUN, "o", 503),
+
+    get("/api/v1/systems/{system}/standing", "/api/v1/systems/x/standing", ANY, 503),
+    get("/api/v1/systems/{system}/as-of", "/api/v1/systems/x/as-of?at=2026-03-14T09:00", ANY, 503),
+    post("/api/v1/systems/{system}/deployments", "/api/v1/systems/x/deployments", r#"{"release":"3f9"}"#, "o", 503),
+    post("/api/v1/systems/{system}/rollback", "/api/v1/systems/x/rollback", REASON, "o", 503),
+    post("/api/v1/systems/{system}/halt", "/api/v1/systems/x/halt", REASON, "o", 503),
+    post("/api/v1/systems/{system}/fallback", "/api/v1/systems/x/fallback", REASON, "o", 503),
+    post("/api/v1/systems/{system}/resume", "/api/v1/systems/x/resume", REASON, "o", 503),
+    post("/api/v1/deployments/{id}/review", "/api/v1/deployments/01J9/review", r#"{"justified":true,"note":"it burnt"}"#, "au", 503),
+
+    get("/api/v1/releases", "/api/v1/releases?system=x", ANY, 200),
+    get("/api/v1/releases/{id}", "/api/v1/releases/3f9", ANY, 503),
+    post("/api/v1/systems/{system}/releases", "/api/v1/systems/x/releases", r#"{"note":"new rates"}"#, "o", 503),
+    get("/api/v1/releases/{id}/export", "/api/v1/releases/3f9/export", ANY, 503),
+    post("/api/v1/releases/import", "/api/v1/releases/import", "{}", "o", 400),
+    get("/api/v1/releases/{id}/approvals", "/api/v1/releases/3f9/approvals", ANY, 200),
+    post("/api/v1/releases/{id}/approvals", "/api/v1/releases/3f9/approvals", "", "a", 503),
+
+    get("/api/v1/decisions", "/api/v1/decisions?limit=5&outcome=open", ANY, 200),
+    get("/api/v1/decisions/{id}", "/api/v1/decisions/01J9", ANY, 503),
+    get("/api/v1/decisions/{id}/payload", "/api/v1/decisions/01J9/payload?purpose=complaint", "oru", 503),
+    get("/api/v1/decisions/{id}/proof", "/api/v1/decisions/01J9/proof", "ou", 503),
+    get("/api/v1/reviews", "/api/v1/reviews?queue=credit", ANY, 200),
+    get("/api/v1/reviews/{id}", "/api/v1/reviews/01J9", "oru", 503),
+    post("/api/v1/reviews/{id}/answer", "/api/v1/reviews/01J9/answer", r#"{"answer":{"decision":"grant"},"note":"seen"}"#, "or", 503),
+
+    get("/api/v1/audit/status", "/api/v1/audit/status", "ou", 503),
+    post("/api/v1/audit/checkpoint", "/api/v1/audit/checkpoint", "", "ou", 503),
+    get("/api/v1/audit/accesses", "/api/v1/audit/accesses?actor=ann&since=2026-03-14", "ou", 200),
+    post("/api/v1/audit/erasures", "/api/v1/audit/erasures", r#"{"subject":"4711","basis":"GDPR Art. 17(1)(b)"}"#, "o", 503),
+    get("/api/v1/audit/holds", "/api/v1/audit/holds", "ou", 200),
+    post("/api/v1/audit/holds", "/api/v1/audit/holds", r#"{"kind":"legal","reason":"case 7"}"#, "o", 503),
+    post("/api/v1/audit/holds/{id}/lift", "/api/v1/audit/holds/01J9/lift", REASON, "o", 503),
+    post("/api/v1/audit/verifications", "/api/v1/audit/verifications", VERIFICATION, "ou", 503),
+];
+
+fn is_open(call: &Call) -> bool {
+    let mut routes = ROUTES.iter();
+    routes.any(|route| (route.method, route.path) == call.route && route.open)
+}
+
+fn ask(call: &Call) -> Ask<'static> {
+    Ask {
+        method: call.route.0,
+        path: call.path,
+        token: None,
+        actor: None,
+        body: call.body,
+    }
+}
+
+#[test]
+fn every_route_has_a_row_in_the_table_of_calls() {
+    let routes: BTreeSet<_> = ROUTES
+        .iter()
+        .map(|route| (route.method, route.path))
+        .collect();
+    let called: BTreeSet<_> = CALLS.iter().map(|call| call.route).collect();
+    assert_eq!(routes, called);
+    let operations: BTreeSet<_> = ROUTES.iter().map(|route| route.operation).collect();
+    assert_eq!(operations.len(), ROUTES.len());
+    assert!(RUN.contains(DIGEST) && VERIFICATION.contains(DIGEST));
+}
+
+#[tokio::test]
+async fn every_route_needs_a_right_token_unless_it_is_open() {
+    let (app, node) = app();
+    for call in CALLS {
+        let wrong = [None, Some("wrong"), Some(""), Some("right and more")];
+        for token in wrong.into_iter().chain([Some("token-of-"), Some("otto")]) {
+            let (status, body) = Ask { token, ..ask(call) }.send(&app).await;
+            let expected = if is_open(call) { call.status } else { 401 };
+            assert_eq!(status.as_u16(), expected, "{} {token:?}: {body}", call.path);
+        }
+        assert!(node.asked().is_empty(), "{} reached the node", call.path);
+    }
+}
+
+#[tokio::test]
+async fn the_owner_may_do_everything() {
+    let (app, _) = app();
+    for call in CALLS {
+        let (status, body) = ask(call).with(OWNER).send(&app).await;
+        assert_eq!(status.as_u16(), call.status, "{}: {body}", call.path);
+        if status.as_u16() >= 400 && !call.path.starts_with("/readyz") {
+            let body: Value = serde_json::from_str(&body).unwrap();
+            assert!(body["error"]["code"].is_string(), "{}: {body}", call.path);
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_role_may_do_what_is_its_own_and_nothing_else() {
+    for call in CALLS {
+        for (name, token, _) in NAMED {
+            let (app, node) = app();
+            let (status, body) = ask(call).with(token).send(&app).await;
+            if is_open(call) || call.may.contains(&name[..1]) {
+                assert_eq!(status.as_u16(), call.status, "{name} {}: {body}", call.path);
+                continue;
+            }
+            assert_eq!(status.as_u16(), 403, "{name} {}: {body}", call.path);
+            assert!(
+                body.contains("role_missing"),
+                "{name} {}: {body}",
+                call.path
+            );
+            // Which role approves, the system says.
+            let asked = node.asked();
+            let beyond = asked.iter().find(|what| !what.starts_with("approvals"));
+            assert_eq!(beyond, None, "{name} {} reached the node", call.path);
+        }
+    }
+}

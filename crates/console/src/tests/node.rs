@@ -1,0 +1,310 @@
+//! A node that notes what it was asked, and has next to nothing.
+
+use std::sync::Mutex;
+
+use plimsoll_control::bar::Report;
+use plimsoll_core::decision::Payload;
+use plimsoll_core::deployment::Halt;
+use plimsoll_core::governance::{Access, Approval, DeploymentReview, HoldEvent, Verification};
+use plimsoll_core::record::{Deployment, Drill, ReleaseRecord, RunbookRun};
+use plimsoll_core::review::Review;
+use plimsoll_core::{
+    Code, Decision, Digest, EnvironmentName, EventId, FailureKind, ReleaseId, SystemName, Timestamp,
+};
+use plimsoll_spec::{ApprovalRule, Role};
+use plimsoll_store::{AccessFilter, DecisionFilter};
+use serde_json::{Value, json};
+
+use crate::operations::Answer;
+use crate::*;
+
+/// What it was asked, and the little that it has.
+#[derive(Default)]
+pub(super) struct Noting {
+    pub(super) asked: Mutex<Vec<String>>,
+    pub(super) decision: Option<Decision>,
+    pub(super) review: Option<Review>,
+    pub(super) payload: Option<Payload>,
+    /// Whether the journal takes up nothing.
+    pub(super) is_full: bool,
+    /// The approvals that were given, by whom and in which role.
+    pub(super) approved: Vec<(&'static str, Role)>,
+}
+
+/// Who made the one release.
+pub(super) const AUTHOR: &str = "ada";
+
+impl Noting {
+    pub(super) fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    fn note<T: Send + 'static>(&self, what: String, answer: Result<T, ApiError>) -> Answer<'_, T> {
+        self.asked.lock().unwrap().push(what);
+        Box::pin(async move { answer })
+    }
+
+    fn approvals_of(&self) -> Approvals {
+        let release = ReleaseId(Digest::of(b"release"));
+        let (system, environment) = (
+            SystemName::new("x").unwrap(),
+            EnvironmentName::new("production").unwrap(),
+        );
+        let given = |(actor, role): &(&str, Role)| Approval {
+            id: EventId::new(Timestamp::from_micros(1)),
+            system: system.clone(),
+            environment: environment.clone(),
+            release,
+            actor: (*actor).to_owned(),
+            role: role.to_string(),
+            note: None,
+            at: Timestamp::from_micros(1),
+        };
+        Approvals {
+            release,
+            given: self.approved.iter().map(given).collect(),
+            author: AUTHOR.to_owned(),
+            rule: ApprovalRule {
+                count: 1,
+                role: Role::Approver,
+            },
+            system,
+            environment,
+        }
+    }
+}
+
+pub(super) fn nothing<T>() -> Result<T, ApiError> {
+    Err(ApiError::of(Code::StoreUnavailable, "nothing here"))
+}
+
+fn some<T>(what: Option<&T>) -> Result<T, ApiError>
+where
+    T: Clone,
+{
+    what.cloned().map_or_else(nothing, Ok)
+}
+
+impl Operations for Noting {
+    fn readiness(&self) -> Readiness {
+        Readiness {
+            ready: false,
+            detail: json!({"why": "test"}),
+        }
+    }
+    fn metrics(&self) -> String {
+        "# EOF\n".into()
+    }
+    fn reload(&self) -> Answer<'_, Value> {
+        self.note("reload".into(), Ok(json!({"changed": []})))
+    }
+    fn systems(&self) -> Vec<SystemSummary> {
+        Vec::new()
+    }
+    fn bar<'a>(&'a self, system: &'a SystemName) -> Answer<'a, Report> {
+        let none = Err(ApiError::no_system(system.as_str()));
+        self.note(format!("bar {system}"), none)
+    }
+    fn drill<'a>(
+        &'a self,
+        system: &'a SystemName,
+        kind: Option<FailureKind>,
+        actor: &'a str,
+    ) -> Answer<'a, Vec<Drill>> {
+        self.note(format!("drill {system} {kind:?} {actor}"), Ok(Vec::new()))
+    }
+    fn runbook<'a>(&'a self, system: &'a SystemName) -> Answer<'a, RunbookView> {
+        self.note(format!("runbook {system}"), nothing())
+    }
+    fn record_runbook_run<'a>(
+        &'a self,
+        system: &'a SystemName,
+        run: RunbookRunRequest,
+        actor: &'a str,
+    ) -> Answer<'a, RunbookRun> {
+        let what = format!("run {system} {} {actor}", run.steps.len());
+        self.note(what, nothing())
+    }
+    fn standing<'a>(&'a self, system: &'a SystemName) -> Answer<'a, StandingView> {
+        self.note(format!("standing {system}"), nothing())
+    }
+    fn as_of<'a>(
+        &'a self,
+        system: &'a SystemName,
+        environment: Option<&'a EnvironmentName>,
+        at: Timestamp,
+    ) -> Answer<'a, AsOfView> {
+        let environment = environment.map_or("here", EnvironmentName::as_str);
+        self.note(format!("as of {system} {environment} {at}"), nothing())
+    }
+    fn deploy<'a>(
+        &'a self,
+        system: &'a SystemName,
+        request: DeploymentRequest,
+        actor: &'a str,
+    ) -> Answer<'a, Deployment> {
+        let (release, slot) = (request.release, request.slot);
+        self.note(
+            format!("deploy {system} {release} {slot:?} {actor}"),
+            nothing(),
+        )
+    }
+    fn roll_back<'a>(
+        &'a self,
+        system: &'a SystemName,
+        request: RollbackRequest,
+        actor: &'a str,
+    ) -> Answer<'a, Deployment> {
+        let what = format!("roll back {system} {:?} {actor}", request.to);
+        self.note(what, nothing())
+    }
+    fn intervene<'a>(
+        &'a self,
+        system: &'a SystemName,
+        to: Halt,
+        reason: String,
+        actor: &'a str,
+    ) -> Answer<'a, Deployment> {
+        let what = format!("{} {system} {actor}: {reason}", to.as_str());
+        self.note(what, nothing())
+    }
+    fn review_deployment<'a>(
+        &'a self,
+        id: &'a str,
+        request: DeploymentReviewRequest,
+        actor: &'a str,
+    ) -> Answer<'a, DeploymentReview> {
+        let what = format!("review deployment {id} {} {actor}", request.justified);
+        self.note(what, nothing())
+    }
+    fn releases<'a>(&'a self, system: Option<&'a SystemName>) -> Answer<'a, Vec<ReleaseRecord>> {
+        self.note(format!("releases {system:?}"), Ok(Vec::new()))
+    }
+    fn release<'a>(&'a self, id: &'a str) -> Answer<'a, ReleaseRecord> {
+        self.note(format!("release {id}"), nothing())
+    }
+    fn make_release<'a>(
+        &'a self,
+        system: &'a SystemName,
+        note: String,
+        author: &'a str,
+    ) -> Answer<'a, ReleaseRecord> {
+        self.note(format!("make {system} {author}: {note}"), nothing())
+    }
+    fn export_release<'a>(&'a self, id: &'a str) -> Answer<'a, ReleaseBundle> {
+        self.note(format!("export {id}"), nothing())
+    }
+    fn import_release<'a>(
+        &'a self,
+        bundle: ReleaseBundle,
+        actor: &'a str,
+    ) -> Answer<'a, ReleaseRecord> {
+        let what = format!("import {} parts {actor}", bundle.blobs.len());
+        self.note(what, Ok(bundle.release))
+    }
+    fn approvals<'a>(&'a self, id: &'a str) -> Answer<'a, Approvals> {
+        self.note(format!("approvals {id}"), Ok(self.approvals_of()))
+    }
+    fn approve<'a>(
+        &'a self,
+        release: ReleaseId,
+        role: Role,
+        _note: Option<String>,
+        actor: &'a Actor,
+    ) -> Answer<'a, Approval> {
+        let what = format!("approve {} {role} {}", release.short(), actor.name);
+        self.note(what, nothing())
+    }
+    fn decisions(&self, filter: DecisionFilter) -> Answer<'_, Vec<Decision>> {
+        self.note(format!("decisions {filter:?}"), Ok(Vec::new()))
+    }
+    fn decision<'a>(&'a self, id: &'a str) -> Answer<'a, Decision> {
+        self.note(format!("decision {id}"), some(self.decision.as_ref()))
+    }
+    fn reviews(&self, filter: ReviewFilter) -> Answer<'_, Vec<Review>> {
+        let reviews = self.review.iter().cloned().collect();
+        self.note(format!("reviews {filter:?}"), Ok(reviews))
+    }
+    fn review<'a>(&'a self, id: &'a str) -> Answer<'a, Review> {
+        self.note(format!("review {id}"), some(self.review.as_ref()))
+    }
+    fn answer_review<'a>(
+        &'a self,
+        id: &'a str,
+        answer: ReviewAnswer,
+        actor: &'a str,
+    ) -> Answer<'a, Decision> {
+        self.note(format!("answer {id} {} {actor}", answer.answer), nothing())
+    }
+    fn record_access<'a>(&'a self, access: AccessRequest, actor: &'a str) -> Answer<'a, Access> {
+        let AccessRequest {
+            decision,
+            tenant,
+            purpose,
+            through,
+        } = access;
+        let what = format!("access {through} {actor}: {purpose}");
+        if self.is_full {
+            let full = ApiError::of(Code::RecordUnavailable, "the disk is full");
+            return self.note(what, Err(full));
+        }
+        let at = Timestamp::from_micros(2);
+        let access = Access {
+            id: EventId::new(at),
+            decision,
+            tenant,
+            actor: actor.to_owned(),
+            purpose,
+            through: through.to_owned(),
+            at,
+        };
+        self.note(what, Ok(access))
+    }
+    fn payload<'a>(&'a self, decision: &'a Decision) -> Answer<'a, Payload> {
+        let gone = || Err(ApiError::of(Code::PayloadGone, "it was erased"));
+        let payload = self.payload.clone().map_or_else(gone, Ok);
+        self.note(format!("payload {}", decision.id), payload)
+    }
+    fn audit_status(&self) -> Answer<'_, AuditStatus> {
+        self.note("audit status".into(), nothing())
+    }
+    fn checkpoint(&self, leaves: Option<u64>) -> Answer<'_, SignedCheckpoint> {
+        self.note(format!("checkpoint {leaves:?}"), nothing())
+    }
+    fn proof<'a>(&'a self, id: &'a str) -> Answer<'a, DecisionProof> {
+        self.note(format!("proof {id}"), nothing())
+    }
+    fn accesses(&self, filter: AccessFilter) -> Answer<'_, Vec<Access>> {
+        self.note(format!("accesses {filter:?}"), Ok(Vec::new()))
+    }
+    fn erase<'a>(&'a self, request: ErasureRequest, actor: &'a str) -> Answer<'a, ErasureReport> {
+        let what = format!("erase {} dry {} {actor}", request.basis, request.dry_run);
+        self.note(what, nothing())
+    }
+    fn holds(&self) -> Answer<'_, Vec<HoldEvent>> {
+        self.note("holds".into(), Ok(Vec::new()))
+    }
+    fn hold<'a>(&'a self, request: HoldRequest, actor: &'a str) -> Answer<'a, HoldEvent> {
+        let what = format!("hold {:?} {} {actor}", request.kind, request.reason);
+        self.note(what, nothing())
+    }
+    fn lift_hold<'a>(
+        &'a self,
+        id: &'a str,
+        reason: String,
+        actor: &'a str,
+    ) -> Answer<'a, HoldEvent> {
+        self.note(format!("lift {id} {actor}: {reason}"), nothing())
+    }
+    fn record_verification<'a>(
+        &'a self,
+        request: VerificationRequest,
+        actor: &'a str,
+    ) -> Answer<'a, Verification> {
+        let what = format!(
+            "verified {} faults {} {actor}",
+            request.size, request.faults
+        );
+        self.note(what, nothing())
+    }
+}

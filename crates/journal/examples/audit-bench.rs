@@ -1,0 +1,3 @@
+//! Measures what the audit log promises, on this machine.
+
+fn main() {}

@@ -1,0 +1,243 @@
+//! What people did to records: read, hold, let go, approve, verify. Erasures have [a file of their
+//! own](crate::erasure).
+
+mod key;
+
+use plimsoll_core::governance::{
+    Access, Approval, HoldEvent, PolicyEvent, Retirement, Verification,
+};
+use plimsoll_core::{
+    DecisionId, EnvironmentName, EventId, NodeName, ReleaseId, SystemName, TenantName, Timestamp,
+};
+use serde::de::DeserializeOwned;
+
+use crate::database::{Row, Scope, Statement, Transaction, Way};
+use crate::error::StoreError;
+use crate::prefix::{IdForm, Lookup};
+use crate::sql::{parse, read_json};
+use crate::store::Store;
+
+pub(crate) use key::Key;
+
+/// The most rows of a list.
+const LIST_MAX: u32 = 1_000;
+
+const HOLD: Lookup = Lookup {
+    what: "hold",
+    form: IdForm::Ulid,
+    sql: "SELECT about FROM governance_events AS placed
+          WHERE kind = 'hold' AND about >= $1 AND about < $2 AND $4 IS NULL AND id = about
+            AND NOT EXISTS (SELECT 1 FROM governance_events AS lifted
+              WHERE lifted.kind = 'hold' AND lifted.about = placed.about
+                AND lifted.id <> placed.id)
+          ORDER BY about LIMIT $3",
+};
+
+/// Which accesses. What is none lets all through.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AccessFilter {
+    /// By this person.
+    pub actor: Option<String>,
+    /// Of this decision's contents.
+    pub decision: Option<DecisionId>,
+    /// Of this tenant's decisions.
+    pub tenant: Option<TenantName>,
+    /// At this time or later.
+    pub since: Option<Timestamp>,
+    /// Before this time.
+    pub until: Option<Timestamp>,
+    /// At most so many, up to a thousand.
+    pub limit: u32,
+    /// For the next page: the last access of this one.
+    pub before: Option<EventId>,
+}
+
+impl Default for AccessFilter {
+    fn default() -> Self {
+        Self {
+            actor: None,
+            decision: None,
+            tenant: None,
+            since: None,
+            until: None,
+            limit: 50,
+            before: None,
+        }
+    }
+}
+
+impl Store {
+    /// The holds in force: placed and not lifted, the earliest first.
+    ///
+    /// # Errors
+    /// If the database is away or holds what cannot be read.
+    pub async fn holds(&self) -> Result<Vec<HoldEvent>, StoreError> {
+        let texts: Vec<String> = self.texts(Scope::Installation, Statement::new(
+            "SELECT record FROM governance_events AS placed WHERE kind = 'hold' AND id = about
+               AND NOT EXISTS (SELECT 1 FROM governance_events AS lifted
+                 WHERE lifted.kind = 'hold' AND lifted.about = placed.about
+                   AND lifted.id <> placed.id)
+             ORDER BY at, id",
+        ), "list holds").await?;
+        texts.iter().map(|text| read_json("hold", text)).collect()
+    }
+
+    /// The one hold in force whose id begins with `prefix`.
+    ///
+    /// # Errors
+    /// If there is none or there are several, or the database is away.
+    pub async fn hold_by_prefix(&self, prefix: &str) -> Result<HoldEvent, StoreError> {
+        let id = HOLD.resolve(self, None, prefix).await?;
+        let hold: EventId = parse("hold", &id)?;
+        let holds = self.holds().await?;
+        let found = holds.into_iter().find(|placed| placed.hold == hold);
+        found.ok_or_else(|| StoreError::NotFound {
+            what: "hold",
+            prefix: prefix.to_owned(),
+        })
+    }
+
+    /// Who approved a release for an environment, the earliest first.
+    ///
+    /// # Errors
+    /// If the database is away or holds what cannot be read.
+    pub async fn approvals(
+        &self,
+        system: &SystemName,
+        environment: &EnvironmentName,
+        release: ReleaseId,
+    ) -> Result<Vec<Approval>, StoreError> {
+        let approvals: Vec<Approval> = self
+            .governance_about("approval", &release.to_string())
+            .await?;
+        let here = |approval: &Approval| {
+            approval.system == *system && approval.environment == *environment
+        };
+        Ok(approvals.into_iter().filter(here).collect())
+    }
+
+    /// The policies and sets of keys in force on a node: the latest of each name, by name.
+    ///
+    /// # Errors
+    /// If the database is away or holds what cannot be read.
+    pub async fn policies(&self, node: &NodeName) -> Result<Vec<PolicyEvent>, StoreError> {
+        let texts: Vec<String> = self.texts(Scope::Installation, Statement::new(
+            "SELECT record FROM governance_events AS latest WHERE kind = 'policy' AND node = $1
+               AND NOT EXISTS (SELECT 1 FROM governance_events AS later
+                 WHERE later.kind = 'policy' AND later.about = latest.about AND later.node = $1
+                   AND later.sequence > latest.sequence)
+             ORDER BY about",
+        ).bind(node.as_str()), "list the policies in force").await?;
+        texts.iter().map(|text| read_json("policy", text)).collect()
+    }
+
+    /// The last time that somebody checked the log of a node.
+    ///
+    /// # Errors
+    /// If the database is away or holds what cannot be read.
+    pub async fn last_verification(
+        &self,
+        node: &NodeName,
+    ) -> Result<Option<Verification>, StoreError> {
+        let latest = self.latest_about("verification", node.as_str(), 1).await?;
+        Ok(latest.into_iter().next())
+    }
+
+    /// What a node let go because its time was over, the latest first, at most `limit`.
+    ///
+    /// # Errors
+    /// If the database is away or holds what cannot be read.
+    pub async fn retirements(
+        &self,
+        node: &NodeName,
+        limit: u32,
+    ) -> Result<Vec<Retirement>, StoreError> {
+        self.latest_about("retirement", node.as_str(), limit).await
+    }
+
+    /// Who read what was kept of decisions, the latest first.
+    ///
+    /// # Errors
+    /// If the database is away or holds what cannot be read.
+    pub async fn accesses(&self, filter: &AccessFilter) -> Result<Vec<Access>, StoreError> {
+        let mut query =
+            Statement::new("SELECT record FROM governance_events WHERE kind = 'access'");
+        let texts = [
+            (" AND actor = ", filter.actor.clone()),
+            (" AND about = ", filter.decision.map(|id| id.to_string())),
+            (
+                " AND tenant = ",
+                filter.tenant.as_ref().map(ToString::to_string),
+            ),
+        ];
+        for (condition, value) in texts {
+            if let Some(value) = value {
+                query.push(condition).push_bind(value);
+            }
+        }
+        if let Some(since) = filter.since {
+            query.push(" AND at >= ").push_bind(since.as_micros());
+        }
+        if let Some(until) = filter.until {
+            query.push(" AND at < ").push_bind(until.as_micros());
+        }
+        if let Some(before) = filter.before {
+            query
+                .push(" AND (at, id) < (SELECT at, id FROM governance_events WHERE id = ")
+                .push_bind(before.to_string())
+                .push(")");
+        }
+        query
+            .push(" ORDER BY at DESC, id DESC LIMIT ")
+            .push_bind(filter.limit.clamp(1, LIST_MAX));
+        let texts = self
+            .texts(Scope::of(filter.tenant.as_ref()), query, "list accesses")
+            .await?;
+        texts.iter().map(|text| read_json("access", text)).collect()
+    }
+
+    /// The events of a kind about one thing, the earliest first.
+    pub(crate) async fn governance_about<T: DeserializeOwned>(
+        &self,
+        kind: &'static str,
+        about: &str,
+    ) -> Result<Vec<T>, StoreError> {
+        let texts: Vec<String> = self
+            .texts(
+                Scope::Installation,
+                Statement::new(
+                    "SELECT record FROM governance_events WHERE kind = $1 AND about = $2
+             ORDER BY at, id LIMIT $3",
+                )
+                .bind(kind)
+                .bind(about)
+                .bind(LIST_MAX),
+                "list events of governance",
+            )
+            .await?;
+        texts.iter().map(|text| read_json(kind, text)).collect()
+    }
+
+    /// The events of a kind about one thing, the latest first, at most `limit`.
+    async fn latest_about<T: DeserializeOwned>(
+        &self,
+        kind: &'static str,
+        about: &str,
+        limit: u32,
+    ) -> Result<Vec<T>, StoreError> {
+        let texts: Vec<String> = self
+            .texts(
+                Scope::Installation,
+                Statement::new(
+                    "SELECT record FROM governance_events WHERE kind = $1 AND about = $2
+             ORDER BY at DESC, id DESC LIMIT $3",
+                )
+                .bind(kind)
+                .bind(about)
+                .bind(limit.min(LIST_MAX)),
+                "list events of governance",
+            )
+            .await?;
+        texts.iter().map(|text| read_json(kind, text)).collect()
+    }
+}

@@ -1,0 +1,123 @@
+//! How the events of governance are found again: by what they are about, who did it, and when.
+
+use plimsoll_core::{Record, Timestamp};
+use serde::Serialize;
+
+use crate::error::StoreError;
+use crate::sql::write_json;
+
+/// An event of governance as a row.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Key {
+    pub(crate) id: String,
+    pub(crate) kind: &'static str,
+    /// Of an access the decision, of an erasure the request, of a hold the hold, of a policy its name,
+    /// of an approval the release, of a deployment's review the deployment, of a retirement and of a
+    /// verification the node.
+    pub(crate) about: String,
+    pub(crate) at: Timestamp,
+    pub(crate) actor: Option<String>,
+    pub(crate) tenant: Option<String>,
+    pub(crate) system: Option<String>,
+    pub(crate) environment: Option<String>,
+    /// The event itself, as JSON.
+    pub(crate) record: String,
+}
+
+impl Key {
+    /// None for records that are no events of governance.
+    pub(crate) fn of(record: &Record) -> Result<Option<Self>, StoreError> {
+        let key = match record {
+            Record::Access(access) => Self {
+                tenant: text(&access.tenant),
+                ..Self::new("access", &access.id, &access.decision, access.at, access)?
+                    .by(&access.actor)
+            },
+            Record::Erasure(erasure) => Self::new(
+                "erasure",
+                &erasure.id,
+                &erasure.request,
+                erasure.at,
+                erasure,
+            )?
+            .by(&erasure.actor),
+            Record::Hold(event) => {
+                Self::new("hold", &event.id, &event.hold, event.at, event)?.by(&event.actor)
+            }
+            Record::Retirement(retirement) => Self::new(
+                "retirement",
+                &retirement.id,
+                &retirement.node,
+                retirement.at,
+                retirement,
+            )?,
+            Record::Policy(policy) => {
+                Self::new("policy", &policy.id, &policy.name, policy.at, policy)?.by(&policy.actor)
+            }
+            Record::Approval(approval) => Self {
+                system: text(&approval.system),
+                environment: text(&approval.environment),
+                ..Self::new(
+                    "approval",
+                    &approval.id,
+                    &approval.release,
+                    approval.at,
+                    approval,
+                )?
+                .by(&approval.actor)
+            },
+            Record::DeploymentReview(review) => Self {
+                system: text(&review.system),
+                ..Self::new(
+                    "deployment_review",
+                    &review.id,
+                    &review.deployment,
+                    review.at,
+                    review,
+                )?
+                .by(&review.actor)
+            },
+            Record::Verification(verification) => Self::new(
+                "verification",
+                &verification.id,
+                &verification.node,
+                verification.at,
+                verification,
+            )?
+            .by(&verification.actor),
+            _ => return Ok(None),
+        };
+        Ok(Some(key))
+    }
+
+    fn new(
+        kind: &'static str,
+        id: &impl ToString,
+        about: &impl ToString,
+        at: Timestamp,
+        event: &impl Serialize,
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: id.to_string(),
+            kind,
+            about: about.to_string(),
+            at,
+            actor: None,
+            tenant: None,
+            system: None,
+            environment: None,
+            record: write_json("event of governance", event)?,
+        })
+    }
+
+    fn by(self, actor: &str) -> Self {
+        Self {
+            actor: Some(actor.to_owned()),
+            ..self
+        }
+    }
+}
+
+fn text(name: &impl ToString) -> Option<String> {
+    Some(name.to_string())
+}

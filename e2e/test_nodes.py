@@ -1,0 +1,157 @@
+"""Three nodes on one PostgreSQL: what one deploys or halts holds on all, one is killed and nothing is lost."""
+
+import json
+import subprocess
+import threading
+import time
+
+import psycopg
+import pytest
+from harness import ROOT, Server, eventually
+
+ROW = {"amount": 10, "purpose": "car", "age": 30}
+ROLES = """
+CREATE ROLE plimsoll_owner LOGIN PASSWORD 'owner-of-the-tables';
+CREATE ROLE plimsoll_node LOGIN PASSWORD 'owns-nothing-at-all' NOSUPERUSER NOBYPASSRLS;
+CREATE DATABASE plimsoll OWNER plimsoll_owner;
+"""
+
+
+def script(*arguments):
+    done = subprocess.run([ROOT / "scripts" / "postgres", *arguments], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def postgres():
+    """A PostgreSQL of this test's own, with an owner of tables and a node's role."""
+    url = script("start")
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in filter(str.strip, ROLES.split(";")):
+            connection.execute(statement)
+    yield url
+    script("stop", url)
+
+
+def as_role(url, role, password):
+    """The URL of the database `plimsoll` for another role."""
+    parts = psycopg.conninfo.conninfo_to_dict(url)
+    host, port = parts["host"], parts.get("port", "5432")
+    return f"postgres://{role}:{password}@localhost:{port}/plimsoll?host={host}"
+
+
+@pytest.fixture
+def nodes(own_server, postgres):
+    """Three nodes, each with its own journal and files."""
+    env = {
+        "DATABASE_URL": as_role(postgres, "plimsoll_node", "owns-nothing-at-all"),
+        "OWNER_URL": as_role(postgres, "plimsoll_owner", "owner-of-the-tables"),
+    }
+
+    def settings(name):
+        def change(workspace):
+            text = workspace.read("plimsoll.toml").replace("[server]\n", f'[server]\nnode = "{name}"\n')
+            text += '\n[storage.postgres]\nurl = { env = "DATABASE_URL" }\nmigrate = { env = "OWNER_URL" }\n'
+            workspace.write("plimsoll.toml", text)
+
+        return change
+
+    started = []
+    for name in ("north", "east", "south"):
+        started.append(own_server(settings(name), env))
+    for server in started:
+        server.cli_env = env
+    return started
+
+
+def plimsoll(server, *arguments, ok=True):
+    from harness import cli
+
+    told = cli(*arguments, "--workspace", str(server.workspace.folder), "--json", env=server.cli_env)
+    assert (told.returncode == 0) == ok, (arguments, told.stdout, told.stderr)
+    return json.loads(told.stdout) if ok else told.stderr
+
+
+def release_of(server, system="score"):
+    return next(s["release"] for s in plimsoll(server, "system", "list") if s["name"] == system)
+
+
+def test_what_one_node_deploys_or_halts_holds_on_all_within_two_seconds(nodes):
+    north, east, south = nodes
+    assert len({release_of(node) for node in nodes}) == 1
+    north.workspace.replace("systems/score/rules.toml", "1000.0", "20.0")
+    made = plimsoll(north, "release", "create", "score", "--note", "stricter", "--actor", "ada")
+    plimsoll(east, "release", "approve", made["id"], "--actor", "bob")
+    plimsoll(north, "release", "deploy", "score", made["id"], "--reason", "tried", "--actor", "cleo")
+    begun = time.monotonic()
+    eventually(lambda: {release_of(node) for node in nodes} == {made["id"]}, 20)
+    for node in nodes:
+        assert node.decide("score", {**ROW, "amount": 500}).json()["outcome"] == "pending"
+
+    begun = time.monotonic()
+    plimsoll(south, "system", "halt", "score", "--reason", "prices are wrong", "--actor", "ada")
+    outcomes = lambda: {node.decide("score", ROW).json()["outcome"] for node in nodes}
+    eventually(lambda: outcomes() == {"abstained"}, 20)
+    took = time.monotonic() - begun
+    print(f"halted on all nodes within {took:.2f} s, the command included")
+    plimsoll(north, "system", "resume", "score", "--reason", "mended", "--actor", "ada")
+    eventually(lambda: outcomes() == {"served"}, 20)
+
+
+def test_one_node_is_killed_under_load_and_nothing_that_was_answered_is_lost(nodes):
+    answered, stop = [], threading.Event()
+
+    def ask(node):
+        while not stop.is_set():
+            try:
+                told = node.decide("score", ROW, timeout=5)
+                if told.status == 200:
+                    answered.append(told.json()["decision"])
+            except OSError:
+                time.sleep(0.02)
+
+    threads = [threading.Thread(target=ask, args=(node,)) for node in nodes]
+    for thread in threads:
+        thread.start()
+    time.sleep(2)
+    nodes[1].process.kill()
+    time.sleep(1)
+    nodes[1].start()
+    time.sleep(1)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert len(answered) == len(set(answered)) and len(answered) > 100
+
+    def listed():
+        """every answered decision is in the shared database"""
+        known, before = set(), None
+        while True:
+            more = ["--before", before] if before else []
+            page = plimsoll(nodes[0], "decisions", "--system", "score", "--limit", "1000", *more)
+            known.update(decision["id"] for decision in page)
+            if len(page) < 1000:
+                return set(answered) <= known
+            before = page[-1]["id"]
+
+    eventually(listed, 60, 0.5)
+
+
+def test_the_database_is_away_and_then_everything_is_caught_up_exactly_once(nodes, postgres):
+    north = nodes[0]
+    first = [north.decide("score", ROW).json()["decision"] for _ in range(20)]
+    script("cut", postgres)
+    during = [north.decide("score", ROW).json() for _ in range(50)]
+    assert {told["outcome"] for told in during} == {"served"}, "serving goes on"
+    halted = plimsoll(north, "system", "halt", "chat", "--reason", "no database is needed", "--actor", "ada")
+    assert halted["slot"]["halt"]["to"] == "halted"
+    script("resume", postgres)
+    ids = {*first, *(told["decision"] for told in during)}
+
+    def caught_up():
+        """the database holds all of them, each once"""
+        page = plimsoll(nodes[2], "decisions", "--system", "score", "--limit", "1000")
+        known = [decision["id"] for decision in page]
+        return len(known) == len(set(known)) and ids <= set(known)
+
+    eventually(caught_up, 60, 0.5)
