@@ -59,7 +59,7 @@ impl Shown {
 /// Who records readings.
 pub(crate) enum Desk {
     /// The running server.
-    Server(Server),
+    Server(Box<Server>),
     /// Nobody runs: the journal is opened here.
     Folder {
         journal: Arc<Journal>,
@@ -77,7 +77,7 @@ impl Desk {
                 .await
                 .is_ok()
         {
-            return Ok(Self::Server(server));
+            return Ok(Self::Server(Box::new(server)));
         }
         let workspace = workspace::load_without_secrets(global)?;
         let clock: Arc<dyn Clock> = Arc::new(plimsoll_core::SystemClock::new());

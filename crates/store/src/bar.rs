@@ -12,7 +12,7 @@ use plimsoll_core::decision::CostBasis;
 use plimsoll_core::record::{Drill, RunbookRun};
 use plimsoll_core::{Code, EnvironmentName, FailureKind, Money, Outcome, SystemName, Timestamp};
 
-use crate::database::{Row, Scope, Statement, Transaction, Way};
+use crate::database::{Scope, Way};
 use crate::deployments::{CurrentDeployment, deployed};
 use crate::error::StoreError;
 use crate::figures::{Window, merged};

@@ -23,7 +23,7 @@ pub(crate) use transaction::{SqliteTransaction, Transaction};
 #[derive(Debug)]
 pub(crate) enum Engine {
     Sqlite(Sqlite),
-    Postgres(Postgres),
+    Postgres(Box<Postgres>),
 }
 
 /// What a transaction is for.

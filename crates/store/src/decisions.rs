@@ -14,7 +14,7 @@ use crate::database::{Engine, Scope, Statement};
 use crate::error::{Cause, StoreError, port_error};
 use crate::postgres::push_days;
 use crate::prefix::{IdForm, Lookup};
-use crate::sql::{column, read_json};
+use crate::sql::read_json;
 use crate::store::Store;
 
 pub(crate) use counted::{basis_word, sample, sample_columns};

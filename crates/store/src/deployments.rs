@@ -10,7 +10,7 @@ use plimsoll_core::governance::DeploymentReview;
 use plimsoll_core::record::{Deployment, DeploymentCause};
 use plimsoll_core::{DeploymentId, EnvironmentName, SystemName, Timestamp};
 
-use crate::database::{Row, Scope, Statement, Transaction, Way};
+use crate::database::{Scope, Statement, Transaction, Way};
 use crate::error::StoreError;
 use crate::places::{Place, place};
 use crate::prefix::{IdForm, Lookup};

@@ -4,7 +4,7 @@
 use plimsoll_core::governance::Erasure;
 use plimsoll_core::{DecisionId, Digest, EventId, NodeName, SystemName, TenantName, Timestamp};
 
-use crate::database::{Row, Scope, Statement, Transaction, Way};
+use crate::database::{Row, Scope, Statement, Way};
 use crate::error::StoreError;
 use crate::sql::{column, parse, read_json};
 use crate::store::Store;

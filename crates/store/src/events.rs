@@ -3,7 +3,7 @@
 use plimsoll_core::record::{Drill, NodeEvent, Recovery, ReviewEvent, RunbookRun};
 use plimsoll_core::{EnvironmentName, ReviewId, SystemName};
 
-use crate::database::{Row, Scope, Statement, Transaction, Way};
+use crate::database::{Scope, Statement};
 use crate::error::StoreError;
 use crate::sql::{column, read_json};
 use crate::store::Store;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use plimsoll_core::{EnvironmentName, ReleaseId, SystemName, Timestamp};
 
-use crate::database::{Row, Scope, Statement, Transaction, Way};
+use crate::database::{Scope, Statement, Transaction, Way};
 use crate::decisions::{sample, sample_columns};
 use crate::error::StoreError;
 use crate::postgres::push_days;

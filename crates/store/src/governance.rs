@@ -11,7 +11,7 @@ use plimsoll_core::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::database::{Row, Scope, Statement, Transaction, Way};
+use crate::database::{Scope, Statement};
 use crate::error::StoreError;
 use crate::prefix::{IdForm, Lookup};
 use crate::sql::{parse, read_json};

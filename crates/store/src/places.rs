@@ -2,7 +2,7 @@
 
 use plimsoll_core::{DecisionId, DeploymentId, EventId, NodeName, ReleaseId};
 
-use crate::database::{Row, Scope, Statement, Transaction, Way};
+use crate::database::{Row, Scope, Statement};
 use crate::error::StoreError;
 use crate::sql::{column, count, parse};
 use crate::store::Store;

@@ -257,10 +257,6 @@ impl PgTransaction {
         self.end("COMMIT").await
     }
 
-    pub(crate) async fn rollback(self) -> Result<(), StoreError> {
-        self.end("ROLLBACK").await
-    }
-
     async fn end(mut self, sql: &'static str) -> Result<(), StoreError> {
         let ending = Box::pin(sqlx::raw_sql(sql).execute(&mut *self.connection));
         bounded(self.deadline, self.doing, ending)

@@ -2,7 +2,7 @@
 
 use plimsoll_core::TenantName;
 
-use crate::database::{Row, Scope, Statement, Transaction, Way};
+use crate::database::{Scope, Statement};
 use crate::error::StoreError;
 use crate::store::Store;
 

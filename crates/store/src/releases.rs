@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use plimsoll_core::record::{Deployment, ReleaseRecord};
 use plimsoll_core::{EnvironmentName, ReleaseId, SystemName, Timestamp};
 
-use crate::database::{Row, Scope, Statement, Transaction, Way};
+use crate::database::{Scope, Statement, Transaction, Way};
 use crate::error::StoreError;
 use crate::figures::Window;
 use crate::prefix::{IdForm, Lookup};

@@ -12,7 +12,7 @@ use plimsoll_core::record::{ReviewChange, ReviewEvent};
 use plimsoll_core::review::{Review, ReviewState};
 use plimsoll_core::{DecisionId, ReviewId, SystemName, TenantName, Timestamp};
 
-use crate::database::{Lock, Row, Scope, Statement, Transaction, Way};
+use crate::database::{Lock, Scope, Statement, Transaction, Way};
 use crate::error::{StoreError, port_error};
 use crate::prefix::{IdForm, Lookup};
 use crate::sql::{column, read_json, write_json};

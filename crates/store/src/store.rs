@@ -70,7 +70,7 @@ impl Store {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
         let postgres = Postgres::connect(config, Arc::clone(&clock)).await?;
-        Ok(Self::new(Engine::Postgres(postgres), clock))
+        Ok(Self::new(Engine::Postgres(Box::new(postgres)), clock))
     }
 
     /// For tests of migrations: brings the schema of a PostgreSQL up to `target` and no further.

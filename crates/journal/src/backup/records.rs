@@ -121,12 +121,8 @@ impl Copying<'_, '_> {
         let path = self.layout.segment(first);
         let (file, _) = open(&path)?;
         let mut scan = Scan::new(file, first);
-        loop {
-            match scan.event().map_err(JournalError::io("read", &path))? {
-                Event::Record(..) | Event::Damage(_) => {}
-                Event::End | Event::Torn => break,
-            }
-        }
+        let mut next = || scan.event().map_err(JournalError::io("read", &path));
+        while matches!(next()?, Event::Record(..) | Event::Damage(_)) {}
         self.end = scan.sequence();
         let (file, _) = open(&path)?;
         let name = file_names::segment(first);

@@ -6,12 +6,10 @@ use plimsoll_core::record::{Drill, RunbookRun};
 use plimsoll_core::{Code, FailureKind, Timestamp};
 
 use crate::bar::ReviewFacts;
-use crate::database::{Row, Scope, Statement, Transaction, Way};
+use crate::database::{Statement, Transaction};
 use crate::error::StoreError;
 use crate::figures::Window;
 use crate::sql::{column, count, read_json, time};
-
-const DOING: &str = "read the figures of the bar";
 
 /// Requests without a decision each. A span that only ends after `since` counts whole.
 pub(super) async fn uncounted(

@@ -117,14 +117,4 @@ impl Transaction {
             Self::Postgres(transaction) => transaction.commit().await,
         }
     }
-
-    /// Ends it as if it had never been.
-    pub(crate) async fn rollback(self) -> Result<(), StoreError> {
-        match self {
-            Self::Sqlite(transaction) => {
-                transaction.inner.rollback().await.doing(transaction.doing)
-            }
-            Self::Postgres(transaction) => transaction.rollback().await,
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use plimsoll_core::Timestamp;
 use plimsoll_core::decision::CostBasis;
 
-use crate::database::{Row, Scope, Statement, Transaction, Way};
+use crate::database::Row;
 use crate::error::StoreError;
 use crate::rollup::Sample;
 use crate::sql::{column, parse};

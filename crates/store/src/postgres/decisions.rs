@@ -42,6 +42,7 @@ const INSERT: &str = "INSERT INTO decisions (node, id, sequence, request, row, t
     excluded.sequence) >= (decisions.outcome IS NOT NULL, decisions.sequence)";
 
 /// Writes decisions that stand over what the table has.
+#[expect(clippy::too_many_lines, reason = "a column for each line")]
 pub(crate) async fn insert(
     transaction: &mut PgTransaction,
     node: &NodeName,

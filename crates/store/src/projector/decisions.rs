@@ -63,7 +63,7 @@ pub(super) async fn write(
     }
     match transaction {
         Transaction::Sqlite(transaction) => {
-            sqlite::decisions::insert(transaction, node, &rows).await?
+            sqlite::decisions::insert(transaction, node, &rows).await?;
         }
         Transaction::Postgres(transaction) => {
             postgres::decisions::insert(transaction, node, &rows).await?;

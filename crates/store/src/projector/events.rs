@@ -7,7 +7,7 @@ use plimsoll_core::{NodeName, Record, Timestamp};
 use serde::Serialize;
 
 use super::{deployments, governance};
-use crate::database::{Row, Scope, Statement, Transaction, Way};
+use crate::database::{Statement, Transaction};
 use crate::error::StoreError;
 use crate::governance::Key;
 use crate::reviews::event_word;

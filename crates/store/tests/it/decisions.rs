@@ -222,10 +222,11 @@ async fn a_decision_is_found_by_the_beginning_of_its_id() {
         );
     }
     let ambiguous = store.decision_by_prefix(None, &id[..8]).await.unwrap_err();
-    let StoreError::Ambiguous { candidates, .. } = &ambiguous else {
-        panic!("{ambiguous}")
+    let candidates = match &ambiguous {
+        StoreError::Ambiguous { candidates, .. } => candidates.len(),
+        _ => 0,
     };
-    assert_eq!(candidates.len(), 5);
+    assert_eq!(candidates, 5, "{ambiguous}");
     let missing = store.decision_by_prefix(None, "7ZZZ").await.unwrap_err();
     assert_eq!(
         missing.to_string(),

@@ -192,7 +192,7 @@ async fn an_override_is_open_until_somebody_else_has_looked_at_it() {
         let open = store.open_deployment_reviews(&system, &environment).await;
         open.unwrap()
     };
-    assert_eq!(open().await, [broken.clone()]);
+    assert_eq!(open().await, *std::slice::from_ref(&broken));
     let projector = Projector::new(store, node());
     projector.apply(&[(5, look(30, "ana"))]).await.unwrap();
     assert_eq!(open().await.len(), 1, "nobody looks at their own");

@@ -11,7 +11,7 @@ use plimsoll_core::{Clock as _, Code, Decision, FailureKind, Outcome, Record, Sy
 use plimsoll_journal::{Journal, JournalConfig};
 use plimsoll_store::projector::BATCH_MAX;
 use plimsoll_store::{
-    Cause, DecisionFilter, Feed, Pace, ProjectedDecisions, Projector, RecordSource, Store,
+    Cause, DecisionFilter, Feed, Pace, ProjectedDecisions, Projector, RecordSource,
 };
 use proptest::prelude::*;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _};

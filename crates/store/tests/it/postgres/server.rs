@@ -19,6 +19,7 @@ pub(crate) struct Database {
 }
 
 /// The URL of a superuser of the test server; none, with a word about it, if there is no PostgreSQL.
+#[expect(clippy::print_stderr, reason = "whoever runs the tests must see it")]
 pub(crate) fn server() -> Option<String> {
     #[expect(
         clippy::disallowed_methods,
