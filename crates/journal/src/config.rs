@@ -54,6 +54,8 @@ pub struct Retention {
     pub bytes: u64,
     /// A payload file goes when its newest payload is older than this, or with its segment before.
     pub payloads: Duration,
+    /// Nothing younger than this goes because of `bytes`: what a law asks for comes before the disk.
+    pub least: Duration,
 }
 
 impl JournalConfig {
@@ -78,6 +80,7 @@ impl Default for Retention {
             age: Duration::from_secs(400 * 24 * 60 * 60),
             bytes: 50 << 30,
             payloads: Duration::MAX,
+            least: Duration::ZERO,
         }
     }
 }

@@ -222,9 +222,10 @@ pub(crate) fn plan(
     let mut total = active_bytes + payload_bytes.sum::<u64>() + record_bytes.sum::<u64>();
 
     let mut minimum = kept.minimum;
-    let oldest_kept = now.minus(policy.age);
+    let (oldest_kept, least) = (now.minus(policy.age), now.minus(policy.least));
     for segment in may_go {
-        if total <= policy.bytes && !segment.is_older_than(oldest_kept) {
+        let is_too_much = total > policy.bytes && segment.is_older_than(least);
+        if !is_too_much && !segment.is_older_than(oldest_kept) {
             break;
         }
         let payload_bytes = Some(segment).filter(stays).and_then(|s| s.payload_bytes);

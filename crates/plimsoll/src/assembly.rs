@@ -169,6 +169,11 @@ fn journal_config(workspace: &Workspace) -> JournalConfig {
             age: retention.age.unwrap_or(Duration::MAX),
             bytes: retention.bytes.unwrap_or(u64::MAX),
             payloads: retention.payloads.unwrap_or(Duration::MAX),
+            least: retention
+                .floors
+                .records
+                .max(retention.floors.payloads)
+                .unwrap_or_default(),
         },
         audit: audit.enabled.then(|| AuditConfig {
             origin: audit.origin.clone(),

@@ -456,7 +456,7 @@ mod tests {
             "bar loan-default",
             "release list",
             "release show 3f9",
-            "release deploy loan-default 3f9 --approval ada --approval bob",
+            "release deploy loan-default 3f9 --reason rates",
             "store rebuild",
             "schema system.toml",
             "reference cli",

@@ -22,7 +22,7 @@ impl Store {
     /// # Errors
     /// If the database is away or holds what cannot be read.
     pub async fn place(&self, id: DecisionId) -> Result<Option<Place>, StoreError> {
-        let sql = "SELECT node, sequence FROM decisions WHERE id = ?1";
+        let sql = "SELECT node, sequence FROM decisions WHERE id = $1";
         self.place_by(sql, id.to_string()).await
     }
 
@@ -31,7 +31,7 @@ impl Store {
     /// # Errors
     /// If the database is away or holds what cannot be read.
     pub async fn place_of_deployment(&self, id: DeploymentId) -> Result<Option<Place>, StoreError> {
-        let sql = "SELECT node, sequence FROM deployments WHERE id = ?1";
+        let sql = "SELECT node, sequence FROM deployments WHERE id = $1";
         self.place_by(sql, id.to_string()).await
     }
 
@@ -40,7 +40,7 @@ impl Store {
     /// # Errors
     /// If the database is away or holds what cannot be read.
     pub async fn place_of_release(&self, id: ReleaseId) -> Result<Option<Place>, StoreError> {
-        let sql = "SELECT node, sequence FROM releases WHERE id = ?1";
+        let sql = "SELECT node, sequence FROM releases WHERE id = $1";
         self.place_by(sql, id.to_string()).await
     }
 
@@ -49,9 +49,9 @@ impl Store {
     /// # Errors
     /// If the database is away or holds what cannot be read.
     pub async fn place_of_event(&self, id: EventId) -> Result<Option<Place>, StoreError> {
-        let sql = "SELECT node, sequence FROM governance_events WHERE id = ?1
-                   UNION ALL SELECT node, sequence FROM drills WHERE id = ?1
-                   UNION ALL SELECT node, sequence FROM runbook_runs WHERE id = ?1 LIMIT 1";
+        let sql = "SELECT node, sequence FROM governance_events WHERE id = $1
+                   UNION ALL SELECT node, sequence FROM drills WHERE id = $1
+                   UNION ALL SELECT node, sequence FROM runbook_runs WHERE id = $1 LIMIT 1";
         self.place_by(sql, id.to_string()).await
     }
 

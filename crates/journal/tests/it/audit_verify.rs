@@ -95,7 +95,7 @@ fn a_folder_with_a_bit_of_everything_is_in_order() {
 
 #[test]
 fn any_flipped_bit_anywhere_is_found() {
-    const FLIPS_PER_FILE: u32 = 6;
+    const FLIPS_PER_FILE: u32 = 50;
     let root = tempfile::tempdir().unwrap();
     rich(root.path());
     let mut runner = TestRunner::new_with_rng(

@@ -25,6 +25,7 @@ const FOR_EVER: Retention = Retention {
     age: Duration::MAX,
     bytes: u64::MAX,
     payloads: Duration::MAX,
+    least: Duration::ZERO,
 };
 
 /// Lets go of all that may go; none if nothing may.
@@ -125,6 +126,26 @@ fn too_many_bytes_go_but_never_the_segment_that_is_written() {
         "a slow reader goes on with what is kept"
     );
     assert!(rest.contains(&retired.minimum));
+}
+
+#[test]
+fn what_a_law_asks_for_stays_though_the_disk_is_to_hold_less() {
+    let root = tempfile::tempdir().unwrap();
+    let retention = Retention {
+        bytes: 20 << 10,
+        least: DAY,
+        ..FOR_EVER
+    };
+    let config = with(root.path(), retention);
+    let journal = Journal::open(config, node(), crate::support::clock())
+        .unwrap()
+        .journal;
+    keep_many(&journal, 40);
+    let limits = RetentionLimits {
+        keep_from: u64::MAX,
+        held: &[],
+    };
+    assert_eq!(journal.plan_retirement(limits).unwrap(), None);
 }
 
 /// 14 March 2026, and a journal whose clock the test sets forward.

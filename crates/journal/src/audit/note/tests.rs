@@ -1,3 +1,5 @@
+//! Notes and keys, held against published vectors and arbitrary bytes.
+
 use plimsoll_core::Digest;
 use proptest::prelude::*;
 

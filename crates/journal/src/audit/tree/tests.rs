@@ -1,3 +1,5 @@
+//! Trees, held against another implementation and published vectors.
+
 use ct_merkle::mem_backed_tree::MemoryBackedTree;
 use proptest::prelude::*;
 use sha2::Sha256;
