@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use plimsoll_core::{EnvironmentName, Money, ReleaseId, SystemName, TenantName, Timestamp};
 
+use crate::database::storable;
 use crate::rollup::{Rollup, Sample};
 
 /// How much time is counted together.
@@ -105,7 +106,8 @@ impl Changes {
                 system: sample.system.clone(),
                 environment: sample.environment.clone(),
                 tenant: sample.tenant.clone(),
-                name: name.clone(),
+                // As the database gives it back, so that the two are one unit.
+                name: storable(name.clone()),
             };
             let cost = Money::from_pico(i128::from(sample.cost) * i128::from(times));
             let change = UnitTotal {

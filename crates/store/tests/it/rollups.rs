@@ -25,6 +25,7 @@ on_both_engines! {
     hours_stay_when_minutes_are_forgotten
     a_crowded_first_minute_counts_whole
     failures_are_no_units_of_their_own
+    a_unit_with_a_character_that_no_database_holds_is_counted_and_holds_nothing_up
 }
 
 /// Which rollup: width in seconds, start, release, system.
@@ -564,4 +565,22 @@ async fn failures_are_no_units_of_their_own() {
         .unwrap();
     let rollup = figures(&fixture.store).await;
     assert_eq!((rollup.cost.count(), rollup.latency.count()), (1, 1));
+}
+
+async fn a_unit_with_a_character_that_no_database_holds_is_counted_and_holds_nothing_up() {
+    let fixture = fixture().await;
+    let projector = Projector::new(&fixture.store, node());
+    for batch in 0..2 {
+        let named = |number: u64| {
+            closed(Decision {
+                unit: Some("ticket\0 1".to_owned()),
+                ..decision(batch * 40 + number, Outcome::Served)
+            })
+        };
+        let records = (0..5).map(|number| (batch * 5 + number, named(number)));
+        projector.apply(&records.collect::<Vec<_>>()).await.unwrap();
+    }
+    let rollup = figures(&fixture.store).await;
+    assert_eq!(rollup.counts.decisions, 10);
+    assert_eq!(rollup.cost.count(), 1, "they are one unit of work");
 }
