@@ -1,8 +1,8 @@
 //! How fast the projection is, and what it costs to ask it.
 //!
-//! `cargo run --release -p plimsoll-store --example projection-speed [decisions] [folder]`: writes that
-//! many decisions of about 1.1 KB (default 1,000,000) into a fresh database in the folder (default: the
-//! system's), as Opened and Closed records for every tenth and as Closed alone for the rest, with their
+//! `cargo run --release -p plimsoll-store --example projection-speed [decisions] [place]`: writes that
+//! many decisions of about 1.1 KB (default 1,000,000) into a fresh SQLite database in the folder `place`
+//! (default: the system's), or into the empty PostgreSQL database whose URL it is, as Opened and Closed records for every tenth and as Closed alone for the rest, with their
 //! rollups, and 20,000 deployment events. Then it prints what each part took, and for what people ask
 //! every minute the median and the 99th percentile.
 
@@ -14,8 +14,8 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use plimsoll_core::{Clock, NodeName, Record, SystemClock, Timestamp};
-use plimsoll_store::{DecisionFilter, Projector, Store};
+use plimsoll_core::{Clock, NodeName, Record, Secret, SystemClock, Timestamp};
+use plimsoll_store::{DecisionFilter, PostgresConfig, Projector, Store};
 
 use crate::maker::{Dice, Maker, START, opened_at};
 
@@ -30,12 +30,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let count: u64 = arguments
         .next()
         .map_or(Ok(1_000_000), |text| text.parse())?;
-    let folder = match arguments.next() {
-        Some(path) => tempfile::tempdir_in(path)?,
-        None => tempfile::tempdir()?,
-    };
+    let place = arguments.next();
     let clock = Arc::new(SystemClock::new());
-    let store = Store::open(folder.path().join("plimsoll.db"), clock.clone()).await?;
+    let is_postgres = |place: &String| place.starts_with("postgres://");
+    let (store, _folder) = match place {
+        Some(url) if is_postgres(&url) => (connect(url, &clock).await?, None),
+        place => {
+            let folder = place.map_or_else(tempfile::tempdir, tempfile::tempdir_in)?;
+            let store = Store::open(folder.path().join("plimsoll.db"), clock.clone()).await?;
+            (store, Some(folder))
+        }
+    };
     let projector = Projector::new(&store, NodeName::new("node-1")?);
     let maker = Maker::new()?;
 
@@ -58,12 +63,21 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let deployed = deploy(&projector, &maker, sequence).await?;
     ask_often(&store, &clock, &maker, count, deployed).await?;
     ask_once(&store, &clock, &maker).await?;
-    let size = std::fs::metadata(store.path().ok_or("SQLite is a file")?)?.len();
-    println!(
-        "database    {:.0} bytes per decision",
-        size as f64 / count as f64
-    );
+    if let Some(path) = store.path() {
+        let size = std::fs::metadata(path)?.len();
+        let each = size as f64 / count as f64;
+        println!("database    {each:.0} bytes per decision");
+    }
     Ok(())
+}
+
+/// The tables are made by the role that the URL names; a node's own role would own nothing.
+async fn connect(url: String, clock: &Arc<SystemClock>) -> Result<Store, Box<dyn Error>> {
+    let config = PostgresConfig {
+        url: Secret::new(url.clone()),
+        migrate_url: Some(Secret::new(url)),
+    };
+    Ok(Store::connect(&config, Arc::clone(clock) as _).await?)
 }
 
 /// Three nodes start a few times a day for some years; every hundredth event deploys. Returns when the
@@ -143,13 +157,12 @@ async fn ask_once(store: &Store, clock: &SystemClock, maker: &Maker) -> Result<(
     let started = clock.elapsed();
     let rows = store.export_parquet(&all, std::io::sink()).await?;
     told("parquet", clock.elapsed() - started, rows, "rows");
-    let copy = store
-        .path()
-        .ok_or("SQLite is a file")?
-        .with_extension("copy");
-    let started = clock.elapsed();
-    store.backup_to(&copy).await?;
-    told("copy", clock.elapsed() - started, rows, "decisions");
+    if let Some(path) = store.path() {
+        let copy = path.with_extension("copy");
+        let started = clock.elapsed();
+        store.backup_to(&copy).await?;
+        told("copy", clock.elapsed() - started, rows, "decisions");
+    }
     let facts = store
         .bar_facts(&maker.systems[0], &maker.environment, START)
         .await?;
