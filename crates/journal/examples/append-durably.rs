@@ -1,12 +1,14 @@
 //! Appends durably from eight tasks until it is killed, and prints each acknowledged sequence with its
-//! unit, one a line, ended by a full stop: what the SIGKILL test looks for afterwards.
+//! unit, one a line, ended by a full stop: what the SIGKILL test looks for afterwards. With the name of a
+//! log it keeps an audit log too, and signs it fifty times a second.
 
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use plimsoll_core::{Clock as _, NodeName, SystemClock};
-use plimsoll_journal::{Journal, JournalConfig};
+use plimsoll_journal::{AuditConfig, Journal, JournalConfig};
 
 #[expect(dead_code, clippy::unwrap_used, reason = "shared with the tests")]
 #[path = "../tests/it/sample.rs"]
@@ -14,12 +16,16 @@ mod sample;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let root = std::env::args_os()
-        .nth(1)
-        .map(PathBuf::from)
-        .ok_or("a data folder is missing")?;
+    let mut arguments = std::env::args().skip(1);
+    let root = arguments.next().map(PathBuf::from);
+    let root = root.ok_or("a data folder is missing")?;
+    let audit = arguments.next().map(|origin| AuditConfig {
+        every: Duration::from_millis(20),
+        ..AuditConfig::new(origin)
+    });
     let config = JournalConfig {
         segment_bytes: 256 << 10,
+        audit,
         ..JournalConfig::new(root)
     };
     let clock = Arc::new(SystemClock::new());

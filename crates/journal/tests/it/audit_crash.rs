@@ -14,7 +14,7 @@ use plimsoll_core::Clock as _;
 use plimsoll_journal::audit::{self, Checkpoint, VerifyOptions};
 use plimsoll_journal::{Disk, DiskFile, Journal, RealDisk};
 
-use crate::audit_sample::{audited, march, open_audited, sign};
+use crate::audit_sample::{ORIGIN, audited, march, open_audited, sign};
 use crate::sample::large;
 use crate::support::{IO_ERROR, clock, copy_folder, keep_many, node};
 
@@ -270,23 +270,29 @@ fn what_was_signed_before_sigkill_is_gone_on_with() {
     let own = std::env::current_exe().unwrap();
     let folder = own.parent().unwrap().parent().unwrap();
     let child = folder.join("examples/append-durably");
-    let mut signed = Vec::new();
-    for round in 0..4 {
+    let newest = || {
+        let key = audit::verifier_key(root.path()).ok()?;
+        audit::newest_checkpoint(root.path(), &key).ok()
+    };
+    let mut signed: Vec<Checkpoint> = Vec::new();
+    for _ in 0..4 {
+        let before = signed.last().map_or(0, Checkpoint::size);
         let mut running = Command::new(&child)
             .arg(root.path())
+            .arg(ORIGIN)
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        std::thread::sleep(Duration::from_millis(200 + round * 43));
+        let has_signed_more = || newest().is_some_and(|checkpoint| checkpoint.size() > before);
+        while !has_signed_more() && running.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         running.kill().unwrap();
         running.wait().unwrap();
-        let note = fs::read_to_string(root.path().join("audit/checkpoint"));
-        let key = audit::verifier_key(root.path());
-        if let (Ok(note), Ok(key)) = (note, key) {
-            signed.push(Checkpoint::verify(&note, &key).unwrap());
-        }
+        let checkpoint = newest().unwrap();
+        assert!(checkpoint.size() > before);
+        signed.push(checkpoint);
     }
-    assert!(signed.iter().any(|checkpoint| checkpoint.size() > 0));
     let opened = Journal::open(audited(root.path()), node(), clock()).unwrap();
     assert!(opened.damage.is_empty());
     drop(opened);
