@@ -41,6 +41,16 @@ impl Digest {
         &self.0
     }
 
+    /// Does something with its 64 digits, without an allocation.
+    fn with_text<T>(&self, work: impl FnOnce(&str) -> T) -> T {
+        let mut text = [0_u8; 64];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
+            pair[0] = HEX[usize::from(byte >> 4)];
+            pair[1] = HEX[usize::from(byte & 15)];
+        }
+        work(std::str::from_utf8(&text).expect("hexadecimal digits are ASCII"))
+    }
+
     /// The first seven hexadecimal digits: what people are shown.
     pub fn short(&self) -> String {
         let mut text = self.to_string();
@@ -51,12 +61,7 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = [0_u8; 64];
-        for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
-            pair[0] = HEX[usize::from(byte >> 4)];
-            pair[1] = HEX[usize::from(byte & 15)];
-        }
-        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+        self.with_text(|text| f.write_str(text))
     }
 }
 
@@ -77,22 +82,34 @@ impl FromStr for Digest {
     type Err = DigestError;
 
     fn from_str(text: &str) -> Result<Self, DigestError> {
-        let mut bytes = [0_u8; 32];
-        let wrong = || DigestError(text.to_owned());
-        if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(wrong());
-        }
-        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            let pair = std::str::from_utf8(pair).map_err(|_| wrong())?;
-            *byte = u8::from_str_radix(pair, 16).map_err(|_| wrong())?;
-        }
-        Ok(Self(bytes))
+        let digits: Option<&[u8; 64]> = text.as_bytes().try_into().ok();
+        let bytes = digits.and_then(from_hex);
+        bytes.map(Self).ok_or_else(|| DigestError(text.to_owned()))
+    }
+}
+
+/// The bytes that these hexadecimal digits write, of either case.
+fn from_hex(digits: &[u8; 64]) -> Option<[u8; 32]> {
+    let mut bytes = [0_u8; 32];
+    let (pairs, _) = digits.as_chunks::<2>();
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        *byte = nibble(*high)? << 4 | nibble(*low)?;
+    }
+    Some(bytes)
+}
+
+const fn nibble(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
     }
 }
 
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        self.with_text(|text| serializer.serialize_str(text))
     }
 }
 
@@ -112,6 +129,10 @@ mod tests {
         let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(Digest::of(b"abc").to_string(), expected);
         assert_eq!(expected.parse::<Digest>().unwrap(), Digest::of(b"abc"));
+        let upper = expected.to_uppercase();
+        assert_eq!(upper.parse::<Digest>().unwrap(), Digest::of(b"abc"));
         assert!("abc".parse::<Digest>().is_err());
+        assert!("g".repeat(64).parse::<Digest>().is_err());
+        assert!("é".repeat(32).parse::<Digest>().is_err());
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use ulid::Ulid;
 
 use crate::clock::Timestamp;
+use crate::random::random;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -88,27 +89,12 @@ id! {
 )]
 pub struct IdError(String);
 
-/// 48 bits of time and 80 random bits, taken from a per-thread pool so that the hot path pays one
-/// system call for many ids.
+/// 48 bits of time and 80 random bits.
 fn fresh(now: Timestamp) -> Ulid {
     let millis = u64::try_from(now.as_millis()).unwrap_or(0);
-    Ulid::from_parts(millis, random_80_bits())
-}
-
-fn random_80_bits() -> u128 {
-    thread_local! {
-        static POOL: std::cell::RefCell<(usize, [u8; 640])> = const { std::cell::RefCell::new((640, [0; 640])) };
-    }
-    POOL.with_borrow_mut(|(used, pool)| {
-        if *used + 10 > pool.len() {
-            getrandom::fill(pool).expect("the operating system always has random bytes");
-            *used = 0;
-        }
-        let mut bytes = [0_u8; 16];
-        bytes[6..].copy_from_slice(&pool[*used..*used + 10]);
-        *used += 10;
-        u128::from_be_bytes(bytes)
-    })
+    let mut bytes = [0; 16];
+    bytes[6..].copy_from_slice(&random::<10>());
+    Ulid::from_parts(millis, u128::from_be_bytes(bytes))
 }
 
 #[cfg(test)]

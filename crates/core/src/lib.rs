@@ -8,6 +8,7 @@ pub mod digest;
 pub mod ids;
 pub mod money;
 pub mod names;
+pub mod random;
 pub mod secret;
 
 pub mod code;
@@ -41,6 +42,7 @@ pub use names::{
     EnvironmentName, KeyName, ModelName, NodeName, ProviderName, QueueName, SystemName, TenantName,
 };
 pub use outcome::Outcome;
+pub use random::random;
 pub use record::Record;
 pub use secret::Secret;
 pub use stakes::Stakes;

@@ -1,6 +1,6 @@
 //! What the journal holds. This is a stored format: kinds and fields are added, never renamed.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::clock::Timestamp;
 use crate::code::Code;
@@ -62,11 +62,14 @@ pub enum Record {
 }
 
 impl Record {
+    const OPENED: u8 = 1;
+    const CLOSED: u8 = 2;
+
     /// The number that stands for the kind in a frame; fixed for ever.
     pub const fn kind_number(&self) -> u8 {
         match self {
-            Self::Opened(_) => 1,
-            Self::Closed(_) => 2,
+            Self::Opened(_) => Self::OPENED,
+            Self::Closed(_) => Self::CLOSED,
             Self::Release(_) => 3,
             Self::Deployment(_) => 4,
             Self::Review(_) => 5,
@@ -84,6 +87,67 @@ impl Record {
             Self::DeploymentReview(_) => 17,
             Self::Verification(_) => 18,
         }
+    }
+}
+
+/// A record as it is written: whole, or from the parts of a decision that is still under way, which need
+/// not be copied for it.
+#[derive(Clone, Copy, Debug)]
+pub enum RecordRef<'r> {
+    /// What [`Record::Opened`] says.
+    Opened {
+        /// The decision as far as it is known.
+        decision: &'r Decision,
+        /// What it may cost at the most.
+        reserved: Money,
+    },
+    /// What [`Record::Closed`] says.
+    Closed(&'r Decision),
+    /// Any record.
+    Whole(&'r Record),
+}
+
+impl RecordRef<'_> {
+    /// As [`Record::kind_number`].
+    pub const fn kind_number(&self) -> u8 {
+        match self {
+            Self::Opened { .. } => Record::OPENED,
+            Self::Closed(_) => Record::CLOSED,
+            Self::Whole(record) => record.kind_number(),
+        }
+    }
+}
+
+impl<'r> From<&'r Record> for RecordRef<'r> {
+    fn from(record: &'r Record) -> Self {
+        match record {
+            Record::Opened(opened) => Self::Opened {
+                decision: &opened.decision,
+                reserved: opened.reserved,
+            },
+            Record::Closed(decision) => Self::Closed(decision),
+            record => Self::Whole(record),
+        }
+    }
+}
+
+impl Serialize for RecordRef<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(tag = "type", content = "record", rename_all = "snake_case")]
+        enum OfDecision<'r> {
+            Opened {
+                decision: &'r Decision,
+                reserved: Money,
+            },
+            Closed(&'r Decision),
+        }
+        let of_decision = match *self {
+            Self::Opened { decision, reserved } => OfDecision::Opened { decision, reserved },
+            Self::Closed(decision) => OfDecision::Closed(decision),
+            Self::Whole(record) => return record.serialize(serializer),
+        };
+        of_decision.serialize(serializer)
     }
 }
 

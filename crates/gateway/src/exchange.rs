@@ -34,7 +34,7 @@ pub(crate) struct Open {
     pub(crate) envelope: Arc<Envelope>,
     pub(crate) caller: Arc<Caller>,
     /// The record as far as it goes.
-    pub(crate) decision: Decision,
+    pub(crate) decision: Box<Decision>,
     /// On the node's monotonic clock.
     pub(crate) started: Duration,
     /// On the node's monotonic clock.
@@ -105,7 +105,7 @@ impl Exchange {
         // Each row of a batch has the system's deadline; the caller's own is one for the call.
         let callers = envelope.deadline.map(|left| beginning.called + left);
         let deadline = callers.map_or(started + total, |callers| callers.min(started + total));
-        let decision = Decision {
+        let decision = Box::new(Decision {
             id: DecisionId::new(now),
             request: beginning.request,
             row: beginning.row,
@@ -142,7 +142,7 @@ impl Exchange {
             drill: None,
             observed: Vec::new(),
             answer_age_ms: None,
-        };
+        });
         Self(Some(Box::new(Open {
             node: Arc::clone(node),
             snapshot: Arc::clone(snapshot),

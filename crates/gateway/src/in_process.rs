@@ -120,7 +120,7 @@ impl Node {
         }
         exchange.force(kind, id);
         let Told { decision, .. } = decide(exchange, item).await;
-        let drill = judged(&system, kind, id, actor, decision);
+        let drill = judged(&system, kind, id, actor, *decision);
         self.record(Record::Drill(Box::new(drill.clone()))).await?;
         Ok(drill)
     }
@@ -169,7 +169,7 @@ fn item(system: &Deployed, input: Value) -> Item {
 }
 
 fn asked(told: Told) -> Asked {
-    let decision = told.decision;
+    let decision = *told.decision;
     match told.body {
         Body::Answer(answer) => Asked {
             decision,

@@ -10,7 +10,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use parking_lot::Mutex;
 use plimsoll_core::deployment::{Slot as DeploymentSlot, Standing, Weight};
 use plimsoll_core::ports::{Decisions, Reviews};
-use plimsoll_core::record::{Aggregate, Deployment, Record};
+use plimsoll_core::record::{Aggregate, Deployment, Record, RecordRef};
 use plimsoll_core::{
     Clock, Code, DecisionId, Digest, Money, NodeName, ReleaseId, Secret, System, SystemName,
     Timestamp,
@@ -223,7 +223,7 @@ impl Node {
     /// declared.
     pub(crate) async fn append(
         &self,
-        record: &Record,
+        record: RecordRef<'_>,
         sealed: Option<SealedPayload>,
         patience: Duration,
     ) -> Result<Ticket, Refusal> {

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use plimsoll_core::decision::Cost;
 use plimsoll_core::manifest::ModelSpec;
-use plimsoll_core::record::Opened;
+use plimsoll_core::record::RecordRef;
 use plimsoll_core::stakes::Durability;
-use plimsoll_core::{Code, ModelName, Money, Record};
+use plimsoll_core::{Code, ModelName, Money};
 use plimsoll_journal::SealedPayload;
 
 use crate::budget::Reservation;
@@ -99,13 +99,10 @@ async fn write(
     reserved: Money,
     sealed: Option<SealedPayload>,
 ) -> Result<(), Failure> {
-    let opened = Opened {
-        decision: ex.decision.clone(),
-        reserved,
-    };
     let patience = ex.remaining();
-    let record = Record::Opened(Box::new(opened));
-    let ticket = ex.node.append(&record, sealed, patience).await;
+    let decision = &ex.decision;
+    let record = RecordRef::Opened { decision, reserved };
+    let ticket = ex.node.append(record, sealed, patience).await;
     let ticket = ticket.map_err(Failure::from)?;
     ex.opened = true;
     if ex.decision.stream && ex.system.manifest().record == Durability::Durable {

@@ -375,7 +375,7 @@ async fn played(told: Told) -> Played {
     Played {
         output: answer.as_ref().map_or(Value::Null, crate::payload::output),
         answer: answer.map(|answer| answer.value()),
-        decision,
+        decision: *decision,
         waits,
     }
 }

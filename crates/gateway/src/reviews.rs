@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use plimsoll_core::decision::Payload;
 use plimsoll_core::manifest::{AbstainSpec, ExpiryStep};
 use plimsoll_core::ports::PortError;
-use plimsoll_core::record::{ReviewChange, ReviewEvent};
+use plimsoll_core::record::{RecordRef, ReviewChange, ReviewEvent};
 use plimsoll_core::review::{Review, ReviewState};
 use plimsoll_core::{Code, Decision, DecisionId, Outcome, Record, ReviewId, TenantName, Timestamp};
 use plimsoll_journal::PayloadFound;
@@ -105,7 +105,7 @@ pub(crate) async fn open(
     let review = Review {
         id,
         queue: policy.queue.clone(),
-        decision: ex.decision.clone(),
+        decision: (*ex.decision).clone(),
         input: crate::payload::item_value(item),
         proposal: failure
             .uncleared
@@ -131,7 +131,7 @@ pub(crate) async fn open(
     })?;
     let ticket = ex
         .node
-        .append(&event, None, WRITE_PATIENCE)
+        .append((&event).into(), None, WRITE_PATIENCE)
         .await
         .map_err(Failure::from)?;
     ticket
@@ -301,12 +301,16 @@ impl Node {
         decision.payload = None;
         let sealed = self.seal_review(&mut decision, &review.input, output, attempts);
         let lost = |error: Refusal| ReviewError::Record(error.message);
-        self.append(&event(&review, change, actor, at), None, WRITE_PATIENCE)
-            .await
-            .map_err(lost)?;
-        let closed = Record::Closed(Box::new(decision.clone()));
+        self.append(
+            (&event(&review, change, actor, at)).into(),
+            None,
+            WRITE_PATIENCE,
+        )
+        .await
+        .map_err(lost)?;
+        let closed = RecordRef::Closed(&decision);
         let ticket = self
-            .append(&closed, sealed, WRITE_PATIENCE)
+            .append(closed, sealed, WRITE_PATIENCE)
             .await
             .map_err(lost)?;
         ticket

@@ -184,7 +184,7 @@ pub(crate) struct Telling {
     ready: VecDeque<Bytes>,
     ended_in_order: bool,
     /// What came of it, if it was only made again to be compared.
-    rehearsed: Option<(Decision, String)>,
+    rehearsed: Option<(Box<Decision>, String)>,
 }
 
 impl Telling {
@@ -210,7 +210,7 @@ impl Telling {
     }
 
     /// Reads a stream to its end that is only made again to be compared: what came of it, and its text.
-    pub(crate) async fn rehearse(mut self) -> Option<(Decision, String)> {
+    pub(crate) async fn rehearse(mut self) -> Option<(Box<Decision>, String)> {
         while self.next().await.is_some() {}
         self.rehearsed
     }
@@ -306,8 +306,8 @@ impl Telling {
         }
     }
 
-    async fn finish(&mut self, outcome: Outcome, code: Option<Code>) -> Option<Decision> {
-        let mut open = *self.exchange.take()?.close();
+    async fn finish(&mut self, outcome: Outcome, code: Option<Code>) -> Option<Box<Decision>> {
+        let mut open = self.exchange.take()?.close();
         self.reading.settle(&mut open, self.rest.reported_model());
         for guard in &self.windows.clean() {
             let since = open.node.clock.elapsed();

@@ -14,7 +14,7 @@
 //! A mark begins every batch. A batch is written only after the one before it is on disk, so a whole
 //! mark vouches for everything before it: that is how a torn tail is told from damage.
 
-use plimsoll_core::record::{Record, ReviewChange};
+use plimsoll_core::record::{Record, RecordRef, ReviewChange};
 use plimsoll_core::{DecisionId, Timestamp};
 
 /// The bytes before a body.
@@ -108,10 +108,14 @@ pub(crate) fn finish(frame: &mut [u8], magic: [u8; 4], kind: u8, flags: u8, id: 
 }
 
 /// Writes the frame of `record` into `buffer`, in place of what was there.
-pub(crate) fn encode(buffer: &mut Vec<u8>, record: &Record) -> Result<(), serde_json::Error> {
+pub(crate) fn encode<'r>(
+    buffer: &mut Vec<u8>,
+    record: impl Into<RecordRef<'r>>,
+) -> Result<(), serde_json::Error> {
+    let record = record.into();
     buffer.clear();
     buffer.resize(HEADER_BYTES, 0);
-    serde_json::to_writer(&mut *buffer, record)?;
+    serde_json::to_writer(&mut *buffer, &record)?;
     if buffer.len() <= HEADER_BYTES + BODY_BYTES_MAX {
         let (flags, id) = about(record);
         finish(buffer, RECORD_MAGIC, record.kind_number(), flags, id);
@@ -120,8 +124,14 @@ pub(crate) fn encode(buffer: &mut Vec<u8>, record: &Record) -> Result<(), serde_
 }
 
 /// What it says about waiting, and which decision a record is about: all that recovery needs.
-pub(crate) fn about(record: &Record) -> (u8, [u8; 16]) {
+pub(crate) fn about<'r>(record: impl Into<RecordRef<'r>>) -> (u8, [u8; 16]) {
     let id = |id: DecisionId| id.to_bytes();
+    let record = match record.into() {
+        RecordRef::Opened { decision, .. } | RecordRef::Closed(decision) => {
+            return (0, id(decision.id));
+        }
+        RecordRef::Whole(record) => record,
+    };
     match record {
         Record::Opened(opened) => (0, id(opened.decision.id)),
         Record::Closed(decision) => (0, id(decision.id)),

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 use plimsoll_core::decision::PayloadRef;
-use plimsoll_core::record::Recovery;
+use plimsoll_core::record::{RecordRef, Recovery};
 use plimsoll_core::{Clock, DecisionId, NodeName, Record, TenantName};
 
 use crate::audit::AuditLog;
@@ -201,9 +201,9 @@ impl Journal {
         clippy::needless_pass_by_value,
         reason = "a sealed payload is appended once: its nonce must not be used again"
     )]
-    pub fn append(
+    pub fn append<'r>(
         &self,
-        record: &Record,
+        record: impl Into<RecordRef<'r>>,
         payload: Option<SealedPayload>,
     ) -> Result<Ticket, AppendError> {
         let payload = payload.as_ref().map(SealedPayload::frame);
@@ -221,9 +221,9 @@ impl Journal {
     ///
     /// # Errors
     /// As [`Journal::append`], but for [`AppendError::QueueFull`].
-    pub async fn append_waiting(
+    pub async fn append_waiting<'r>(
         &self,
-        record: &Record,
+        record: impl Into<RecordRef<'r>>,
         payload: Option<SealedPayload>,
     ) -> Result<Ticket, AppendError> {
         let payload = payload.as_ref().map(SealedPayload::frame);
@@ -396,7 +396,7 @@ impl Drop for Journal {
     }
 }
 
-fn encode(buffer: &mut Vec<u8>, record: &Record) -> Result<(), AppendError> {
+fn encode<'r>(buffer: &mut Vec<u8>, record: impl Into<RecordRef<'r>>) -> Result<(), AppendError> {
     frame::encode(buffer, record).map_err(|error| AppendError::Unfit(Arc::new(error)))?;
     let bytes = buffer.len() - HEADER_BYTES;
     if bytes > BODY_BYTES_MAX {

@@ -37,6 +37,7 @@ mod cursor;
 mod reader;
 mod scan;
 
+mod aead;
 mod keys;
 mod payload_frame;
 mod payload_index;

@@ -15,12 +15,11 @@
 //! data key encrypts once, so the content's nonce is zero. With the data key goes the salt, and then
 //! the commitment says nothing any more, not even to who guesses the payload.
 
-use chacha20poly1305::aead::{AeadInOut, KeyInit};
-use chacha20poly1305::{Tag, XChaCha20Poly1305, XNonce};
 use plimsoll_core::decision::PayloadRef;
-use plimsoll_core::{DecisionId, Digest, TenantName};
+use plimsoll_core::{DecisionId, Digest, TenantName, random};
 use sha2::{Digest as _, Sha256};
 
+use crate::aead::{self, KEY, NONCE, TAG};
 use crate::error::JournalError;
 use crate::frame::{self, BODY_BYTES_MAX, HEADER_BYTES, PAYLOAD_MAGIC};
 use crate::keys::{KeyRing, Month, TenantKey};
@@ -34,9 +33,6 @@ const COMMITMENT: usize = 32;
 /// The smallest frame that can be erased.
 pub(crate) const ERASED_BYTES_MIN: usize = HEADER_BYTES + COMMITMENT;
 const SALT: usize = 32;
-const KEY: usize = 32;
-const NONCE: usize = 24;
-const TAG: usize = 16;
 const MONTH_AT: usize = HEADER_BYTES + COMMITMENT;
 const TENANT_AT: usize = MONTH_AT + 7;
 /// The largest payload: a frame's body less what goes around it.
@@ -86,11 +82,8 @@ pub(crate) fn seal(
         let (bytes, max) = (payload.len(), PAYLOAD_BYTES_MAX);
         return Err(JournalError::TooLarge { bytes, max });
     }
-    let mut random = [0; SALT + KEY + NONCE];
-    getrandom::fill(&mut random).expect("the operating system always has random bytes");
-    let (salt, rest) = random.split_at(SALT);
-    let (data_key, nonce) = rest.split_at(KEY);
-    let commitment = commitment(salt, payload);
+    let (salt, data_key, nonce) = (random::<SALT>(), random::<KEY>(), random::<NONCE>());
+    let commitment = commitment(&salt, payload);
     let associated = associated(id, &commitment);
 
     let name = tenant.as_str().as_bytes();
@@ -101,14 +94,14 @@ pub(crate) fn seal(
     frame.extend_from_slice(&month);
     frame.push(u8::try_from(name.len()).expect("a name has at most 64 bytes"));
     frame.extend_from_slice(name);
-    frame.extend_from_slice(nonce);
+    frame.extend_from_slice(&nonce);
     let begin = frame.len();
-    frame.extend_from_slice(data_key);
-    encrypt(&key.0, nonce, &associated, &mut frame, begin);
+    frame.extend_from_slice(&data_key);
+    encrypt(&key.0, &nonce, &associated, &mut frame, begin);
     let begin = frame.len();
-    frame.extend_from_slice(salt);
+    frame.extend_from_slice(&salt);
     frame.extend_from_slice(payload);
-    encrypt(data_key, &[0; NONCE], &associated, &mut frame, begin);
+    encrypt(&data_key, &[0; NONCE], &associated, &mut frame, begin);
     frame::finish(&mut frame, PAYLOAD_MAGIC, SEALED, 0, id.to_bytes());
 
     let reference = PayloadRef {
@@ -119,26 +112,15 @@ pub(crate) fn seal(
 }
 
 /// Encrypts `frame` from `begin` on and appends the tag.
-fn encrypt(key: &[u8], nonce: &[u8], associated: &[u8], frame: &mut Vec<u8>, begin: usize) {
-    let cipher = XChaCha20Poly1305::new_from_slice(key).expect("a key has 32 bytes");
-    let nonce = XNonce::try_from(nonce).expect("a nonce has 24 bytes");
-    let tag = cipher
-        .encrypt_inout_detached(&nonce, associated, (&mut frame[begin..]).into())
-        .expect("a frame is far smaller than the cipher's limit");
+fn encrypt(
+    key: &[u8; KEY],
+    nonce: &[u8; NONCE],
+    associated: &[u8],
+    frame: &mut Vec<u8>,
+    begin: usize,
+) {
+    let tag = aead::seal(key, nonce, associated, &mut frame[begin..]);
     frame.extend_from_slice(&tag);
-}
-
-/// Decrypts what `encrypt` wrote; `None` if anything is not as it was.
-fn decrypt(key: &[u8], nonce: &[u8], associated: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
-    let (content, tag) = sealed.split_at_checked(sealed.len().checked_sub(TAG)?)?;
-    let cipher = XChaCha20Poly1305::new_from_slice(key).ok()?;
-    let nonce = XNonce::try_from(nonce).ok()?;
-    let tag = Tag::try_from(tag).ok()?;
-    let mut content = content.to_vec();
-    cipher
-        .decrypt_inout_detached(&nonce, associated, content.as_mut_slice().into(), &tag)
-        .ok()?;
-    Some(content)
 }
 
 /// The commitment that a frame's body names.
@@ -181,7 +163,7 @@ pub(crate) fn open(
         .ok()
         .and_then(|name| TenantName::new(name).ok());
     let tenant = name.ok_or_else(unreadable)?;
-    let (nonce, rest) = rest.split_at_checked(NONCE).ok_or_else(unreadable)?;
+    let (nonce, rest) = rest.split_first_chunk::<NONCE>().ok_or_else(unreadable)?;
     let (wrapped, content) = rest.split_at_checked(KEY + TAG).ok_or_else(unreadable)?;
     if !month.iter().all(|b| b.is_ascii_digit() || *b == b'-') {
         return Err(unreadable());
@@ -190,8 +172,9 @@ pub(crate) fn open(
     let key = keys.get(&tenant, *month)?;
     let associated = associated(id, &reference.commitment);
     let closed = || wrong("does not open with its tenant's key: it or the key was changed on disk");
-    let data_key = decrypt(&key.0, nonce, &associated, wrapped).ok_or_else(closed)?;
-    let mut content = decrypt(&data_key, &[0; NONCE], &associated, content).ok_or_else(closed)?;
+    let data_key = aead::open(&key.0, nonce, &associated, wrapped).ok_or_else(closed)?;
+    let data_key = data_key.as_slice().try_into().map_err(|_| unreadable())?;
+    let mut content = aead::open(data_key, &[0; NONCE], &associated, content).ok_or_else(closed)?;
     if content.len() < SALT {
         return Err(unreadable());
     }

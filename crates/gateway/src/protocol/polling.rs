@@ -146,7 +146,10 @@ pub(crate) async fn wait_for_person(node: &Arc<Node>, told: Told, patience: Dura
         Value::Null => Body::Refused(Refusal::new(Code::UnsureRule, "no person answered in time")),
         answer => Body::Answer(Answer::given(answer)),
     };
-    Told { decision, body }
+    Told {
+        decision: Box::new(decision),
+        body,
+    }
 }
 
 /// Waits until the decision is closed or patience ends. The review is looked at once after joining,

@@ -6,8 +6,9 @@
 use std::sync::Arc;
 
 use plimsoll_core::decision::Cost;
+use plimsoll_core::record::RecordRef;
 use plimsoll_core::stakes::Durability;
-use plimsoll_core::{Code, Decision, Outcome, Record};
+use plimsoll_core::{Code, Decision, Outcome};
 use plimsoll_journal::SealedPayload;
 
 use crate::answer::Answer;
@@ -20,7 +21,7 @@ use crate::stream::Telling;
 
 /// A finished decision (or one that waits for a person), and what its caller is told.
 pub(crate) struct Told {
-    pub(crate) decision: Decision,
+    pub(crate) decision: Box<Decision>,
     pub(crate) body: Body,
 }
 
@@ -47,9 +48,9 @@ pub(crate) async fn finish(ex: Exchange, ending: Ending) -> Told {
                     body: Body::Stream(Box::new(Telling::new(ex, *open, outcome))),
                 }
             }
-            answer => close(*ex.close(), outcome, Ok(answer)).await,
+            answer => close(ex.close(), outcome, Ok(answer)).await,
         },
-        Ending::Refused(outcome, refusal) => close(*ex.close(), outcome, Err(refusal)).await,
+        Ending::Refused(outcome, refusal) => close(ex.close(), outcome, Err(refusal)).await,
         Ending::Waiting(waiting) => {
             let open = *ex.close();
             if !open.is_rehearsal() {
@@ -64,7 +65,7 @@ pub(crate) async fn finish(ex: Exchange, ending: Ending) -> Told {
 }
 
 /// Closes a decision with an answer or a refusal.
-pub(crate) async fn close(open: Open, outcome: Outcome, end: Result<Answer, Refusal>) -> Told {
+pub(crate) async fn close(open: Box<Open>, outcome: Outcome, end: Result<Answer, Refusal>) -> Told {
     let node = Arc::clone(&open.node);
     let code = end.as_ref().err().map(|refusal| refusal.code);
     let (mut decision, recorded) = write(open, outcome, code, end.as_ref().ok()).await;
@@ -80,36 +81,37 @@ pub(crate) async fn close(open: Open, outcome: Outcome, end: Result<Answer, Refu
 }
 
 /// Closes the record, seals the payload and hands both to the journal's writer; with a durable record
-/// it waits for the disk. Of what is only made again to be compared nothing is written. Gives the decision as it was written, and whether it is recorded.
+/// it waits for the disk. Of what is only made again to be compared nothing is written. Gives the
+/// decision as it was written, and whether it is recorded.
 pub(crate) async fn write(
-    mut open: Open,
+    mut open: Box<Open>,
     outcome: Outcome,
     code: Option<Code>,
     answer: Option<&Answer>,
-) -> (Decision, Result<(), Refusal>) {
+) -> (Box<Decision>, Result<(), Refusal>) {
+    let recorded = record(&mut open, outcome, code, answer).await;
+    (open.decision, recorded)
+}
+
+async fn record(
+    open: &mut Open,
+    outcome: Outcome,
+    code: Option<Code>,
+    answer: Option<&Answer>,
+) -> Result<(), Refusal> {
     if open.is_rehearsal() {
-        complete(&mut open, outcome, code);
-        return (open.decision, Ok(()));
+        complete(open, outcome, code);
+        return Ok(());
     }
-    let sealed = seal(&mut open, answer);
-    complete(&mut open, outcome, code);
-    let (patience, durability) = (open.remaining(), open.system.manifest().record);
-    let Open { node, decision, .. } = open;
-    let sealed = match sealed {
-        Ok(sealed) => sealed,
-        Err(refusal) => return (decision, Err(refusal)),
-    };
-    let record = Record::Closed(Box::new(decision));
-    let appended = node.append(&record, sealed, patience).await;
-    let Record::Closed(decision) = record else {
-        unreachable!("it was made two lines above")
-    };
-    let recorded = match (appended, durability) {
-        (Ok(ticket), Durability::Durable) => ticket.durable().await.map_err(|_| refused_record()),
-        (Ok(_), Durability::Buffered) => Ok(()),
-        (Err(refusal), _) => Err(refusal),
-    };
-    (*decision, recorded)
+    let sealed = seal(open, answer);
+    complete(open, outcome, code);
+    let patience = open.remaining();
+    let record = RecordRef::Closed(&open.decision);
+    let ticket = open.node.append(record, sealed?, patience).await?;
+    match open.system.manifest().record {
+        Durability::Durable => ticket.durable().await.map_err(|_| refused_record()),
+        Durability::Buffered => Ok(()),
+    }
 }
 
 fn seal(open: &mut Open, answer: Option<&Answer>) -> Result<Option<SealedPayload>, Refusal> {
@@ -132,8 +134,8 @@ pub(crate) fn withhold(node: &Node, decision: &mut Decision, outcome: Outcome, c
     node.metrics.unrecorded(&decision.system, code);
     (decision.outcome, decision.code) = (Some(outcome), Some(code));
     decision.kind = decision.kind.or(code.kind());
-    let correction = Record::Closed(Box::new(decision.clone()));
-    if let Err(error) = node.journal.append(&correction, None) {
+    let correction = RecordRef::Closed(decision);
+    if let Err(error) = node.journal.append(correction, None) {
         tracing::debug!(%error, "the withheld answer could not be noted either");
     }
 }
@@ -204,8 +206,8 @@ pub(crate) fn abandon(mut open: Open, outcome: Outcome) {
         return;
     }
     complete(&mut open, outcome, None);
-    let record = Record::Closed(Box::new(open.decision.clone()));
-    if open.node.journal.append(&record, None).is_err() {
+    let record = RecordRef::Closed(&open.decision);
+    if open.node.journal.append(record, None).is_err() {
         open.node
             .metrics
             .unrecorded(&open.decision.system, Code::RecordUnavailable);
