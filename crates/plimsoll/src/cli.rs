@@ -1,5 +1,6 @@
 //! The command line: what may be typed. What each command does stands in [`crate::command`].
 
+mod drift;
 mod moment;
 mod records;
 mod release;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use plimsoll_core::{FailureKind, Outcome, QueueName, SystemName, TenantName};
 
+pub(crate) use drift::{DriftArgs, DriftCorrection, DriftMethod};
 pub(crate) use moment::Moment;
 pub(crate) use records::{AuditCommand, HoldCommand, ReplayArgs, StoreCommand};
 pub(crate) use release::{Justified, ReleaseCommand};
@@ -88,6 +90,8 @@ pub(crate) enum Command {
     Runbook(RunbookCommand),
     /// Hold systems against the six characteristics: above or below the line.
     Bar(BarArgs),
+    /// Say what has moved between two files of rows, without a server: exit code 0 nothing, 1 drift, 2 not judged.
+    Drift(DriftArgs),
     /// Releases, and what is deployed.
     #[command(subcommand)]
     Release(ReleaseCommand),
@@ -454,6 +458,7 @@ mod tests {
             "runbook run loan-default",
             "bar",
             "bar loan-default",
+            "drift reference.parquet current.csv --method ks --columns a,b --html drift.html",
             "release list",
             "release show 3f9",
             "release deploy loan-default 3f9 --reason rates",

@@ -5,6 +5,7 @@ mod bar;
 mod batch;
 mod check;
 mod decisions;
+mod drift;
 pub(crate) mod drill;
 mod explain;
 mod init;
@@ -48,6 +49,7 @@ pub(crate) async fn run(cli: Cli) -> Outcome<Exit> {
         Command::Drill(command) => drill::run(&global, command, out).await,
         Command::Runbook(command) => runbook::run(&global, command, out).await,
         Command::Bar(args) => bar::run(&global, &args, out).await,
+        Command::Drift(args) => drift::run(&args, out),
         Command::Release(command) => release::run(&global, command, out).await,
         Command::System(command) => system::run(&global, command, out).await,
         Command::Replay(args) => replay::run(&global, &args, out).await,

@@ -11,6 +11,7 @@ mod desk;
 mod evidence;
 mod lag;
 mod rows;
+mod tabular;
 mod workspace;
 
 mod assembly;

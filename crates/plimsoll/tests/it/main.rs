@@ -7,5 +7,6 @@
 )]
 
 mod commands;
+mod drift;
 mod running;
 mod serving;

@@ -94,11 +94,16 @@ impl Sample {
         let below = place.floor() as usize;
         let (low, high) = (self.sorted[below], self.sorted[(below + 1).min(last)]);
         let part = place - below as f64;
+        let apart = high - low;
         // The nearer end is the one to start from, so that equal ends give that end exactly.
-        Some(if part < 0.5 {
-            low + (high - low) * part
+        Some(if part == 0.0 {
+            low
+        } else if !apart.is_finite() {
+            low * (1.0 - part) + high * part
+        } else if part < 0.5 {
+            low + apart * part
         } else {
-            high - (high - low) * (1.0 - part)
+            high - apart * (1.0 - part)
         })
     }
 }
@@ -160,7 +165,8 @@ mod tests {
     fn a_mean_that_exists_is_told_although_the_sum_overflows() {
         let sample = Sample::new(vec![f64::MAX, f64::MAX]);
         assert_eq!(sample.mean(), Some(f64::MAX));
-        assert_eq!(Sample::new(vec![f64::MAX, -f64::MAX]).deviation(), None);
+        let wide = Sample::new(vec![f64::MAX, -f64::MAX]);
+        assert_eq!((wide.deviation(), wide.quantile(0.5)), (None, Some(0.0)));
     }
 
     proptest! {

@@ -213,6 +213,10 @@ fn agreement_is_what_statsmodels_and_the_formulas_give() {
         &expected["gwet_ac1(own)"],
         1e-9,
     );
+    agreement_of_ranks(expected, &named("a"), &named("b"));
+}
+
+fn agreement_of_ranks(expected: &Value, nominal_a: &[usize], nominal_b: &[usize]) {
     let (a, b) = (
         classes(&expected["ordinal_a"]),
         classes(&expected["ordinal_b"]),
@@ -230,8 +234,8 @@ fn agreement_is_what_statsmodels_and_the_formulas_give() {
         &expected["weighted_quadratic"],
         1e-9,
     );
-    let pairs = named("a").into_iter().zip(named("b"));
-    let items: Vec<Vec<f64>> = pairs.map(|(a, b)| vec![a as f64, b as f64]).collect();
+    let pairs = nominal_a.iter().zip(nominal_b);
+    let items: Vec<Vec<f64>> = pairs.map(|(a, b)| vec![*a as f64, *b as f64]).collect();
     let alpha = krippendorff_alpha(&items, Scale::Nominal).unwrap();
     close(
         "nominal",
@@ -262,6 +266,10 @@ fn agreement_is_what_statsmodels_and_the_formulas_give() {
         &expected["krippendorff_interval_abc(own)"],
         1e-9,
     );
+}
+
+#[test]
+fn agreement_of_many_raters_is_what_statsmodels_gives() {
     let fleiss = &json("stats.json")["fleiss"];
     let table: Vec<Vec<u64>> = serde_json::from_value(fleiss["table"].clone()).unwrap();
     close(

@@ -1,6 +1,10 @@
 //! Parity with other implementations, and what detectors promise, in simulation.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on should panic"
+)]
 
 mod car_loan;
 mod detectors;
