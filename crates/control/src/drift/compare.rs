@@ -101,7 +101,8 @@ pub fn compare(
     match told {
         Ok(figures) => {
             report.p = figures.p(settings.method);
-            report.contribution = (figures.psi.psi - figures.psi.expected).max(0.0);
+            let quiet = figures.psi.expected + settings.tolerated_psi;
+            report.contribution = (figures.psi.psi - quiet).max(0.0);
             report.figures = Some(figures);
         }
         Err(why) => {

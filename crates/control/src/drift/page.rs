@@ -21,8 +21,8 @@ h1{font-size:1.4rem;margin:0 0 .2rem}h2{font-size:1.05rem;margin:0;overflow-wrap
 p{margin:.2rem 0}.faint{color:var(--faint)}.drifted{color:var(--bad)}.steady{color:var(--good)}\
 .not-judged{color:var(--doubt)}.not-compared{color:var(--faint)}\
 table{border-collapse:collapse;margin:1.2rem 0 2rem;width:100%;font-variant-numeric:tabular-nums}\
-th,td{padding:.35rem .6rem;border-bottom:1px solid var(--line);text-align:right}\
-th{font-weight:600;color:var(--faint)}th:first-child,td:first-child,th:last-child,td:last-child{text-align:left}\
+th,td{padding:.35rem .6rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}\
+th{font-weight:600;color:var(--faint)}th:first-child,td:first-child,th:last-child,td:last-child{text-align:left;white-space:normal}\
 td:first-child{overflow-wrap:anywhere;max-width:18rem}\
 .cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(21rem,1fr));gap:1rem}\
 .card{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:.9rem 1rem}\

@@ -65,7 +65,7 @@ pub struct ColumnReport {
     pub reasons: Vec<String>,
     /// What else is to be known of it.
     pub warnings: Vec<String>,
-    /// Which part of all that moved beyond chance moved in this column, between 0 and 1.
+    /// Which part of all that moved beyond chance and tolerance moved in this column, between 0 and 1.
     pub contribution: f64,
     /// The p-value of the method, if it has one.
     pub p: Option<f64>,

@@ -55,7 +55,7 @@ fn walk(reference: &Sample, current: &Sample) -> Result<(u128, f64)> {
     let (mut i, mut j) = (0_usize, 0_usize);
     let mut at = left_least.min(right_least);
     let mut apart = 0.0;
-    let (mut gap, mut area) = (0_i128, 0.0);
+    let (mut gap, mut area) = (0_i64, 0.0);
     while i < left.len() || j < right.len() {
         let next = match (left.get(i), right.get(j)) {
             (Some(x), Some(y)) => x.min(*y),
@@ -71,11 +71,11 @@ fn walk(reference: &Sample, current: &Sample) -> Result<(u128, f64)> {
         while j < right.len() && right[j] <= next {
             j += 1;
         }
-        let difference = i128::from(i as i64 * m - j as i64 * n).abs();
-        gap = gap.max(difference);
+        // Both products are below n m, which fits for windows of up to three thousand million values.
+        gap = gap.max((i as i64 * m - j as i64 * n).abs());
         apart = (i as f64 * per_left - j as f64 * per_right).abs();
     }
-    Ok((gap.unsigned_abs(), area))
+    Ok((u128::from(gap.unsigned_abs()), area))
 }
 
 fn judged(gap: u128, n: usize, m: usize, tail: KsTail) -> Ks {
