@@ -51,29 +51,32 @@ fn walk(reference: &Sample, current: &Sample) -> Result<(u128, f64)> {
         return Err(Unusable::Empty);
     };
     let (n, m) = (left.len() as i64, right.len() as i64);
-    let (per_left, per_right) = (1.0 / n as f64, 1.0 / m as f64);
+    let unit = 1.0 / (n as f64 * m as f64);
     let (mut i, mut j) = (0_usize, 0_usize);
     let mut at = left_least.min(right_least);
-    let mut apart = 0.0;
+    // By how much the left function is ahead, times both sizes: a whole number below n m, which fits for
+    // windows of up to three thousand million values.
+    let mut ahead = 0_i64;
     let (mut gap, mut area) = (0_i64, 0.0);
-    while i < left.len() || j < right.len() {
-        let next = match (left.get(i), right.get(j)) {
-            (Some(x), Some(y)) => x.min(*y),
-            (Some(x), None) => *x,
-            (None, Some(y)) => *y,
-            (None, None) => break,
-        };
-        area += (next - at) * apart;
+    // While both have values, no branch depends on whose is next: nobody could guess it.
+    while i < left.len() && j < right.len() {
+        let (x, y) = (left[i], right[j]);
+        let next = if x < y { x } else { y };
+        // Among equal values there is no distance yet: some of them are still to come.
+        gap = gap.max(if next > at { ahead.abs() } else { 0 });
+        area += (next - at) * (ahead.abs() as f64 * unit);
         at = next;
-        while i < left.len() && left[i] <= next {
-            i += 1;
-        }
-        while j < right.len() && right[j] <= next {
-            j += 1;
-        }
-        // Both products are below n m, which fits for windows of up to three thousand million values.
-        gap = gap.max((i as i64 * m - j as i64 * n).abs());
-        apart = (i as f64 * per_left - j as f64 * per_right).abs();
+        let (left_passes, right_passes) = (x <= next, y <= next);
+        i += usize::from(left_passes);
+        j += usize::from(right_passes);
+        ahead += i64::from(left_passes) * m - i64::from(right_passes) * n;
+    }
+    let rest = left[i..].iter().map(|x| (*x, m));
+    for (next, step) in rest.chain(right[j..].iter().map(|y| (*y, -n))) {
+        gap = gap.max(if next > at { ahead.abs() } else { 0 });
+        area += (next - at) * (ahead.abs() as f64 * unit);
+        at = next;
+        ahead += step;
     }
     Ok((u128::from(gap.unsigned_abs()), area))
 }

@@ -29,7 +29,7 @@ fn healthy_streams_are_quiet_for_as_long_as_was_asked() {
 }
 
 #[test]
-#[ignore = "takes minutes without optimisation: run it with --release"]
+#[ignore = "takes long without optimisation: run it with --release"]
 fn healthy_streams_are_quiet_for_as_long_as_was_asked_over_a_thousand_runs() {
     for asked in [1_000.0, 10_000.0] {
         let found = mean_time_to_alarm(asked, 1_000, errors, 0.1);
