@@ -46,7 +46,7 @@ fn an_operator_is_held_to_the_rules() {
     insta::assert_debug_snapshot!(folder.messages(), @r#"
     [
         "plimsoll.toml:4 error: operator `ann` and key `web` have the same secret: nobody could tell who acts",
-        "plimsoll.toml:6 error: `operators.ann.roles` must be one of `operator`, `approver`, `reviewer` and `auditor`, not `operater`",
+        "plimsoll.toml:6 error: `operators.ann.roles` must be one of `viewer`, `operator`, `approver`, `reviewer`, `auditor`, `tenant_admin` and `platform_admin`, not `operater`",
         "plimsoll.toml:6 error: the role `auditor` stands twice",
         "plimsoll.toml:7 error: the token of operator `bob` has fewer than 16 characters and could be guessed",
         "plimsoll.toml:9 error: operator `bob` has no role",
@@ -125,9 +125,10 @@ fn what_a_node_does_without_control_is_said() {
         loan()
             .with("plimsoll.toml", text)
             .env("URL", "postgres://a:b@c/d")
+            .env("PEPPER", &"p".repeat(32))
     };
     let halting = server(
-        "[server]\non_control_loss = \"halt\"\ncontrol_loss = \"30s\"\n[storage.postgres]\nurl = { env = \"URL\" }\n",
+        "[server]\non_control_loss = \"halt\"\ncontrol_loss = \"30s\"\n[storage]\npepper = { env = \"PEPPER\" }\n[storage.postgres]\nurl = { env = \"URL\" }\n",
     );
     let workspace = halting.workspace();
     assert!(workspace.warnings.is_empty(), "{:?}", workspace.warnings);
