@@ -147,14 +147,14 @@ impl Reader<'_> {
 
     /// What is said of the pepper.
     fn pepper(&mut self, view: View<'_>, pepper: Option<&Secret>, storage: &StorageConfig) {
-        let is_short = |pepper: &&Secret| pepper.expose().len() < 2 * SECRET_BYTES_FAIR;
+        let is_short = |pepper: &&Secret| pepper.expose().len() < SECRET_BYTES_FAIR;
         if pepper.filter(is_short).is_some() {
             let at = view.key("pepper").unwrap_or(0..0);
             self.report
                 .error(
                     view.source,
                     &at,
-                    "the pepper has fewer than 32 characters and could be guessed",
+                    "the pepper has fewer than 16 characters and could be guessed",
                 )
                 .help("make one with `openssl rand -hex 32`");
         }

@@ -158,3 +158,44 @@ fn high_stakes_without_an_audit_log_are_warned_of() {
     ]
     "#);
 }
+
+#[test]
+fn an_operator_of_one_tenant_rules_over_that_one_and_no_other() {
+    let folder = loan()
+        .with(
+            "plimsoll.toml",
+            "[operators.tina]\ntoken = { env = \"TINA\" }\nroles = [\"tenant_admin\"]\n\
+             [operators.pia]\ntoken = { env = \"PIA\" }\nroles = [\"platform_admin\"]\ntenant = \"acme\"\n",
+        )
+        .env("TINA", "0123456789abcdef")
+        .env("PIA", "fedcba9876543210");
+    insta::assert_debug_snapshot!(folder.messages(), @r#"
+    [
+        "plimsoll.toml:1 error: operator `tina` is a tenant's admin, and of no tenant",
+        "plimsoll.toml:7 error: operator `pia` works for one tenant, and is to rule over all",
+        "system.toml:3 warning: a release needs 1 to approve it in the role `approver`, and `[operators]` has 0",
+    ]
+    "#);
+}
+
+#[test]
+fn a_listener_that_requires_keys_may_be_reached_without_a_key_in_the_file() {
+    let open = "[server]\ndata_address = \"0.0.0.0:8080\"\n";
+    assert_eq!(loan().with("plimsoll.toml", open).messages().len(), 1);
+    let required = format!("{open}require_keys = true\n");
+    let workspace = loan().with("plimsoll.toml", &required).workspace();
+    assert!(workspace.server.require_keys && workspace.keys.is_empty());
+}
+
+#[test]
+fn a_pepper_that_could_be_guessed_is_refused() {
+    let settings = "[storage]\npepper = { env = \"PEPPER\" }\n";
+    let folder = |pepper: &str| loan().with("plimsoll.toml", settings).env("PEPPER", pepper);
+    insta::assert_debug_snapshot!(folder("salt").messages(), @r#"
+    [
+        "plimsoll.toml:2 error: the pepper has fewer than 16 characters and could be guessed",
+    ]
+    "#);
+    let workspace = folder("0123456789abcdef").workspace();
+    assert!(workspace.pepper.is_some());
+}
