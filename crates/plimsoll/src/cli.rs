@@ -1,6 +1,7 @@
 //! The command line: what may be typed. What each command does stands in [`crate::command`].
 
 mod drift;
+mod keys;
 mod moment;
 mod records;
 mod release;
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use plimsoll_core::{FailureKind, Outcome, QueueName, SystemName, TenantName};
 
 pub(crate) use drift::{DriftArgs, DriftCorrection, DriftMethod};
+pub(crate) use keys::{KeyCommand, KeyCreateArgs, TenantCommand, WhichKey};
 pub(crate) use moment::Moment;
 pub(crate) use records::{AuditCommand, HoldCommand, ReplayArgs, StoreCommand};
 pub(crate) use release::{Justified, ReleaseCommand};
@@ -100,6 +102,12 @@ pub(crate) enum Command {
     System(SystemCommand),
     /// Run our own logic again over what was recorded, or ask the models again.
     Replay(ReplayArgs),
+    /// Tenants: whose requests are whose.
+    #[command(subcommand)]
+    Tenant(TenantCommand),
+    /// Keys of callers: given once, rotated, revoked.
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// The audit log: verify, prove, erase, hold.
     #[command(subcommand)]
     Audit(AuditCommand),

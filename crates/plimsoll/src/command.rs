@@ -9,6 +9,7 @@ mod drift;
 pub(crate) mod drill;
 mod explain;
 mod init;
+mod key;
 mod release;
 mod replay;
 mod review;
@@ -18,6 +19,7 @@ mod send;
 mod simulate;
 mod store;
 mod system;
+mod tenant;
 mod test;
 
 use crate::cli::{Cli, Command};
@@ -53,6 +55,8 @@ pub(crate) async fn run(cli: Cli) -> Outcome<Exit> {
         Command::Release(command) => release::run(&global, command, out).await,
         Command::System(command) => system::run(&global, command, out).await,
         Command::Replay(args) => replay::run(&global, &args, out).await,
+        Command::Tenant(command) => tenant::run(&global, command, out).await,
+        Command::Key(command) => key::run(&global, command, out).await,
         Command::Audit(command) => audit::run(&global, command, out).await,
         Command::Store(command) => store::run(&global, command, out).await,
         Command::Schema(args) => schema::run(&args, out),

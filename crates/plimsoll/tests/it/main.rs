@@ -8,5 +8,6 @@
 
 mod commands;
 mod drift;
+mod keys;
 mod running;
 mod serving;
