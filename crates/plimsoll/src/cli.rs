@@ -1,6 +1,7 @@
 //! The command line: what may be typed. What each command does stands in [`crate::command`].
 
 mod drift;
+mod guard;
 mod moment;
 mod records;
 mod release;
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use plimsoll_core::{FailureKind, Outcome, QueueName, SystemName, TenantName};
 
 pub(crate) use drift::{DriftArgs, DriftCorrection, DriftMethod};
+pub(crate) use guard::{GuardCommand, ScanArgs, TrainArgs};
 pub(crate) use moment::Moment;
 pub(crate) use records::{AuditCommand, HoldCommand, ReplayArgs, StoreCommand};
 pub(crate) use release::{Justified, ReleaseCommand};
@@ -106,6 +108,9 @@ pub(crate) enum Command {
     /// The database that people ask, and copies of the data folder.
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Guards tried on texts: what they would do, and what the classifier is worth.
+    #[command(subcommand)]
+    Guard(GuardCommand),
     /// Print the JSON Schemas of the workspace's files, for editors.
     Schema(SchemaArgs),
     /// Print the reference as Markdown.

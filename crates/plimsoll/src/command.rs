@@ -8,6 +8,7 @@ mod decisions;
 mod drift;
 pub(crate) mod drill;
 mod explain;
+mod guard;
 mod init;
 mod release;
 mod replay;
@@ -55,6 +56,7 @@ pub(crate) async fn run(cli: Cli) -> Outcome<Exit> {
         Command::Replay(args) => replay::run(&global, &args, out).await,
         Command::Audit(command) => audit::run(&global, command, out).await,
         Command::Store(command) => store::run(&global, command, out).await,
+        Command::Guard(command) => guard::run(&global, &command, out),
         Command::Schema(args) => schema::run(&args, out),
         Command::Reference(args) => reference::run(&args, out),
     }
