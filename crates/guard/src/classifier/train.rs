@@ -1,4 +1,4 @@
-//! Training: logistic regression over hashed features by AdaGrad, then int8.
+//! Training: logistic regression over hashed features by `AdaGrad`, then int8.
 //!
 //! The same rows in the same order give the same bytes: one thread, a fixed seed, no clock. The
 //! thresholds come from folds: a group of near-duplicates is never on both sides, so that one in a

@@ -45,7 +45,7 @@ impl Scan {
                     b'&' => scan.entities += 1,
                     b'\\' => {
                         scan.escapes +=
-                            u32::from(matches!(bytes.get(at + 1), Some(b'u' | b'x' | b'U' | b'0')))
+                            u32::from(matches!(bytes.get(at + 1), Some(b'u' | b'x' | b'U' | b'0')));
                     }
                     b'<' => scan.angles += 1,
                     b'\n' => shape.lines += 1,

@@ -92,7 +92,7 @@ fn is_mixed(word: &str) -> bool {
 pub(super) fn look_alikes(mapped: Mapped) -> Mapped {
     let text = mapped.text();
     let mut words = text.split(|char: char| !char.is_alphabetic());
-    if !words.any(|word| is_mixed(word)) {
+    if !words.any(is_mixed) {
         return mapped;
     }
     let mut out = Mapping::of(&mapped);

@@ -41,6 +41,17 @@ pub(super) struct Stripped {
     pub(super) hidden: Vec<Hidden>,
 }
 
+impl Stripped {
+    /// Nothing stood in the text that nobody sees.
+    const fn nothing(mapped: Mapped) -> Self {
+        Self {
+            mapped,
+            payloads: Vec::new(),
+            hidden: Vec::new(),
+        }
+    }
+}
+
 /// How many characters without width within words are no accident.
 const ZERO_WIDTH_MIN: usize = 3;
 /// The most things told as hidden.
@@ -52,11 +63,7 @@ const SELECTORS_MIN: usize = 4;
 pub(super) fn strip(mapped: Mapped) -> Stripped {
     let text = mapped.text();
     if text.chars().all(|char| class(char) == Class::Seen) {
-        return Stripped {
-            mapped,
-            payloads: Vec::new(),
-            hidden: Vec::new(),
-        };
+        return Stripped::nothing(mapped);
     }
     let mut out = Mapping::of(&mapped);
     let mut hidden = Vec::new();
@@ -112,8 +119,9 @@ pub(super) fn strip(mapped: Mapped) -> Stripped {
             Class::Unseen => {}
         }
     }
-    if zero_width.len() >= ZERO_WIDTH_MIN {
-        let (first, last) = (zero_width[0], zero_width[zero_width.len() - 1]);
+    if let (Some(&first), Some(&last), ZERO_WIDTH_MIN..) =
+        (zero_width.first(), zero_width.last(), zero_width.len())
+    {
         tell(HiddenKind::ZeroWidth, first..last + 3);
     }
     Stripped {
