@@ -13,6 +13,16 @@ pub mod contract;
 pub mod expr;
 pub mod rules;
 
+pub mod finding;
+pub mod policy;
+
+pub mod classifier;
+pub mod pack;
+pub mod scan;
+pub mod tokens;
+pub mod training;
+pub mod views;
+
 pub mod phrases;
 pub mod redact;
 

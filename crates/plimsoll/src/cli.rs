@@ -1,6 +1,7 @@
 //! The command line: what may be typed. What each command does stands in [`crate::command`].
 
 mod drift;
+mod guard;
 mod keys;
 mod moment;
 mod records;
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use plimsoll_core::{FailureKind, Outcome, QueueName, SystemName, TenantName};
 
 pub(crate) use drift::{DriftArgs, DriftCorrection, DriftMethod};
+pub(crate) use guard::{GuardCommand, ScanArgs, TrainArgs};
 pub(crate) use keys::{KeyCommand, KeyCreateArgs, TenantCommand, WhichKey};
 pub(crate) use moment::Moment;
 pub(crate) use records::{AuditCommand, HoldCommand, ReplayArgs, StoreCommand};
@@ -114,6 +116,9 @@ pub(crate) enum Command {
     /// The database that people ask, and copies of the data folder.
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Guards tried on texts: what they would do, and what the classifier is worth.
+    #[command(subcommand)]
+    Guard(GuardCommand),
     /// Print the JSON Schemas of the workspace's files, for editors.
     Schema(SchemaArgs),
     /// Print the reference as Markdown.

@@ -8,6 +8,7 @@ mod decisions;
 mod drift;
 pub(crate) mod drill;
 mod explain;
+mod guard;
 mod init;
 mod key;
 mod release;
@@ -59,6 +60,7 @@ pub(crate) async fn run(cli: Cli) -> Outcome<Exit> {
         Command::Key(command) => key::run(&global, command, out).await,
         Command::Audit(command) => audit::run(&global, command, out).await,
         Command::Store(command) => store::run(&global, command, out).await,
+        Command::Guard(command) => guard::run(&global, &command, out),
         Command::Schema(args) => schema::run(&args, out),
         Command::Reference(args) => reference::run(&args, out),
     }
