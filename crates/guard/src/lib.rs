@@ -13,6 +13,9 @@ pub mod contract;
 pub mod expr;
 pub mod rules;
 
+pub mod finding;
+pub mod policy;
+
 pub mod phrases;
 pub mod redact;
 
