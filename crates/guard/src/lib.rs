@@ -18,5 +18,7 @@ pub mod policy;
 
 pub mod phrases;
 pub mod redact;
+pub mod repair;
+pub mod secrets;
 
 mod names;
