@@ -1,3 +1,5 @@
+//! JSON: the parser suite, repair to the exact value, the official JSON Schema suite.
+
 use std::collections::BTreeMap;
 
 use plimsoll_guard::frame::FrameLimits;

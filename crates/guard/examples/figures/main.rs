@@ -8,6 +8,8 @@
 )]
 
 mod json;
+mod outputs;
+mod pii;
 mod rows;
 mod secrets;
 mod speed;
@@ -20,6 +22,8 @@ fn main() {
     let folder = Folder::new(folder, arguments.iter().any(|one| one == "--misses"));
     speed::print_start();
     secrets::print(&folder);
+    pii::print(&folder);
     json::print(&folder);
+    outputs::print(&folder);
     speed::print(&folder);
 }

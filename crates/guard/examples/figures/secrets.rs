@@ -1,3 +1,5 @@
+//! Secrets: what is found of labelled ones, and what of texts without any.
+
 use std::collections::BTreeMap;
 
 use plimsoll_guard::secrets::Secrets;

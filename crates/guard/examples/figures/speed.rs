@@ -3,6 +3,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use plimsoll_guard::pii::Pii;
 use plimsoll_guard::secrets::Secrets;
 
 use crate::rows::{Folder, text};
@@ -14,6 +15,13 @@ pub(crate) fn print_start() {
     println!(
         "{:<58} {:>7.1} ms",
         "secrets · reading the rules",
+        start.elapsed().as_secs_f64() * 1e3
+    );
+    let start = Instant::now();
+    black_box(Pii::new());
+    println!(
+        "{:<58} {:>7.1} ms",
+        "pii · compiling the recognisers",
         start.elapsed().as_secs_f64() * 1e3
     );
     let start = Instant::now();
@@ -41,9 +49,13 @@ pub(crate) fn print(folder: &Folder) {
         })
         .collect();
     let secrets = Secrets::shipped();
+    let pii = Pii::new();
     for (name, texts) in [("600 bytes", &short), ("4 KiB", &long)] {
         time(&format!("secrets · {name}"), texts, |said| {
             black_box(secrets.find(said).is_ok());
+        });
+        time(&format!("pii · {name}"), texts, |said| {
+            black_box(pii.find(said));
         });
     }
 }

@@ -1,3 +1,5 @@
+//! The shipped rules against their own examples, look-alikes, and files of rules that cannot work.
+
 use super::*;
 
 fn ids(text: &str) -> Vec<String> {
