@@ -5,6 +5,11 @@
 //! says whether a row is fit to be asked, [`expr`] evaluates the operator's own rules,
 //! [`rules`] answers by a table of them, [`phrases`] finds what may not be said, and [`redact`]
 //! keeps the shape of a payload without its texts.
+//!
+//! Detectors give findings ([`finding`]) and a [`policy`] says what is done about them: [`secrets`] and
+//! [`pii`] on the way in and out, [`vault`] replaces what they found and puts it back; of answers,
+//! [`repair`] mends JSON, [`links`] and [`url_policy`] hold addresses against a list, [`leak`] finds
+//! the prompt, loops and what no source says; [`tools`] is the boundary of an agent.
 
 pub mod frame;
 pub mod splice;
@@ -23,7 +28,15 @@ pub mod tokens;
 pub mod training;
 pub mod views;
 
+pub mod leak;
+pub mod links;
 pub mod phrases;
+pub mod pii;
 pub mod redact;
+pub mod repair;
+pub mod secrets;
+pub mod tools;
+pub mod url_policy;
+pub mod vault;
 
 mod names;

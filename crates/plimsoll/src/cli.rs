@@ -15,7 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use plimsoll_core::{FailureKind, Outcome, QueueName, SystemName, TenantName};
 
 pub(crate) use drift::{DriftArgs, DriftCorrection, DriftMethod};
-pub(crate) use guard::{GuardCommand, ScanArgs, TrainArgs};
+pub(crate) use guard::{GuardCommand, JsonArgs, RedactArgs, ScanArgs, TrainArgs, UrlArgs};
 pub(crate) use keys::{KeyCommand, KeyCreateArgs, TenantCommand, WhichKey};
 pub(crate) use moment::Moment;
 pub(crate) use records::{AuditCommand, HoldCommand, ReplayArgs, StoreCommand};
@@ -116,7 +116,7 @@ pub(crate) enum Command {
     /// The database that people ask, and copies of the data folder.
     #[command(subcommand)]
     Store(StoreCommand),
-    /// Guards tried on texts: what they would do, and what the classifier is worth.
+    /// Guards tried on texts: what they would do, redact, mend or allow, and what the classifier is worth.
     #[command(subcommand)]
     Guard(GuardCommand),
     /// Print the JSON Schemas of the workspace's files, for editors.

@@ -1,7 +1,13 @@
 //! `plimsoll guard`: guards tried on texts, and the classifier's weights.
 
+mod json;
+mod redact;
 mod scan;
 mod train;
+mod url;
+
+use std::io::Read as _;
+use std::path::Path;
 
 use plimsoll_guard::training;
 
@@ -13,6 +19,9 @@ use crate::output::Output;
 pub(crate) fn run(global: &Global, command: &GuardCommand, out: Output) -> Outcome<Exit> {
     match command {
         GuardCommand::Scan(args) => scan::run(args, out),
+        GuardCommand::Redact(args) => redact::run(args, out),
+        GuardCommand::Json(args) => json::run(args, out),
+        GuardCommand::Url(args) => url::run(args, out),
         GuardCommand::Train(args) => train::run(global, args, out),
         GuardCommand::Card => {
             let card =
@@ -21,4 +30,14 @@ pub(crate) fn run(global: &Global, command: &GuardCommand, out: Output) -> Outco
             Ok(Exit::Yes)
         }
     }
+}
+
+/// The bytes of a file, or of standard input for `-`.
+fn bytes(file: &Path) -> Outcome<Vec<u8>> {
+    if file == Path::new("-") {
+        let mut bytes = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut bytes)?;
+        return Ok(bytes);
+    }
+    Ok(std::fs::read(file)?)
 }
