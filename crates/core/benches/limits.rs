@@ -35,6 +35,8 @@ fn limit(name: &str, per: Level) -> Limit {
         ],
         concurrency: Some(1_000),
         time: None,
+        life: Limit::LIFE,
+        members_max: Limit::MEMBERS_MAX,
         unnamed: Unnamed::Share,
     }
 }

@@ -174,8 +174,26 @@ pub struct Limit {
     pub concurrency: Option<u32>,
     /// How long after its first request a session may go on.
     pub time: Option<Duration>,
+    /// How long a session lives after its first request; then its name begins a new one.
+    pub life: Duration,
     /// What becomes of requests that name no end user or session.
     pub unnamed: Unnamed,
+    /// How many members are remembered one by one.
+    pub members_max: usize,
+}
+
+impl Limit {
+    /// How long a session lives unless its limit says otherwise.
+    pub const LIFE: Duration = Duration::from_hours(24);
+    /// How many members are remembered one by one unless the limit says otherwise.
+    pub const MEMBERS_MAX: usize = 50_000;
+
+    /// Whether it has a ceiling on `resource`.
+    pub fn is_on(&self, resource: Resource) -> bool {
+        self.ceilings
+            .iter()
+            .any(|ceiling| ceiling.resource == resource)
+    }
 }
 
 /// All limits of a workspace.
@@ -183,12 +201,18 @@ pub struct Limit {
 pub struct Limits {
     /// The time zone in which days and months begin.
     pub time_zone: jiff::tz::TimeZone,
-    /// How long a session lives after its first request; then its name begins a new one.
-    pub session_life: Duration,
-    /// How many members of one limit are remembered one by one.
-    pub members_max: usize,
     /// The limits, in the order of their names.
     pub limits: Vec<Limit>,
+}
+
+impl Limits {
+    /// Whether what is asked of `system` may count on a ceiling on `resource`.
+    pub fn are_on(&self, resource: Resource, system: &SystemName) -> bool {
+        let takes =
+            |limit: &&Limit| limit.scope.systems.is_empty() || limit.scope.systems.contains(system);
+        let mut limits = self.limits.iter().filter(takes);
+        limits.any(|limit| limit.is_on(resource))
+    }
 }
 
 impl Default for Limits {
@@ -196,8 +220,6 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             time_zone: jiff::tz::TimeZone::UTC,
-            session_life: Duration::from_hours(24),
-            members_max: 50_000,
             limits: Vec::new(),
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use plimsoll_core::{KeyName, SystemName, TenantName};
+use plimsoll_core::{KeyName, SystemName, TeamName, TenantName};
 use plimsoll_spec::{Criticality, Key, KeyScope};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -15,6 +15,8 @@ pub(crate) struct Caller {
     pub(crate) key: Option<KeyName>,
     /// Whose requests these are.
     pub(crate) tenant: TenantName,
+    /// The team of the key.
+    pub(crate) team: Option<TeamName>,
     scope: KeyScope,
     /// The highest criticality that its requests may claim, and theirs unless they say.
     pub(crate) criticality: Criticality,
@@ -26,6 +28,7 @@ impl Caller {
         Self {
             key: None,
             tenant: TenantName::default_tenant(),
+            team: None,
             scope: KeyScope::All,
             criticality: Criticality::Critical,
         }
@@ -61,6 +64,7 @@ impl Keys {
             Arc::new(Caller {
                 key: Some(key.name.clone()),
                 tenant: key.tenant.clone(),
+                team: key.team.clone(),
                 scope: key.scope.clone(),
                 criticality: key.criticality,
             })
@@ -113,6 +117,7 @@ mod tests {
             secret: plimsoll_core::Secret::new("s3cret".into()),
             scope: KeyScope::Systems([loan.clone()].into()),
             tenant: TenantName::default_tenant(),
+            team: None,
             criticality: Criticality::Normal,
         }]);
         let caller = keys.find(b"s3cret").unwrap();

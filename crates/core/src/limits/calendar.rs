@@ -48,15 +48,9 @@ impl Window {
         }
     }
 
-    /// About how many seconds it lasts: what `w` of a `RateLimit-Policy` says.
-    pub const fn seconds(self, session_life: Duration) -> u64 {
-        match self {
-            Self::Minute => 60,
-            Self::Hour => 3_600,
-            Self::Day => 86_400,
-            Self::Month => 30 * 86_400,
-            Self::Session => session_life.as_secs(),
-        }
+    /// The window with this name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|window| window.as_str() == text)
     }
 }
 
@@ -76,39 +70,45 @@ impl Span {
     }
 }
 
+/// The time zone with this name of the IANA database, which is part of the binary.
+pub fn time_zone(name: &str) -> Option<TimeZone> {
+    TimeZone::get(name).ok()
+}
+
+/// The names of all time zones.
+pub fn time_zones() -> Vec<String> {
+    jiff::tz::db()
+        .available()
+        .map(|name| name.to_string())
+        .collect()
+}
+
 /// The windows that hold a moment, found once and kept until they end.
 #[derive(Clone, Debug)]
 pub struct Calendar {
     zone: TimeZone,
-    session_life: i64,
     current: [Span; 4],
 }
 
 impl Calendar {
     /// The windows of `zone`.
-    pub fn new(zone: TimeZone, session_life: Duration) -> Self {
-        let session_life = i64::try_from(session_life.as_micros()).unwrap_or(i64::MAX);
+    pub const fn new(zone: TimeZone) -> Self {
         Self {
             zone,
-            session_life,
-            current: [Span::default(); 4],
+            current: [Span { start: 0, end: 0 }; 4],
         }
     }
 
-    /// The window that holds `now`; of a session, the one that begins `now`.
-    pub fn window(&mut self, window: Window, now: Timestamp) -> Span {
+    /// The window that holds `now`; of a session that lives for `life`, the one that begins `now`.
+    pub fn window(&mut self, window: Window, life: Duration, now: Timestamp) -> Span {
+        let end = now.plus(life).as_micros();
         let now = now.as_micros();
         let place = match window {
             Window::Minute => 0,
             Window::Hour => 1,
             Window::Day => 2,
             Window::Month => 3,
-            Window::Session => {
-                return Span {
-                    start: now,
-                    end: now.saturating_add(self.session_life),
-                };
-            }
+            Window::Session => return Span { start: now, end },
         };
         if !self.current[place].holds(now) {
             self.current[place] = find(&self.zone, window, now);

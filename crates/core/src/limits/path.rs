@@ -16,6 +16,17 @@ pub struct Passage {
     pub stands: Vec<Stand>,
     /// When the session's time is over, if it has a limit.
     pub until: Option<Timestamp>,
+    /// Whether one of its ceilings is on money: what nobody can price may not be asked then.
+    pub bounds_money: bool,
+    /// Whether one of its ceilings is on tokens written: what has no end may not be asked then.
+    pub bounds_answers: bool,
+}
+
+impl Passage {
+    /// Whether no limit counts the request.
+    pub const fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
 }
 
 /// An estimate that was set aside.

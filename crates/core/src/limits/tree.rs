@@ -24,7 +24,6 @@ pub struct Tree {
     calendar: Calendar,
     groups: Vec<Group>,
     next_group: u32,
-    members_max: usize,
     /// Which limits' scopes take a key's requests to a system, by a digest of both.
     ways: HashMap<u128, Arc<[u32]>>,
     hashing: [RandomState; 2],
@@ -66,10 +65,9 @@ impl Tree {
     /// A tree in which nothing was used yet; what was used before is brought in by [`Self::seed`].
     pub fn new(limits: &Limits, now: Timestamp) -> Self {
         let mut tree = Self {
-            calendar: Calendar::new(limits.time_zone.clone(), limits.session_life),
+            calendar: Calendar::new(limits.time_zone.clone()),
             groups: Vec::new(),
             next_group: 0,
-            members_max: limits.members_max,
             ways: HashMap::new(),
             hashing: [RandomState::new(), RandomState::new()],
         };
@@ -80,8 +78,7 @@ impl Tree {
     /// Takes other limits on. A limit that keeps its name and its level keeps what was used of it, of each
     /// resource and window that it has still; the rest waits to be seeded.
     pub fn change(&mut self, limits: &Limits, now: Timestamp) {
-        self.calendar = Calendar::new(limits.time_zone.clone(), limits.session_life);
-        self.members_max = limits.members_max;
+        self.calendar = Calendar::new(limits.time_zone.clone());
         self.ways.clear();
         let mut standing = std::mem::take(&mut self.groups);
         for limit in &limits.limits {
@@ -89,7 +86,7 @@ impl Tree {
                 |group: &Group| group.limit.name == limit.name && group.limit.per == limit.per;
             let group = if let Some(place) = standing.iter().position(same) {
                 let mut group = standing.swap_remove(place);
-                group.reshape(limit, self.members_max, now);
+                group.reshape(limit, now);
                 group
             } else {
                 self.next_group += 1;
@@ -98,7 +95,7 @@ impl Tree {
                     limit: limit.clone(),
                     begun: vec![(now, false); limit.ceilings.len()],
                     lives_known: limit.time.is_none(),
-                    members: Members::new(self.members_max),
+                    members: Members::new(limit.members_max),
                 }
             };
             self.groups.push(group);
@@ -239,13 +236,15 @@ impl Tree {
             for window in group.unseeded() {
                 users |= group.limit.per == Level::User;
                 sessions |= group.limit.per == Level::Session;
-                let span = self.calendar.window(window, now);
+                let span = self.calendar.window(window, group.limit.life, now);
                 let since = match window {
                     Window::Session => now.as_micros() - (span.end - span.start),
                     Window::Minute | Window::Hour | Window::Day | Window::Month => span.start,
                 };
-                if windows.iter().all(|(known, _)| *known != window) {
-                    windows.push((window, Timestamp::from_micros(since)));
+                let since = Timestamp::from_micros(since);
+                match windows.iter_mut().find(|(known, _)| *known == window) {
+                    Some((_, known)) => *known = since.min(*known),
+                    None => windows.push((window, since)),
                 }
             }
             let waiting = group.begun.iter().filter(|begun| !begun.1);
@@ -360,7 +359,7 @@ impl Tree {
 
 impl Group {
     /// Takes another form of the same limit on.
-    fn reshape(&mut self, limit: &Limit, members_max: usize, now: Timestamp) {
+    fn reshape(&mut self, limit: &Limit, now: Timestamp) {
         let before = |ceiling: &Ceiling| {
             let same =
                 |old: &Ceiling| old.resource == ceiling.resource && old.window == ceiling.window;
@@ -369,7 +368,7 @@ impl Group {
         let places: Vec<Option<usize>> = limit.ceilings.iter().map(before).collect();
         let begun = |place: &Option<usize>| place.map_or((now, false), |place| self.begun[place]);
         let begun = places.iter().map(begun).collect();
-        self.members.reshape(members_max, |usage| {
+        self.members.reshape(limit.members_max, |usage| {
             let counter = |(place, ceiling): (&Option<usize>, &Ceiling)| match place {
                 Some(place) => usage.counters[*place],
                 None if ceiling.window == Window::Session => Counter {
@@ -394,13 +393,13 @@ impl Group {
 
     /// Begins the windows anew that are over.
     fn roll(&mut self, slot: u32, calendar: &mut Calendar, now: Timestamp) {
-        let is_session = self.limit.per == Level::Session;
+        let (is_session, lasting) = (self.limit.per == Level::Session, self.limit.life);
         let Some(member) = self.members.at(slot) else {
             return;
         };
         let Usage { life, counters } = &mut member.usage;
         if is_session && now.as_micros() >= life.end {
-            *life = calendar.window(Window::Session, now);
+            *life = calendar.window(Window::Session, lasting, now);
         }
         for (counter, ceiling) in counters.iter_mut().zip(&self.limit.ceilings) {
             if now.as_micros() < counter.span.end {
@@ -408,7 +407,7 @@ impl Group {
             }
             let span = match ceiling.window {
                 Window::Session => *life,
-                window => calendar.window(window, now),
+                window => calendar.window(window, lasting, now),
             };
             *counter = Counter { span, used: 0 };
         }
@@ -516,6 +515,8 @@ impl Group {
         };
         member.under_way += 1;
         for (counter, ceiling) in member.usage.counters.iter().zip(&self.limit.ceilings) {
+            passage.bounds_money |= ceiling.resource == Resource::Money;
+            passage.bounds_answers |= ceiling.resource == Resource::TokensOut;
             if ceiling.resource == Resource::Money || passage.stands.len() >= STANDS_MAX {
                 continue;
             }

@@ -1,3 +1,5 @@
+//! The tree of limits against models that remember everything.
+
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -53,6 +55,8 @@ fn limit(name: &str, per: Level, ceilings: &[(Resource, Window, i128)]) -> Limit
         ceilings: ceilings.iter().map(ceiling).collect(),
         concurrency: None,
         time: None,
+        life: Limit::LIFE,
+        members_max: Limit::MEMBERS_MAX,
         unnamed: if per == Level::Session {
             Unnamed::Pass
         } else {
@@ -397,16 +401,17 @@ proptest! {
     ) {
         let names = Names::of("acme", "web");
         let users: Vec<String> = (0..40).map(|user| format!("user-{user}")).collect();
-        let form = |most: i128| Limits {
-            members_max,
-            ..limits(vec![
+        let form = |most: i128| {
+            let mut all = limits(vec![
                 limit("user", Level::User, &[(Resource::Money, Window::Hour, most)]),
                 limit("all", Level::Workspace, &[(Resource::Money, Window::Day, most * 4)]),
-            ])
+            ]);
+            all.limits.iter_mut().for_each(|limit| limit.members_max = members_max);
+            all
         };
         let (mut now, mut most, mut most_open) = (NOW, 100, 0);
         let mut tree = Tree::new(&form(most), now);
-        let mut calendar = Calendar::new(jiff::tz::TimeZone::UTC, Duration::from_hours(24));
+        let mut calendar = Calendar::new(jiff::tz::TimeZone::UTC);
         let mut open: Vec<(usize, i128, Timestamp, Passage, Reservation)> = Vec::new();
         // (user, amount, when): what is set aside or spent.
         let mut settled: Vec<(usize, i128, Timestamp)> = Vec::new();
@@ -418,7 +423,8 @@ proptest! {
                         Ok(reservation) => open.push((user, estimate, now, passage, reservation)),
                         Err(_) => { tree.leave(passage); continue; }
                     }
-                    let (hour, day) = (calendar.window(Window::Hour, now), calendar.window(Window::Day, now));
+                    let mut window = |window| calendar.window(window, Limit::LIFE, now);
+                    let (hour, day) = (window(Window::Hour), window(Window::Day));
                     let reserved = open.iter().map(|(user, amount, at, ..)| (*user, *amount, *at));
                     let all: Vec<_> = settled.iter().copied().chain(reserved).collect();
                     let of = |span: Span, one: Option<usize>| -> i128 {
