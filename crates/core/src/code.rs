@@ -125,6 +125,7 @@ codes! {
     ContractCategory "contract_category" Some(K::Malformed), 422, false, Caller, "A value is none of the known categories.";
     ContractRule "contract_rule" Some(K::Malformed), 422, false, Caller, "The values together break a rule of the contract.";
     ContractSchema "contract_schema" Some(K::Malformed), 422, false, Caller, "The input does not match the JSON Schema of the contract.";
+    LimitUnnamed "limit_unnamed" Some(K::Malformed), 400, false, Caller, "A limit asks for the end user or the session, and the request names none.";
     ContextTooLong "context_too_long" Some(K::Malformed), 400, false, Caller, "The input is longer than the model can read.";
     ProviderRefusedRequest "provider_refused_request" Some(K::Malformed), 400, false, Caller, "The provider says that the request is not well formed.";
 
@@ -168,10 +169,12 @@ codes! {
     NoRuleMatched "no_rule_matched" Some(K::Unsure), 422, false, Operator, "No rule of the table matched, and it has no default.";
 
     // Over budget.
-    BudgetExceeded "budget_exceeded" Some(K::OverBudget), 429, false, Operator, "The system's budget does not allow this request.";
+    BudgetExceeded "budget_exceeded" Some(K::OverBudget), 429, false, Operator, "A budget does not allow this request.";
+    SessionSpent "session_spent" Some(K::OverBudget), 429, false, Caller, "The session has used all steps, tokens or time that it is allowed.";
     ProviderQuota "provider_quota" Some(K::OverBudget), 429, false, Operator, "The provider says that the account's quota is spent.";
 
     // Overload.
+    RateLimited "rate_limited" Some(K::Overload), 429, true, Caller, "A limit of the workspace is reached; `Retry-After` says when it resets.";
     TooManyInFlight "too_many_in_flight" Some(K::Overload), 503, true, Operator, "As many requests as allowed are being answered already.";
     RecordQueueFull "record_queue_full" Some(K::Overload), 503, true, Operator, "The queue of records is full.";
     ProviderRateLimited "provider_rate_limited" Some(K::Overload), 429, true, Provider, "The provider asks us to slow down.";

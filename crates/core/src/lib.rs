@@ -19,6 +19,7 @@ pub mod outcome;
 pub mod stakes;
 
 pub mod ladder;
+pub mod limits;
 pub mod manifest;
 pub mod system;
 
@@ -42,7 +43,8 @@ pub use ladder::{Descent, Ladders, Step};
 pub use manifest::{Manifest, ReleaseId};
 pub use money::Money;
 pub use names::{
-    EnvironmentName, KeyName, ModelName, NodeName, ProviderName, QueueName, SystemName, TenantName,
+    EnvironmentName, KeyName, LimitName, ModelName, NodeName, ProviderName, QueueName, SystemName,
+    TeamName, TenantName,
 };
 pub use outcome::Outcome;
 pub use random::random;

@@ -104,6 +104,14 @@ name! {
     /// Names a review queue.
     QueueName
 }
+name! {
+    /// Names a team: keys of a tenant that share allowances.
+    TeamName
+}
+name! {
+    /// Names a limit.
+    LimitName
+}
 
 impl TenantName {
     /// The tenant of a workspace that names none.

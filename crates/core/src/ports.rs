@@ -7,7 +7,8 @@ use crate::clock::Timestamp;
 use crate::decision::{Decision, Payload};
 use crate::digest::Digest;
 use crate::ids::{DecisionId, ReviewId};
-use crate::names::TenantName;
+use crate::limits::Amounts;
+use crate::names::{EnvironmentName, KeyName, SystemName, TenantName};
 use crate::review::{Review, ReviewState};
 
 /// A future behind a trait object.
@@ -68,6 +69,40 @@ pub trait Reviews: Send + Sync {
     ) -> Boxed<'a, Result<Vec<Review>, PortError>>;
 }
 
+/// What was used in some time by those who lie in one place of the tree of limits.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Used {
+    /// By which tenant.
+    pub tenant: TenantName,
+    /// With which key.
+    pub key: Option<KeyName>,
+    /// Of which system.
+    pub system: SystemName,
+    /// For which end user, if it was asked for.
+    pub subject: Option<Digest>,
+    /// In which session, if it was asked for.
+    pub session: Option<String>,
+    /// How much.
+    pub amounts: Amounts,
+    /// When the first of it was opened.
+    pub first_at: Timestamp,
+}
+
+/// Of which decisions is asked what they used, and how finely.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UsageQuery {
+    /// Where.
+    pub environment: EnvironmentName,
+    /// Closed at this time or later, or still open.
+    pub since: Timestamp,
+    /// Opened before this time.
+    pub until: Timestamp,
+    /// Apart by end user.
+    pub by_subject: bool,
+    /// Apart by session.
+    pub by_session: bool,
+}
+
 /// Decisions as the projection has them: a view over what the journal retains.
 pub trait Decisions: Send + Sync {
     /// The decision with this id. It may lag the journal by less than a second.
@@ -84,6 +119,9 @@ pub trait Decisions: Send + Sync {
         key: Digest,
         since: Timestamp,
     ) -> Boxed<'a, Result<Option<Decision>, PortError>>;
+
+    /// What decisions used, apart by tenant, key and system.
+    fn usage<'a>(&'a self, query: &'a UsageQuery) -> Boxed<'a, Result<Vec<Used>, PortError>>;
 
     /// What was kept of its input and output, if anything.
     fn payload<'a>(

@@ -7,7 +7,7 @@ use plimsoll_models::ModelError;
 use plimsoll_models::openai::{ChatStream, StreamEvent};
 use serde_json::Value;
 
-use crate::budget::Reservation;
+use crate::opening::SetAside;
 use crate::refusal::Refusal;
 
 /// One item asked: what a decision is about.
@@ -34,6 +34,8 @@ pub(crate) struct ChatItem {
     pub(crate) usage_asked: bool,
     /// The caller's own bound on the answer, and the name under which it came.
     pub(crate) max_tokens: Option<(&'static str, u64)>,
+    /// How many answers the caller wants: `n`.
+    pub(crate) choices: u64,
 }
 
 impl ChatItem {
@@ -46,6 +48,7 @@ impl ChatItem {
             stream: false,
             usage_asked: false,
             max_tokens: None,
+            choices: 1,
         }
     }
 
@@ -117,7 +120,7 @@ pub(crate) struct OpenStream {
     /// The attempt in the record that this stream belongs to.
     pub(crate) attempt: usize,
     /// What was set aside for it.
-    pub(crate) reservation: Reservation,
+    pub(crate) reservation: SetAside,
 }
 
 /// Where the rest of a stream comes from.

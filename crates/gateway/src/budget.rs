@@ -50,11 +50,6 @@ impl Reservation {
     pub(crate) const fn is_limited(&self) -> bool {
         self.limited
     }
-
-    /// How much is set aside.
-    pub(crate) const fn amount(&self) -> Money {
-        self.amount
-    }
 }
 
 impl Ledger {
@@ -253,7 +248,7 @@ mod tests {
             let granted: Money = estimates
                 .into_iter()
                 .filter_map(|e| ledger.reserve(&limits, (None, Money::ZERO), Money::from_pico(e), NOW).ok())
-                .map(|reservation| reservation.amount())
+                .map(|reservation| reservation.amount)
                 .sum();
             prop_assert!(granted <= Money::from_pico(1000));
         }

@@ -12,7 +12,8 @@ use arc_swap::ArcSwap;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use plimsoll_core::keyring::{KeyEvent, Keyring};
 use plimsoll_core::{
-    Criticality, Digest, EnvironmentName, KeyName, Role, Secret, SystemName, TenantName, Timestamp,
+    Criticality, Digest, EnvironmentName, KeyName, Role, Secret, SystemName, TeamName, TenantName,
+    Timestamp,
 };
 use plimsoll_spec::{Key, KeyScope, Workspace};
 use sha2::Sha256;
@@ -28,6 +29,8 @@ pub(crate) struct Caller {
     pub(crate) key: Option<KeyName>,
     /// Whose requests these are.
     pub(crate) tenant: TenantName,
+    /// The team of the key.
+    pub(crate) team: Option<TeamName>,
     scope: KeyScope,
     /// The highest criticality that its requests may claim, and theirs unless they say.
     pub(crate) criticality: Criticality,
@@ -39,6 +42,7 @@ impl Caller {
         Self {
             key: None,
             tenant: TenantName::default_tenant(),
+            team: None,
             scope: KeyScope::All,
             criticality: Criticality::Critical,
         }
@@ -159,6 +163,8 @@ impl ManagedKeys {
         let caller = Arc::new(Caller {
             key: Some(key.name.clone()),
             tenant: key.tenant.clone(),
+            // Teams are the workspace's own: a key that the control plane gave is in none.
+            team: None,
             scope: key.systems.clone().map_or(KeyScope::All, KeyScope::Systems),
             criticality: key.criticality,
         });
@@ -235,6 +241,7 @@ impl Keys {
             Arc::new(Caller {
                 key: Some(key.name.clone()),
                 tenant: key.tenant.clone(),
+                team: key.team.clone(),
                 scope: key.scope.clone(),
                 criticality: key.criticality,
             })
@@ -369,6 +376,7 @@ mod tests {
             secret: Secret::new("s3cret".into()),
             scope: KeyScope::Systems([loan.clone()].into()),
             tenant: TenantName::default_tenant(),
+            team: None,
             criticality: Criticality::Normal,
         };
         let keys = Keys::new(&[key], false, digester(), managed_keys());

@@ -121,6 +121,7 @@ impl Node {
         for record in plan.records {
             node.record_and_note(record).await?;
         }
+        node.seed_limits().await;
         Ok(Arc::new(node))
     }
 
@@ -206,6 +207,7 @@ impl Node {
             plan.systems,
             plan.pending,
         )));
+        self.limiter.change(&workspace.limits, self.clock.now());
         let served = Arc::new(workspace);
         *self.workspace.lock() = LastWorkspace {
             served,
@@ -275,6 +277,7 @@ fn snapshot(
         systems,
         default_system: workspace.server.default_system.clone(),
         prices: Arc::new(workspace.prices.clone()),
+        currency: workspace.server.currency.clone(),
         frame: FrameLimits {
             bytes_max: workspace.server.body_bytes_max,
             ..FrameLimits::default()

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plimsoll_core::decision::{ControlRecord, Cost, PathStep, Protocol, StageTimes, Verdict};
+use plimsoll_core::limits::Exceeded;
 use plimsoll_core::{
     Code, Decision, DecisionId, Digest, EventId, FailureKind, ModelName, Outcome, RequestId, Step,
+    Timestamp,
 };
 use serde_json::Value;
 
@@ -15,6 +17,7 @@ use crate::caller::Caller;
 use crate::deployed::Deployed;
 use crate::envelope::Envelope;
 use crate::failure::Failure;
+use crate::limiting::{self, Admission, Standings};
 use crate::metrics::Meters;
 use crate::node::Node;
 use crate::replay::Rehearsal;
@@ -41,6 +44,10 @@ pub(crate) struct Open {
     pub(crate) deadline: Duration,
     /// The places that it holds in the node's and the system's room.
     pub(crate) places: Vec<Place>,
+    /// Its passage through the workspace's limits.
+    pub(crate) admission: Option<Admission>,
+    /// Where its call is told how the limits stand.
+    pub(crate) standings: Option<Arc<Standings>>,
     /// Whether its `opened` record was written.
     pub(crate) opened: bool,
     /// The input, as far as the payload policy lets it be kept.
@@ -99,8 +106,7 @@ impl Exchange {
             envelope,
             ..
         } = *beginning;
-        let now = node.clock.now();
-        let started = node.clock.elapsed();
+        let (now, started) = (node.clock.now(), node.clock.elapsed());
         let total = Duration::from_millis(system.manifest().deadline.total_ms);
         // Each row of a batch has the system's deadline; the caller's own is one for the call.
         let callers = envelope.deadline.map(|left| beginning.called + left);
@@ -153,6 +159,8 @@ impl Exchange {
             started,
             deadline,
             places: Vec::with_capacity(2),
+            admission: None,
+            standings: None,
             opened: false,
             kept_input: None,
             forced: None,
@@ -218,6 +226,16 @@ impl Open {
             code: failed.map(Failure::code),
             finding: failed.and_then(|failure| failure.finding.clone()),
         });
+    }
+
+    /// The failure that names the limit which stands in the way.
+    pub(crate) fn limit_failure(&self, exceeded: Exceeded, now: Timestamp) -> Failure {
+        let who = limiting::who(&self.caller, &self.decision);
+        let finding = format!("limit {}", exceeded.limit);
+        let currency = &self.snapshot.currency;
+        let mut failure = Failure::from(limiting::refusal(exceeded, (&who, currency), now));
+        failure.finding = Some(finding);
+        failure
     }
 
     /// Whether it is made again only to be compared.

@@ -48,6 +48,11 @@ impl Failure {
         self.refusal.code
     }
 
+    /// Whether a limit of the workspace stands in the way.
+    pub(crate) const fn is_limit(&self) -> bool {
+        self.refusal.limit.is_some()
+    }
+
     /// Which ladder it takes.
     pub(crate) fn kind(&self) -> FailureKind {
         self.refusal.code.kind().unwrap_or(FailureKind::Unavailable)

@@ -23,6 +23,7 @@ mod routes;
 mod budget;
 mod idempotency;
 mod last_good;
+mod limiting;
 mod opening;
 mod payload;
 mod retry;
@@ -49,6 +50,7 @@ pub use deploying::{
 };
 pub use exchange::Given;
 pub use in_process::{AskError, Asked, Question};
+pub use limiting::RefusedBy;
 pub use listener::Listening;
 pub use metrics::METRICS;
 pub use node::{CanaryStatus, Node, Parts, Readiness, SystemStatus};

@@ -65,6 +65,16 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "Decisions of unknown cost, by system: each is an alarm.",
     ),
     (
+        "plimsoll_limits_members",
+        "gauge",
+        "Tenants, teams, keys, users, sessions and systems whose usage limits remember one by one.",
+    ),
+    (
+        "plimsoll_limits_folded_total",
+        "counter",
+        "Of these, how often one was folded into others for want of room: some may find less than they could have.",
+    ),
+    (
         "plimsoll_in_flight",
         "gauge",
         "Decisions being answered now.",
@@ -217,6 +227,7 @@ pub(crate) struct Metrics {
     pub(crate) queue_bytes: Gauge,
     pub(crate) journal_failing: Gauge,
     pub(crate) audit: AuditGauges,
+    pub(crate) limits: LimitFigures,
 }
 
 /// The counters of what nearly every decision of one system does, found once: finding them by their
@@ -295,6 +306,21 @@ impl AuditGauges {
     }
 }
 
+/// How many members the limits remember.
+#[derive(Debug, Default)]
+pub(crate) struct LimitFigures {
+    members: Gauge,
+    folded: Counter,
+}
+
+impl LimitFigures {
+    /// Takes over what the tree says; foldings only grow.
+    pub(crate) fn set(&self, members: i64, folded: u64) {
+        self.members.set(members);
+        self.folded.inc_by(folded.saturating_sub(self.folded.get()));
+    }
+}
+
 impl Metrics {
     pub(crate) fn new() -> Self {
         let seconds: fn() -> Histogram = || Histogram::new(SECONDS);
@@ -319,6 +345,7 @@ impl Metrics {
             queue_bytes: Gauge::default(),
             journal_failing: Gauge::default(),
             audit: AuditGauges::default(),
+            limits: LimitFigures::default(),
         };
         metrics.register();
         metrics
@@ -337,6 +364,8 @@ impl Metrics {
         self.add("plimsoll_reloads_total", self.reloads.clone());
         self.add("plimsoll_system_halted", self.halted.clone());
         self.add("plimsoll_control_lost", self.control_lost.clone());
+        self.add("plimsoll_limits_members", self.limits.members.clone());
+        self.add("plimsoll_limits_folded_total", self.limits.folded.clone());
         self.add("plimsoll_in_flight", self.in_flight.clone());
         self.add(
             "plimsoll_workspace_rejected",

@@ -10,7 +10,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use parking_lot::Mutex;
 use plimsoll_core::deployment::{Slot as DeploymentSlot, Standing, Weight};
 use plimsoll_core::keyring::Keyring;
-use plimsoll_core::ports::{Decisions, Reviews};
+use plimsoll_core::ports::{Decisions, Reviews, UsageQuery};
 use plimsoll_core::record::{Aggregate, Deployment, Record, RecordRef};
 use plimsoll_core::{
     Clock, Code, DecisionId, Digest, KeyName, Money, NodeName, ReleaseId, Role, Secret, System,
@@ -26,6 +26,7 @@ use crate::budget::Ledger;
 use crate::caller::Access;
 use crate::idempotency::Idempotency;
 use crate::last_good::LastGood;
+use crate::limiting::Limiter;
 use crate::metrics::Metrics;
 use crate::refusal::Refusal;
 use crate::replay::Rehearsed;
@@ -81,6 +82,7 @@ pub struct Node {
     pub(crate) decisions: Arc<dyn Decisions>,
     pub(crate) metrics: Metrics,
     pub(crate) room: Arc<Room>,
+    pub(crate) limiter: Arc<Limiter>,
     pub(crate) waiters: Waiters,
     pub(crate) idempotency: Idempotency,
     pub(crate) last_good: LastGood,
@@ -173,6 +175,7 @@ impl Node {
             name: workspace.server.node.clone(),
             binary_version: parts.binary_version,
             room: Arc::new(Room::new(workspace.server.in_flight_max)),
+            limiter: Arc::new(Limiter::new(&workspace.limits, now)),
             workers: workers(&workspace),
             when_full: workspace.storage.queue.when_full,
             ledgers: Mutex::new(recorded.spent_today.into_iter().map(ledger).collect()),
@@ -244,6 +247,43 @@ impl Node {
     pub(crate) fn ledger(&self, system: &SystemName) -> Arc<Ledger> {
         let mut ledgers = self.ledgers.lock();
         Arc::clone(ledgers.entry(system.clone()).or_default())
+    }
+
+    /// Brings into the limits what the records say was used before they began to count: at a start, and
+    /// for ceilings that a reload added. The database must hold what the journal does. While it does not
+    /// answer, limits count what they see themselves.
+    pub async fn seed_limits(&self) {
+        let now = self.clock.now();
+        let Some(seeding) = self.limiter.seeding(now) else {
+            return;
+        };
+        let mut used = Vec::with_capacity(seeding.windows.len());
+        for (window, since) in &seeding.windows {
+            let query = UsageQuery {
+                environment: self.snapshot.load().environment.clone(),
+                since: *since,
+                until: seeding.until,
+                by_subject: seeding.users,
+                by_session: seeding.sessions,
+            };
+            match self.decisions.usage(&query).await {
+                Ok(rows) => used.push((*window, rows)),
+                Err(error) => {
+                    let error = crate::deployed::chain(&error);
+                    tracing::error!(
+                        error,
+                        "limits do not know what was used before; they count from now"
+                    );
+                    return;
+                }
+            }
+        }
+        let served = self.served();
+        let teams = |name: &KeyName| {
+            let key = served.keys.iter().find(|key| key.name == *name)?;
+            key.team.as_ref()
+        };
+        self.limiter.seed(&used, &teams, now);
     }
 
     /// Hands a record to the journal's writer; a full queue sheds, or waits as long as `patience`, as
@@ -407,6 +447,8 @@ impl Node {
         let figures = self.journal.figures();
         let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         self.metrics.in_flight.set(i64::from(self.room.taken()));
+        let (members, folded) = self.limiter.figures();
+        self.metrics.limits.set(count(members as u64), folded);
         self.metrics
             .systems_broken
             .set(count(self.snapshot.load().defects() as u64));

@@ -1,11 +1,12 @@
-//! Before money is spent: the reservation in the ledger and the `opened` record in the journal.
+//! Before anything is used: what is set aside in the system's budget and in the workspace's limits, and
+//! the `opened` record in the journal.
 
 use bytes::Bytes;
-use plimsoll_core::decision::Cost;
-use plimsoll_core::manifest::ModelSpec;
+use plimsoll_core::decision::{Cost, CostBasis, Usage};
+use plimsoll_core::limits::{self, Amounts};
 use plimsoll_core::record::RecordRef;
 use plimsoll_core::stakes::Durability;
-use plimsoll_core::{Code, ModelName, Money};
+use plimsoll_core::{Code, ModelName, Money, Timestamp};
 use plimsoll_journal::SealedPayload;
 
 use crate::budget::Reservation;
@@ -15,14 +16,88 @@ use crate::failure::Failure;
 /// Fewer bytes than these never make a token; used as an upper bound on a prompt's tokens.
 const BYTES_PER_TOKEN_MIN: u64 = 2;
 
-/// Sets aside what a call to `name` may cost at the most.
+/// What was set aside for one call.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SetAside {
+    budget: Reservation,
+    limits: Option<limits::Reservation>,
+    amounts: Amounts,
+    /// Whether the call can cost no more than that.
+    is_ceiling: bool,
+    is_limited: bool,
+}
+
+impl SetAside {
+    /// The money.
+    pub(crate) const fn money(&self) -> Money {
+        self.amounts.money
+    }
+
+    /// What the attempt cost as far as anybody knows who only knows that it was made: at the most what
+    /// was set aside.
+    pub(crate) const fn cost(&self) -> Cost {
+        if self.is_ceiling {
+            Cost {
+                amount: self.amounts.money,
+                basis: CostBasis::Estimated,
+            }
+        } else {
+            Cost::UNKNOWN
+        }
+    }
+
+    /// How many tokens the answer may have before it is cut; none if nothing limits it.
+    pub(crate) fn answer_max(&self) -> Option<u64> {
+        let most = self.amounts.tokens_out;
+        (self.is_limited && self.is_ceiling && most > 0).then_some(most)
+    }
+}
+
+/// Sets aside what a call to `name` may use at the most, in the system's budget and in the workspace's
+/// limits, or in neither. `answer_max` is the most tokens that its answer may have.
 pub(crate) fn reserve(
     ex: &mut Open,
     name: &ModelName,
     body: Option<&Bytes>,
-) -> Result<Reservation, Failure> {
+    answer_max: Option<u64>,
+) -> Result<SetAside, Failure> {
+    let now = ex.node.clock.now();
+    let mut aside = estimate(ex, name, body, answer_max);
+    aside.budget = in_budget(ex, aside.amounts.money, now)?;
+    aside.is_limited = aside.budget.is_limited();
+    let Some(admission) = ex.admission.as_ref().filter(|admission| admission.counts()) else {
+        return Ok(aside);
+    };
+    let since = ex.node.clock.elapsed();
+    let needs_end = admission.bounds_money() || admission.bounds_answers();
+    let reserved = if needs_end && !aside.is_ceiling {
+        Err(Failure::new(
+            Code::BudgetExceeded,
+            format!("what model `{name}` may use has no bound or no price, and a limit counts it"),
+        ))
+    } else {
+        let reserved = admission.reserve(aside.amounts, now);
+        reserved.map_err(|exceeded| ex.limit_failure(*exceeded, now))
+    };
+    ex.note_control("limits", since, reserved.as_ref().err());
+    match reserved {
+        Ok(reserved) => {
+            aside.is_limited |= needs_end;
+            aside.limits = Some(reserved);
+            Ok(aside)
+        }
+        Err(failure) => {
+            if aside.budget.is_limited() {
+                let ledger = ex.node.ledger(&ex.decision.system);
+                ledger.settle(&aside.budget, Money::ZERO, now);
+            }
+            Err(failure)
+        }
+    }
+}
+
+fn in_budget(ex: &mut Open, estimate: Money, now: Timestamp) -> Result<Reservation, Failure> {
     let limits = &ex.system.manifest().budget;
-    let estimate = ceiling(ex, name, body);
     if limits.per_unit.is_none() && limits.per_day.is_none() {
         return Ok(Reservation::unlimited(estimate));
     }
@@ -40,35 +115,63 @@ pub(crate) fn reserve(
         .iter()
         .map(|attempt| attempt.cost.amount)
         .sum();
-    let now = ex.node.clock.now();
     let reserved = ledger.reserve(limits, (unit.as_deref(), spent_before), estimate, now);
     let reserved = reserved.map_err(Failure::from);
     ex.note_control("budget", since, reserved.as_ref().err());
     reserved
 }
 
-/// What the call may cost at the most; zero if nobody can say (which `check` refuses under a limit).
-fn ceiling(ex: &Open, name: &ModelName, body: Option<&Bytes>) -> Money {
-    let Some((provider, model)) = ex.system.priced.get(name) else {
-        return Money::ZERO;
+/// What the call may use at the most. It is no ceiling if the answer has no bound or nobody knows the
+/// price (which `check` refuses under a budget or a limit on money).
+fn estimate(
+    ex: &Open,
+    name: &ModelName,
+    body: Option<&Bytes>,
+    answer_max: Option<u64>,
+) -> SetAside {
+    let talks = body.is_some();
+    let amounts = Amounts {
+        tokens_in: body.map_or(0, |body| body.len() as u64 / BYTES_PER_TOKEN_MIN),
+        tokens_out: answer_max.unwrap_or(0),
+        ..Amounts::default()
     };
-    let output_tokens = match ex.system.manifest().models.get(name) {
-        Some(ModelSpec::Openai(spec)) => spec.max_output_tokens.map_or(0, u64::from),
-        _ => 0,
-    };
-    let input_tokens = body.map_or(0, |body| body.len() as u64 / BYTES_PER_TOKEN_MIN);
-    let (prices, at) = (&ex.snapshot.prices, ex.decision.opened_at);
-    let ceiling = prices.ceiling(provider, model, at, input_tokens, output_tokens);
-    ceiling.unwrap_or(Money::ZERO)
+    let price = ex.system.priced.get(name).and_then(|(provider, model)| {
+        let (prices, at) = (&ex.snapshot.prices, ex.decision.opened_at);
+        prices.ceiling(provider, model, at, amounts.tokens_in, amounts.tokens_out)
+    });
+    SetAside {
+        amounts: Amounts {
+            money: price.unwrap_or(Money::ZERO),
+            ..amounts
+        },
+        is_ceiling: price.is_some() && (!talks || answer_max.is_some()),
+        ..SetAside::default()
+    }
 }
 
-/// Replaces what was set aside by what was spent.
-pub(crate) fn settle(ex: &Open, reservation: &Reservation, spent: Cost) {
-    if reservation.is_limited() {
-        let now = ex.node.clock.now();
-        ex.node
-            .ledger(&ex.decision.system)
-            .settle(reservation, spent.amount, now);
+/// Replaces what was set aside by what was used. What nobody knows stays set aside: it may have been
+/// used.
+pub(crate) fn settle(ex: &Open, aside: &SetAside, cost: Cost, usage: Option<&Usage>) {
+    let is_known = cost.basis == CostBasis::Measured;
+    let money = if is_known { cost.amount } else { aside.money() };
+    let now = ex.node.clock.now();
+    if aside.budget.is_limited() {
+        let ledger = ex.node.ledger(&ex.decision.system);
+        ledger.settle(&aside.budget, money, now);
+    }
+    if let (Some(admission), Some(reserved)) = (&ex.admission, &aside.limits) {
+        let tokens = |of: fn(&Usage) -> u64, set_aside| match usage {
+            Some(usage) => of(usage),
+            None if is_known => 0,
+            None => set_aside,
+        };
+        let spent = Amounts {
+            requests: 0,
+            tokens_in: tokens(|usage| usage.input_tokens, aside.amounts.tokens_in),
+            tokens_out: tokens(|usage| usage.output_tokens, aside.amounts.tokens_out),
+            money,
+        };
+        admission.settle(reserved, &spent, now);
     }
 }
 

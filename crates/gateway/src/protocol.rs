@@ -9,6 +9,7 @@ pub(crate) mod oip_tensor;
 pub(crate) mod openai_chat;
 pub(crate) mod openai_shape;
 pub(crate) mod polling;
+pub(crate) mod rate_limits;
 pub(crate) mod respond;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::deployed::Deployed;
 use crate::envelope::{Envelope, Patience};
 use crate::exchange::{Beginning, Exchange, micros};
 use crate::idempotency;
+use crate::limiting::Standings;
 use crate::node::Node;
 use crate::refusal::Refusal;
 use crate::snapshot::Snapshot;
@@ -43,6 +45,8 @@ pub(crate) struct Call {
     /// Where the decisions that it makes under that key are noted.
     pub(crate) under_key: Option<Arc<idempotency::Entry>>,
     pub(crate) protocol: Protocol,
+    /// How the limits stand, once a decision was let in.
+    pub(crate) standings: Arc<Standings>,
     /// When it came, on the node's monotonic clock.
     pub(crate) called: Duration,
     stages: StageTimes,
@@ -76,6 +80,7 @@ impl Call {
             idempotency: None,
             under_key: None,
             protocol,
+            standings: Arc::default(),
             called,
             stages,
         })
@@ -106,7 +111,7 @@ impl Call {
 
     /// Opens the decision about row `row`.
     pub(crate) fn begin(&self, system: &Arc<Deployed>, row: u32) -> Exchange {
-        let exchange = Exchange::begin(&Beginning {
+        let mut exchange = Exchange::begin(&Beginning {
             node: &self.node,
             snapshot: &self.snapshot,
             system,
@@ -119,6 +124,7 @@ impl Call {
             called: self.called,
             stages: self.stages,
         });
+        exchange.standings = Some(Arc::clone(&self.standings));
         if let Some(entry) = &self.under_key {
             entry.note(exchange.decision.id);
         }

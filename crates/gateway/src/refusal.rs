@@ -7,6 +7,8 @@ use plimsoll_core::Code;
 use plimsoll_guard::contract::Violation;
 use serde::Serialize;
 
+use crate::limiting::RefusedBy;
+
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refusal {
@@ -18,6 +20,8 @@ pub struct Refusal {
     pub details: Vec<Detail>,
     /// When to try again.
     pub retry_after: Option<Duration>,
+    /// The limit of the workspace that it is about.
+    pub limit: Option<Box<RefusedBy>>,
 }
 
 /// One field that does not fit, and the rule that it breaks.
@@ -41,6 +45,7 @@ impl Refusal {
             message: message.into(),
             details: Vec::new(),
             retry_after: None,
+            limit: None,
         }
     }
 
@@ -62,6 +67,7 @@ impl Refusal {
             message,
             details,
             retry_after: None,
+            limit: None,
         }
     }
 }

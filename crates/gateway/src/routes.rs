@@ -13,7 +13,9 @@ use serde_json::json;
 
 use crate::idempotency::{Claim, Claimed, KEPT, Stored};
 use crate::node::Node;
-use crate::protocol::{Call, body, decisions, models, oip, openai_chat, polling, respond};
+use crate::protocol::{
+    Call, body, decisions, models, oip, openai_chat, polling, rate_limits, respond,
+};
 use crate::refusal::Refusal;
 
 /// Where a request goes.
@@ -145,16 +147,22 @@ async fn answer(
         Some(Claim::New(claimed)) => Some(claimed),
         None => None,
     };
+    let standings = Arc::clone(&call.standings);
     let reply = match route {
         Route::ChatCompletions => openai_chat::handle(call, body).await,
         Route::Decide(system) => decisions::handle(call, system, body).await,
         Route::OipInfer(model) => oip::infer(call, model, body).await,
         _ => return Err(Refusal::plain(Code::RouteNotFound)),
     };
-    Ok(match claimed {
+    let mut reply = match claimed {
         Some(claimed) => hold(claimed, reply).await,
         None => reply,
-    })
+    };
+    if !standings.get().is_empty() {
+        let now = node.clock.now();
+        rate_limits::write(reply.headers_mut(), standings.get(), now);
+    }
+    Ok(reply)
 }
 
 /// Claims the caller's idempotency key for this call, if it sent one. A key that this process does not

@@ -21,6 +21,8 @@ pub(crate) struct Snapshot {
     pub(crate) systems: BTreeMap<SystemName, Slots>,
     pub(crate) default_system: Option<SystemName>,
     pub(crate) prices: Arc<PriceTable>,
+    /// In which all money is written.
+    pub(crate) currency: String,
     pub(crate) frame: FrameLimits,
     pub(crate) rows_max: usize,
     pub(crate) body_timeout: Duration,

@@ -42,11 +42,15 @@ fn splice(spec: &OpenaiSpec, item: &ChatItem) -> Result<(Bytes, Vec<String>), Fa
         splice = splice.set(parameter, text(value));
     }
     if let Some(max) = spec.max_output_tokens {
-        let (parameter, asked) = item
-            .max_tokens
-            .unwrap_or((openai::output_limit_key(spec), u64::MAX));
-        if asked > u64::from(max) {
-            splice = splice.set(parameter, max.to_string());
+        // Servers differ in which of the two they heed: each that is there is clamped.
+        for parameter in ["max_completion_tokens", "max_tokens"] {
+            let asked = frame.member(parameter).map(|member| frame.parsed(member));
+            if asked.is_some_and(|asked| asked.as_u64().is_none_or(|asked| asked > max.into())) {
+                splice = splice.set(parameter, max.to_string());
+            }
+        }
+        if item.max_tokens.is_none() {
+            splice = splice.set(openai::output_limit_key(spec), max.to_string());
         }
     }
     if item.stream && !item.usage_asked {
@@ -54,6 +58,20 @@ fn splice(spec: &OpenaiSpec, item: &ChatItem) -> Result<(Bytes, Vec<String>), Fa
     }
     let (bytes, names) = splice.finish();
     Ok((Bytes::from(bytes), names))
+}
+
+/// The most tokens that all answers to `item` together may have; none if nothing bounds them.
+pub(crate) fn answer_max(ex: &Open, name: &ModelName, item: &ChatItem) -> Option<u64> {
+    let Some(ModelSpec::Openai(spec)) = ex.system.manifest().models.get(name) else {
+        return None;
+    };
+    let asked = item.max_tokens.map(|(_, asked)| asked);
+    let each = match (spec.max_output_tokens.map(u64::from), asked) {
+        (Some(max), Some(asked)) => Some(max.min(asked)),
+        (max, asked) => max.or(asked),
+    };
+    let fixed = spec.parameters.get("n").and_then(Value::as_u64);
+    each.map(|each| each.saturating_mul(fixed.unwrap_or(item.choices).max(1)))
 }
 
 /// The conversation in which a model is asked to mend its answer; never a stream.
@@ -68,6 +86,7 @@ pub(crate) fn repair_body(
     let body = body.map_err(|_| Failure::plain(Code::Internal))?;
     let item = ChatItem {
         max_tokens: item.max_tokens,
+        choices: item.choices,
         ..ChatItem::plain(body)
     };
     chat_body(ex, name, &item)

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use plimsoll_core::decision::{Cost, Usage};
+use plimsoll_core::decision::Usage;
 use plimsoll_core::manifest::{GuardAction, StreamMode};
 use plimsoll_core::stakes::PayloadPolicy;
 use plimsoll_core::{Code, Decision, Outcome};
@@ -17,11 +17,10 @@ use plimsoll_models::openai::{Channel, ChatStream, OpenaiModel, Part, StreamEven
 use plimsoll_models::{ModelError, Timers};
 
 use crate::answer::{Answer, OpenStream, Rest};
-use crate::budget::Reservation;
 use crate::deployed::Deployed;
 use crate::exchange::{Exchange, Open};
 use crate::failure::Failure;
-use crate::opening;
+use crate::opening::{self, SetAside};
 use crate::protocol::openai_shape;
 use crate::refusal::Refusal;
 use crate::stage::answer::cost_of;
@@ -29,6 +28,8 @@ use crate::stage::finish;
 
 /// The most text of a stream that is kept for its payload or cleared as a whole.
 const TEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Texts of any length have tokens of fewer bytes on average.
+const BYTES_PER_TOKEN_MAX: u64 = 8;
 /// The most events that are held back at a time.
 const HELD_EVENTS_MAX: usize = 4096;
 
@@ -100,15 +101,39 @@ pub(crate) async fn read_whole(ex: &mut Exchange, open: OpenStream) -> Result<An
 #[derive(Default)]
 struct Reading {
     attempt: usize,
-    reservation: Reservation,
+    reservation: SetAside,
+    /// What of the answer came, in pieces and in bytes.
+    pieces: u64,
+    bytes: u64,
     text: String,
     usage: Option<Usage>,
     is_done: bool,
 }
 
 impl Reading {
-    fn take_in(&mut self, event: &StreamEvent) -> Result<(), Failure> {
+    /// Counts what came. Fails once it is certain that the answer is longer than what was set aside for
+    /// it, whatever the provider was asked for: by its own count, or because neither tokens of a piece
+    /// each nor tokens of [`BYTES_PER_TOKEN_MAX`] would fit.
+    fn count(&mut self, event: &StreamEvent) -> Result<(), Failure> {
         self.usage = event.usage.or(self.usage);
+        let more = event.more.iter().map(|piece| piece.text.len());
+        for bytes in event.delta.iter().map(String::len).chain(more) {
+            self.pieces += u64::from(bytes > 0);
+            self.bytes += bytes as u64;
+        }
+        let told = self.usage.map_or(0, |usage| usage.output_tokens);
+        let seen = self.pieces.min(self.bytes / BYTES_PER_TOKEN_MAX);
+        match self.reservation.answer_max() {
+            Some(most) if told.max(seen) > most && !event.done => Err(Failure::new(
+                Code::BudgetExceeded,
+                format!("the answer was cut: more than the {most} tokens came that were set aside"),
+            )),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn take_in(&mut self, event: &StreamEvent) -> Result<(), Failure> {
+        self.count(event)?;
         self.is_done |= event.done;
         let Some(delta) = &event.delta else {
             return Ok(());
@@ -135,10 +160,10 @@ impl Reading {
     fn settle(&self, ex: &mut Open, reported_model: Option<&str>) {
         let cost = match &self.usage {
             Some(usage) => cost_of(ex, self.attempt, Some(usage), 0),
-            None => Cost::UNKNOWN,
+            None => self.reservation.cost(),
         };
         if self.usage.is_some() {
-            opening::settle(ex, &self.reservation, cost);
+            opening::settle(ex, &self.reservation, cost, self.usage.as_ref());
         }
         if let Some(attempt) = ex.decision.attempts.get_mut(self.attempt) {
             attempt.usage = self.usage;
@@ -247,7 +272,9 @@ impl Telling {
     }
 
     async fn pass(&mut self, event: StreamEvent) {
-        self.reading.usage = event.usage.or(self.reading.usage);
+        if let Err(failure) = self.reading.count(&event) {
+            return self.cut(failure).await;
+        }
         if is_usage_alone(&event) && !self.usage_asked {
             return;
         }
@@ -288,6 +315,15 @@ impl Telling {
             let code = decision.code.unwrap_or(Code::RecordUnavailable);
             self.ready.push_back(error_event(&decision, code));
         }
+    }
+
+    /// Ends a stream that is longer than what was set aside for it: nothing more is read.
+    async fn cut(&mut self, failure: Failure) {
+        if let Some(ex) = &mut self.exchange {
+            let since = ex.node.clock.elapsed();
+            ex.note_control("limits:stream", since, Some(&failure));
+        }
+        self.fail(failure.code(), None).await;
     }
 
     async fn fail(&mut self, code: Code, finding: Option<String>) {

@@ -111,6 +111,7 @@ fn read(files: &Files, environment: &dyn Environment, report: &mut Report) -> Op
         log: settings.log,
         providers: settings.providers.clone(),
         keys: settings.keys.clone(),
+        limits: settings.limits.clone(),
         operators: settings.operators.clone(),
         regimes,
         prices,

@@ -1,6 +1,7 @@
 //! `plimsoll.toml` resolved: the server, its records, the providers, the keys and the operators.
 
 mod credentials;
+mod limits;
 mod operators;
 mod records;
 mod retention;
@@ -11,6 +12,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Duration;
 
+use plimsoll_core::limits::Limits;
 use plimsoll_core::{EnvironmentName, NodeName, ProviderName, Secret, SystemName};
 
 use self::credentials::SECRET_BYTES_FAIR;
@@ -37,6 +39,7 @@ pub(crate) struct Settings {
     pub(crate) log: LogConfig,
     pub(crate) providers: BTreeMap<ProviderName, Provider>,
     pub(crate) keys: Vec<Key>,
+    pub(crate) limits: Limits,
     pub(crate) operators: Vec<Operator>,
 }
 
@@ -59,7 +62,9 @@ impl Reader<'_> {
         let pepper = self.secret(file.table("storage"), "pepper", "storage.pepper");
         self.pepper(file.table("storage"), pepper.as_ref(), &storage);
         self.control_loss(file.table("server"), &storage);
+        let limits = self.limits(file, &keys, &storage);
         Settings {
+            limits,
             audit: self.audit(file.table("audit"), &server, &storage),
             server,
             storage,

@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use plimsoll_core::limits::Limits;
 use plimsoll_core::{
     Clock as _, Criticality, Digest, EnvironmentName, KeyName, NodeName, ProviderName, Secret,
-    System, SystemClock, SystemName, TenantName, Timestamp,
+    System, SystemClock, SystemName, TeamName, TenantName, Timestamp,
 };
 
 use crate::operator::{ApprovalRule, Operator};
@@ -39,6 +40,8 @@ pub struct Workspace {
     pub providers: BTreeMap<ProviderName, Provider>,
     /// The keys that callers may use; empty on a loopback listener that is open to the machine.
     pub keys: Vec<Key>,
+    /// How much may be used by whom.
+    pub limits: Limits,
     /// Who works on the control plane; beside them, the owner's token may do everything.
     pub operators: Vec<Operator>,
     /// What laws and standards ask for, as far as it is known.
@@ -308,6 +311,8 @@ pub struct Key {
     pub scope: KeyScope,
     /// Whose it is.
     pub tenant: TenantName,
+    /// The team of the tenant that it belongs to.
+    pub team: Option<TeamName>,
     /// The highest criticality that its requests may claim, and the one that they have unless they say.
     pub criticality: Criticality,
 }

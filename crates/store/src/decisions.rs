@@ -6,7 +6,7 @@ mod filter;
 use std::sync::Arc;
 
 use plimsoll_core::decision::{Payload, PayloadRef};
-use plimsoll_core::ports::{Boxed, Decisions, PortError};
+use plimsoll_core::ports::{Boxed, Decisions, PortError, UsageQuery, Used};
 use plimsoll_core::{Decision, DecisionId, Digest, TenantName, Timestamp};
 use plimsoll_journal::Payloads;
 
@@ -226,6 +226,13 @@ impl Decisions for ProjectedDecisions {
         Box::pin(async move {
             let found = self.store.decision_by_idempotency(tenant, key, since).await;
             found.map_err(|error| port_error("look an idempotency key up", error))
+        })
+    }
+
+    fn usage<'a>(&'a self, query: &'a UsageQuery) -> Boxed<'a, Result<Vec<Used>, PortError>> {
+        Box::pin(async move {
+            let used = self.store.usage(query).await;
+            used.map_err(|error| port_error("read back what limits count", error))
         })
     }
 

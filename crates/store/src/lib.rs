@@ -35,6 +35,7 @@ mod places;
 mod prefix;
 mod releases;
 mod reviews;
+mod usage;
 mod wakeups;
 
 pub use bar::{BarFacts, CostFacts, ReviewFacts};

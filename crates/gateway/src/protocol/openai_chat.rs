@@ -106,9 +106,9 @@ fn chat_item(frame: &Frame<'_>, body: Bytes) -> Result<ChatItem, Refusal> {
     let usage_asked = frame
         .member("stream_options")
         .is_some_and(|member| frame.parsed(member)["include_usage"] == Value::Bool(true));
-    let max_tokens = match max_tokens(frame, "max_completion_tokens")? {
+    let max_tokens = match count(frame, "max_completion_tokens")? {
         Some(found) => Some(found),
-        None => max_tokens(frame, "max_tokens")?,
+        None => count(frame, "max_tokens")?,
     };
     Ok(ChatItem {
         body,
@@ -116,6 +116,7 @@ fn chat_item(frame: &Frame<'_>, body: Bytes) -> Result<ChatItem, Refusal> {
         stream: flag(frame, "stream")?,
         usage_asked,
         max_tokens,
+        choices: count(frame, "n")?.map_or(1, |(_, choices)| choices.max(1)),
     })
 }
 
@@ -138,10 +139,7 @@ fn flag(frame: &Frame<'_>, name: &'static str) -> Result<bool, Refusal> {
     }
 }
 
-fn max_tokens(
-    frame: &Frame<'_>,
-    name: &'static str,
-) -> Result<Option<(&'static str, u64)>, Refusal> {
+fn count(frame: &Frame<'_>, name: &'static str) -> Result<Option<(&'static str, u64)>, Refusal> {
     let value = |member: &Member<'_>| frame.parsed(member);
     match frame.member(name).map(value) {
         None | Some(Value::Null) => Ok(None),

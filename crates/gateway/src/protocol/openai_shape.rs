@@ -17,6 +17,9 @@ pub(crate) fn error(refusal: &Refusal) -> Value {
     if !refusal.details.is_empty() {
         error["details"] = json!(refusal.details);
     }
+    if let Some(limit) = &refusal.limit {
+        error["limit"] = limit.json();
+    }
     json!({"error": error})
 }
 

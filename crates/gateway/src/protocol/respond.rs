@@ -13,7 +13,7 @@ use plimsoll_core::decision::Protocol;
 use plimsoll_core::{Code, Decision};
 use serde_json::{Value, json};
 
-use crate::protocol::openai_shape;
+use crate::protocol::{openai_shape, rate_limits};
 use crate::refusal::Refusal;
 
 /// The bytes of a stream as they come.
@@ -79,6 +79,11 @@ pub(crate) fn refuse(protocol: Protocol, refusal: &Refusal) -> Reply {
     if let Some(seconds) = retry_after(refusal) {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
+    if let Some(limit) = &refusal.limit
+        && let Some(stand) = limit.stand()
+    {
+        rate_limits::write(headers, &[stand], limit.at());
+    }
     if refusal.code == Code::Unauthenticated {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
@@ -97,6 +102,9 @@ pub(crate) fn error(refusal: &Refusal) -> Value {
     });
     if !refusal.details.is_empty() {
         error["details"] = json!(refusal.details);
+    }
+    if let Some(limit) = &refusal.limit {
+        error["limit"] = limit.json();
     }
     error
 }

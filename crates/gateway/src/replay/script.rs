@@ -10,8 +10,8 @@ use plimsoll_models::openai::StreamEvent;
 use serde_json::Value;
 
 use crate::answer::{Answer, OpenStream, Rest};
-use crate::budget::Reservation;
 use crate::failure::Failure;
+use crate::opening::SetAside;
 use crate::refusal::Refusal;
 use crate::replay::{Original, ReplayError, chat};
 use crate::switch::Stop;
@@ -267,7 +267,7 @@ impl Kept {
                     head: vec![event],
                     rest: Rest::Recorded(broke),
                     attempt: decision.attempts.len().saturating_sub(1),
-                    reservation: Reservation::default(),
+                    reservation: SetAside::default(),
                 }))
             }
         }

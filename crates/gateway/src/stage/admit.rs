@@ -1,13 +1,15 @@
-//! Admit: may they, now. Takes a place in the node's and the system's room, and sees that the
-//! record has room; money is reserved before each paid attempt, in `answer`.
+//! Admit: may they, now. Takes a place in the node's and the system's room, and a passage through the
+//! workspace's limits; tokens and money are reserved before each paid attempt, in `answer`.
 //!
-//! Outcome: the places are held until the decision is finished, or it is overload.
+//! Outcome: the places are held until the decision is finished, or it is overload. Limits belong to the
+//! workspace and not to a system: they hold in observe mode too.
 
 use plimsoll_core::Code;
 use plimsoll_core::manifest::Mode;
 
 use crate::exchange::{Exchange, Open};
 use crate::failure::Failure;
+use crate::limiting;
 
 /// Admits the decision or fails as `overload`.
 pub(crate) fn admit(ex: &mut Exchange) -> Result<(), Failure> {
@@ -19,7 +21,7 @@ pub(crate) fn admit(ex: &mut Exchange) -> Result<(), Failure> {
     ex.note_control("admission", since, failure.as_ref());
     ex.decision.stages.admit = ex.micros_since(since);
     match failure {
-        Some(failure) if ex.decision.mode == Mode::Enforce => Err(failure),
+        Some(failure) if ex.decision.mode == Mode::Enforce || failure.is_limit() => Err(failure),
         Some(failure) => {
             ex.decision.observed.push(failure.code());
             Ok(())
@@ -39,9 +41,32 @@ fn enter(ex: &mut Open) -> Option<Failure> {
         .collect();
     let is_full = places.len() < rooms.len();
     ex.places = places;
+    let observes = ex.decision.mode == Mode::Observe;
+    if (!is_full || observes)
+        && let Err(failure) = pass_limits(ex)
+    {
+        return Some(failure);
+    }
     if is_full {
         return Some(Failure::plain(Code::TooManyInFlight));
     }
     let is_late = ex.remaining().is_zero();
     is_late.then(|| Failure::plain(Code::TotalTimeout))
+}
+
+/// Takes a passage through the limits of the workspace. A session's own time bounds the decision too.
+fn pass_limits(ex: &mut Open) -> Result<(), Failure> {
+    let now = ex.node.clock.now();
+    let who = limiting::who(&ex.caller, &ex.decision);
+    let admission = ex.node.limiter.enter(&who, now);
+    let admission = admission.map_err(|exceeded| ex.limit_failure(*exceeded, now))?;
+    if let Some(until) = admission.until() {
+        let left = ex.node.clock.elapsed() + until.since(now);
+        ex.deadline = ex.deadline.min(left);
+    }
+    if let Some(standings) = &ex.standings {
+        standings.note(admission.stands());
+    }
+    ex.admission = Some(admission);
+    Ok(())
 }

@@ -23,10 +23,10 @@ use crate::retry;
 use crate::stage::screen::Screened;
 use crate::{opening, splicing, stream};
 
-/// One call that leaves the process.
+/// One call that leaves the process; of a chat, with the most tokens that its answer may have.
 enum Call<'m> {
-    Chat(&'m OpenaiModel, Bytes),
-    ChatStream(&'m OpenaiModel, Bytes),
+    Chat(&'m OpenaiModel, Bytes, Option<u64>),
+    ChatStream(&'m OpenaiModel, Bytes, Option<u64>),
     Predict(&'m HttpModel, &'m serde_json::Map<String, Value>),
 }
 
@@ -133,10 +133,11 @@ async fn ask_model(
         (Model::Openai(model), request) => match request.chat() {
             Some(item) => {
                 let body = splicing::chat_body(ex, name, item)?;
+                let most = splicing::answer_max(ex, name, item);
                 let call = if item.stream {
-                    Call::ChatStream(model, body)
+                    Call::ChatStream(model, body, most)
                 } else {
-                    Call::Chat(model, body)
+                    Call::Chat(model, body, most)
                 };
                 remote(ex, name, reason, &call)
                     .await
@@ -253,15 +254,21 @@ async fn attempt(
     reason: AttemptReason,
     call: &Call<'_>,
 ) -> Result<Said, Tried> {
-    let reservation = opening::reserve(ex, name, call.body())?;
-    opening::open(ex, reservation.amount()).await?;
+    let reservation = opening::reserve(ex, name, call.body(), call.answer_max())?;
+    if let Err(failure) = opening::open(ex, reservation.money()).await {
+        opening::settle(ex, &reservation, Cost::FREE, None);
+        return Err(failure.into());
+    }
     let number = begin_attempt(ex, name, reason);
+    if let Some(attempt) = ex.decision.attempts.get_mut(number) {
+        attempt.cost = reservation.cost();
+    }
     let since = ex.node.clock.elapsed();
     let timers = timers(ex, name, call);
     let result = match call {
-        Call::Chat(model, body) => model.complete(body.clone(), &timers).await.map(Said::Chat),
+        Call::Chat(model, body, _) => model.complete(body.clone(), &timers).await.map(Said::Chat),
         Call::Predict(model, row) => model.predict(row, &timers).await.map(Said::Reply),
-        Call::ChatStream(model, body) => {
+        Call::ChatStream(model, body, _) => {
             let opened = stream::open(model, body.clone(), &timers).await;
             opened.map(|(head, rest)| {
                 let reservation = reservation.clone();
@@ -277,7 +284,9 @@ async fn attempt(
     let micros = ex.micros_since(since);
     let spent = end_attempt(ex, number, micros, &result);
     if !matches!(result, Ok(Said::Stream(_))) {
-        opening::settle(ex, &reservation, spent);
+        let usage = ex.decision.attempts.get(number);
+        let usage = usage.and_then(|attempt| attempt.usage);
+        opening::settle(ex, &reservation, spent, usage.as_ref());
     }
     result.map_err(Tried::Failed)
 }
@@ -285,7 +294,14 @@ async fn attempt(
 impl Call<'_> {
     const fn body(&self) -> Option<&Bytes> {
         match self {
-            Self::Chat(_, body) | Self::ChatStream(_, body) => Some(body),
+            Self::Chat(_, body, _) | Self::ChatStream(_, body, _) => Some(body),
+            Self::Predict(..) => None,
+        }
+    }
+
+    const fn answer_max(&self) -> Option<u64> {
+        match self {
+            Self::Chat(_, _, most) | Self::ChatStream(_, _, most) => *most,
             Self::Predict(..) => None,
         }
     }
@@ -335,7 +351,7 @@ fn leaves_a_model_to_ask(ex: &Open, name: &ModelName) -> bool {
 }
 
 /// Puts an attempt into the record before it is made: if the caller goes away meanwhile, it stands
-/// there with a cost that nobody knows. Gives its number.
+/// there, with what it may have cost at the most or a cost that nobody knows. Gives its number.
 fn begin_attempt(ex: &mut Open, model: &ModelName, reason: AttemptReason) -> usize {
     ex.decision.attempts.push(AttemptRecord {
         model: model.clone(),
@@ -365,11 +381,16 @@ fn end_attempt(
         Err(error) => (error.usage, None),
     };
     let is_stream = matches!(result, Ok(Said::Stream(_)));
+    let at_most = ex.decision.attempts.get(number);
+    let at_most = at_most.map_or(Cost::UNKNOWN, |attempt| attempt.cost);
     let code = result.as_ref().err().map(|error| error.code);
     let cost = match (code, usage) {
-        _ if is_stream => Cost::UNKNOWN,
-        (Some(_), None) => Cost::FREE,
-        _ => cost_of(ex, number, usage.as_ref(), micros),
+        _ if is_stream => at_most,
+        (Some(code), None) if !may_be_billed(code) => Cost::FREE,
+        _ => match cost_of(ex, number, usage.as_ref(), micros) {
+            Cost::UNKNOWN => at_most,
+            cost => cost,
+        },
     };
     ex.meters().attempt(ex, number, code);
     if let Some(attempt) = ex.decision.attempts.get_mut(number) {
@@ -378,6 +399,24 @@ fn end_attempt(
         attempt.first_token_micros = is_stream.then_some(micros);
     }
     cost
+}
+
+/// Whether a provider may have begun to answer, and will want money for it, when an attempt failed like
+/// this.
+const fn may_be_billed(code: Code) -> bool {
+    !matches!(
+        code,
+        Code::ModelUnreachable
+            | Code::ModelNotLoaded
+            | Code::ModelError
+            | Code::ConnectTimeout
+            | Code::ContextTooLong
+            | Code::ProviderRefusedRequest
+            | Code::ProviderRefusedKey
+            | Code::ProviderModelNotFound
+            | Code::ProviderQuota
+            | Code::ProviderRateLimited
+    )
 }
 
 /// What attempt `number` costs, by the price table.
@@ -447,7 +486,8 @@ pub(crate) async fn repair(
         complaints.push(failure.refusal.message.clone());
     }
     let body = splicing::repair_body(ex, &name, item, &said, &complaints)?;
-    let result = remote(ex, &name, AttemptReason::Repair, &Call::Chat(model, body)).await;
+    let call = Call::Chat(model, body, splicing::answer_max(ex, &name, item));
+    let result = remote(ex, &name, AttemptReason::Repair, &call).await;
     ex.decision.stages.answer += ex.micros_since(since);
     result.map(|answer| (name, typed(request.get(), answer)))
 }

@@ -155,6 +155,7 @@ fn complete(open: &mut Open, outcome: Outcome, code: Option<Code>) {
     }
     decision.cost = cost_of_attempts(decision);
     open.places.clear();
+    open.admission = None;
     if !open.is_rehearsal() {
         open.meters()
             .closed(&open.node.metrics, &open.decision, total);

@@ -17,6 +17,7 @@ mod halts;
 mod idempotency;
 mod keys;
 mod ladder;
+mod limits;
 mod oip;
 mod peers;
 mod releases;

@@ -144,6 +144,9 @@ impl TestNode {
             .unwrap();
         let payloads = Some(Arc::new(journal.payloads()) as Arc<dyn PayloadSource>);
         let projector = Projector::new(&store, workspace.server.node.clone());
+        if let Some(last) = journal.committed().checked_sub(1) {
+            projector.project_until(&*journal, last).await.unwrap();
+        }
         let feed: Arc<dyn Feed> = journal.clone();
         let stop_projector = CancellationToken::new();
         let projecting = tokio::spawn(projector.run(feed, Pace::default(), stop_projector.clone()));
@@ -302,6 +305,19 @@ impl TestNode {
     /// The blobs of the node's data folder.
     pub(crate) fn blobs(&self) -> Blobs {
         Blobs::open(&load(self.dir.path()).storage.path).unwrap()
+    }
+
+    /// Waits until the database holds the last closed decision.
+    pub(crate) async fn projected(&self) {
+        let id = self.closed().await.pop().unwrap().id;
+        for _ in 0..200 {
+            let found = self.get(&format!("/v1/decisions/{id}")).await;
+            if found.status == StatusCode::OK && found.header("plimsoll-outcome") != "pending" {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("the database did not follow in five seconds");
     }
 
     /// Waits until `count` decisions are closed: for what ends after the caller went away.

@@ -152,6 +152,19 @@ impl LiveNode {
         Ok(())
     }
 
+    /// Brings what was used before into limits that the workspace added, once the database holds it.
+    async fn seed_limits(&self) {
+        let last = self.journal.committed();
+        let deadline = self.clock.elapsed() + PROJECTED_MAX;
+        while self.clock.elapsed() < deadline {
+            if self.projector.position().await.is_ok_and(|at| at >= last) {
+                break;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        self.node.seed_limits().await;
+    }
+
     /// Takes in what a served workspace says of people and policies.
     async fn take_in(&self, newer: Workspace) {
         self.operators.replace(&newer.operators);
@@ -189,6 +202,7 @@ impl LiveNode {
         if let Some(newer) = newer.filter(|_| report.rejected.is_none()) {
             *held = inputs(&newer);
             self.take_in(newer).await;
+            self.seed_limits().await;
         }
         report
     }

@@ -1,5 +1,6 @@
 //! The form of `plimsoll.toml`: the server, its records, the providers, the keys and the operators.
 
+mod limits;
 mod people;
 mod records;
 
@@ -60,6 +61,12 @@ pub(crate) static FORM: TableForm = table(
             "What callers show to be let in, by the name that records use.",
         ),
         field(
+            "limits",
+            Form::Map("name", &Form::Table(&limits::LIMIT)),
+            Means("no limit beside those of each system"),
+            "How much may be used by whom, by the name that refusals use.",
+        ),
+        field(
             "operators",
             Form::Map("name", &Form::Table(&people::OPERATOR)),
             Means(
@@ -102,6 +109,12 @@ static SERVER: TableForm = table(
             Form::Choice(CURRENCIES),
             Default("\"USD\""),
             "The one currency of the workspace, in which all money is written.",
+        ),
+        field(
+            "time_zone",
+            Form::Text,
+            Default("\"UTC\""),
+            "The time zone in which the days and months of `[limits]` begin, as the IANA database names it.",
         ),
         field(
             "default_system",

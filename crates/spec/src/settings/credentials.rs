@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Read as _;
 use std::path::Path;
 
-use plimsoll_core::{Criticality, KeyName, ProviderName, Secret, SystemName, TenantName};
+use plimsoll_core::{Criticality, KeyName, ProviderName, Secret, SystemName, TeamName, TenantName};
 
 use super::{Reader, value_or};
 use crate::files::names_variable;
@@ -128,11 +128,13 @@ impl Reader<'_> {
                     .help("make one with `openssl rand -hex 32`");
             }
             let tenant = entry.word("tenant", |text| TenantName::new(text).ok());
+            let team = entry.word("team", |text| TeamName::new(text).ok());
             let criticality = entry.word("criticality", Criticality::parse);
             keys.push(Key {
                 name,
                 secret,
                 scope,
+                team: team.map(|found| found.value),
                 tenant: tenant.map_or_else(TenantName::default_tenant, |found| found.value),
                 criticality: value_or(criticality, Criticality::default()),
             });

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use plimsoll_core::limits::Resource;
 use plimsoll_core::manifest::{AnswerSpec, ModelSpec, OnnxSpec, OpenaiSpec, RulesSpec};
 use plimsoll_core::{ModelName, ProviderName, Step};
 
@@ -339,17 +340,27 @@ impl Resolver<'_> {
     /// Checks that what models cost is known and bounded: under a budget it must be.
     pub(super) fn check_budget(&mut self, models: &Models) {
         let budget = self.file.table("budget");
-        let is_bounded = ["per_unit", "per_day"]
+        let has_budget = ["per_unit", "per_day"]
             .into_iter()
             .any(|key| budget.key(key).is_some());
+        let limited = |resource| self.settings.limits.are_on(resource, self.name);
+        let bound = match (has_budget, limited(Resource::Money)) {
+            (true, _) => Some("`[budget]`"),
+            (false, true) => Some("a limit on money in plimsoll.toml"),
+            (false, false) => None,
+        };
+        let ends = bound.or_else(|| {
+            let limited = limited(Resource::TokensOut);
+            limited.then_some("a limit on `tokens_out` in plimsoll.toml")
+        });
         for (name, spec) in &models.specs {
             let at = models.declared.get(name.as_str()).cloned().unwrap_or(0..0);
             let is_endless =
                 matches!(spec, ModelSpec::Openai(spec) if spec.max_output_tokens.is_none());
-            if is_bounded && is_endless {
+            if let Some(bound) = ends.filter(|_| is_endless) {
                 self.error(
                     &at,
-                    format!("what `{name}` costs has no bound, so `[budget]` could not be kept"),
+                    format!("what `{name}` costs has no bound, so {bound} could not be kept"),
                     "give it `max_output_tokens`: the most tokens that an answer may have",
                 );
             }
@@ -360,10 +371,10 @@ impl Resolver<'_> {
             let hint = format!(
                 "add a [[price]] with provider = \"{provider}\" and model = \"{model}\" to prices.toml"
             );
-            if is_bounded {
+            if let Some(bound) = bound {
                 self.error(
                     &at,
-                    format!("model `{name}` has no price, so `[budget]` could not be kept"),
+                    format!("model `{name}` has no price, so {bound} could not be kept"),
                     hint,
                 );
             } else {

@@ -130,6 +130,11 @@ fn the_reference_has_every_key() {
     ### `[log]`
     ### `[providers.NAME]`
     ### `[keys.NAME]`
+    ### `[limits.NAME]`
+    ### `[limits.NAME.requests]`
+    ### `[limits.NAME.tokens_in]`
+    ### `[limits.NAME.tokens_out]`
+    ### `[limits.NAME.money]`
     ### `[operators.NAME]`
     ## `prices.toml`
     ### `[[price]]`

@@ -54,6 +54,12 @@ pub(super) static KEY: TableForm = table(
             "Whose it is: tenants never see each other's decisions.",
         ),
         field(
+            "team",
+            Form::Name,
+            Means("it is in no team"),
+            "The team of its tenant that it belongs to, for `[limits]`.",
+        ),
+        field(
             "criticality",
             Form::Choice(&[
                 ("sheddable", "may be shed at any time"),
