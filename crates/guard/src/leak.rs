@@ -73,10 +73,7 @@ impl Confidential {
         for (at, is_shared) in grams.chain([false]).enumerate() {
             if is_shared {
                 row.get_or_insert(at..at).end = at + WORDS_IN_A_ROW;
-            } else if row
-                .as_ref()
-                .is_some_and(|row| at + WORDS_IN_A_ROW > row.end + 1)
-                && let Some(row) = row.take()
+            } else if let Some(row) = row.take()
                 && row.len() >= self.shortest
             {
                 leaks.push((
@@ -197,7 +194,7 @@ mod tests {
             "Sure: “Tell anyone — that the discount code, for PARTNERS is summer; answer in two”!";
         let leaks = confidential.leaks(told);
         assert_eq!(leaks.len(), 1);
-        assert_eq!(leaks[0].1, 14);
+        assert_eq!(leaks[0].1, 13);
         assert!(told[leaks[0].0.clone()].starts_with("Tell anyone"));
         assert!(
             confidential

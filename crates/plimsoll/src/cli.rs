@@ -1,5 +1,6 @@
 //! The command line: what may be typed. What each command does stands in [`crate::command`].
 
+mod guard;
 mod moment;
 mod records;
 mod release;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use plimsoll_core::{FailureKind, Outcome, QueueName, SystemName, TenantName};
 
+pub(crate) use guard::{GuardCommand, JsonArgs, RedactArgs, UrlArgs};
 pub(crate) use moment::Moment;
 pub(crate) use records::{AuditCommand, HoldCommand, ReplayArgs, StoreCommand};
 pub(crate) use release::{Justified, ReleaseCommand};
@@ -102,6 +104,9 @@ pub(crate) enum Command {
     /// The database that people ask, and copies of the data folder.
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Guards tried on texts: redaction, JSON, addresses.
+    #[command(subcommand)]
+    Guard(GuardCommand),
     /// Print the JSON Schemas of the workspace's files, for editors.
     Schema(SchemaArgs),
     /// Print the reference as Markdown.

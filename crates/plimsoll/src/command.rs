@@ -7,6 +7,7 @@ mod check;
 mod decisions;
 pub(crate) mod drill;
 mod explain;
+mod guard;
 mod init;
 mod release;
 mod replay;
@@ -53,6 +54,7 @@ pub(crate) async fn run(cli: Cli) -> Outcome<Exit> {
         Command::Replay(args) => replay::run(&global, &args, out).await,
         Command::Audit(command) => audit::run(&global, command, out).await,
         Command::Store(command) => store::run(&global, command, out).await,
+        Command::Guard(command) => guard::run(&command, out),
         Command::Schema(args) => schema::run(&args, out),
         Command::Reference(args) => reference::run(&args, out),
     }
