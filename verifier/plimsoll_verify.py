@@ -514,7 +514,7 @@ BODY_MAX = 16 << 20
 MARK = 0
 KINDS = dict(enumerate(
     "opened closed release deployment review drill runbook_run node recovery uncounted access erasure hold "
-    "retirement policy approval deployment_review verification".split(), start=1))
+    "retirement policy approval deployment_review verification tenant key".split(), start=1))
 REVIEW_FLAGS = {"opened": 1, "answered": 2, "expired": 2}
 
 

@@ -9,11 +9,13 @@ use axum::response::Response;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use parking_lot::RwLock;
-use plimsoll_core::{Code, Digest, Secret};
-use plimsoll_spec::{Operator, Role};
+use plimsoll_core::{Code, Digest, KeyName, Role, Secret, Tenancy, TenantName};
+use plimsoll_spec::Operator;
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
-use crate::error::{ACTOR_TAKEN, ApiError, ROLE_MISSING};
+use crate::error::{ACTOR_TAKEN, ApiError, ROLE_MISSING, TENANT_FORBIDDEN};
+use crate::reading::parse;
+use crate::route::Reach;
 
 /// The longest name that somebody may say they act under, in bytes.
 const ACTOR_BYTES_MAX: usize = 128;
@@ -38,6 +40,24 @@ impl OperatorToken {
 pub struct Operators {
     owner: OperatorToken,
     named: Arc<RwLock<Arc<[Named]>>>,
+    keys: Option<Arc<dyn KeyHolders>>,
+}
+
+/// Who may act with a key that the control plane gave.
+pub trait KeyHolders: Send + Sync + std::fmt::Debug {
+    /// Who shows this key, if it is good here and now and gives a role.
+    fn holder(&self, shown: &str) -> Option<KeyHolder>;
+}
+
+/// Whoever shows a key with roles.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeyHolder {
+    /// The key.
+    pub key: KeyName,
+    /// Whose it is: whoever shows it works for this tenant.
+    pub tenant: TenantName,
+    /// What they may do.
+    pub roles: BTreeSet<Role>,
 }
 
 /// A named operator.
@@ -46,6 +66,7 @@ struct Named {
     name: String,
     token: OperatorToken,
     roles: BTreeSet<Role>,
+    tenancy: Tenancy,
 }
 
 impl Operators {
@@ -54,7 +75,15 @@ impl Operators {
         Self {
             owner,
             named: Arc::new(RwLock::new(digests(named))),
+            keys: None,
         }
+    }
+
+    /// These, and whoever shows a key with roles.
+    #[must_use]
+    pub fn or_keys(mut self, keys: Arc<dyn KeyHolders>) -> Self {
+        self.keys = Some(keys);
+        self
     }
 
     /// From now on, the workspace names these: whoever is not among them is known no longer.
@@ -65,7 +94,8 @@ impl Operators {
     /// Who shows their token in these headers. All tokens are compared, each in constant time, so that
     /// how long it takes tells neither how much of a token was right nor whose it is.
     fn identify(&self, headers: &HeaderMap) -> Option<Caller> {
-        let shown = Digest::of(bearer(headers)?.as_bytes());
+        let text = bearer(headers)?;
+        let shown = Digest::of(text.as_bytes());
         let named = Arc::clone(&self.named.read());
         // 0 is nobody, 1 the owner, and from 2 on the named, who come before the owner: whoever gave
         // somebody the owner's own token meant to give them less.
@@ -75,7 +105,7 @@ impl Operators {
             found.conditional_assign(&place, operator.token.is(&shown));
         }
         match found {
-            0 => None,
+            0 => self.keys.as_ref()?.holder(text).map(Caller::Key),
             1 => Some(Caller::Owner(named)),
             place => Some(Caller::Named(named, place as usize - 2)),
         }
@@ -94,6 +124,7 @@ fn digests(named: &[Operator]) -> Arc<[Named]> {
         name: operator.name.clone(),
         token: OperatorToken::new(&operator.token),
         roles: operator.roles.clone(),
+        tenancy: Tenancy::of(operator.tenant.clone()),
     };
     named.iter().map(digest).collect()
 }
@@ -104,6 +135,8 @@ enum Caller {
     Owner(Arc<[Named]>),
     /// That of the operator in this place.
     Named(Arc<[Named]>, usize),
+    /// A key's that gives roles.
+    Key(KeyHolder),
 }
 
 impl Caller {
@@ -114,6 +147,13 @@ impl Caller {
             Self::Named(named, place) => Ok(Actor {
                 name: named[place].name.clone(),
                 roles: named[place].roles.clone(),
+                tenancy: named[place].tenancy.clone(),
+                is_owner: false,
+            }),
+            Self::Key(holder) => Ok(Actor {
+                name: format!("key {}/{}", holder.tenant, holder.key),
+                roles: holder.roles,
+                tenancy: Tenancy::Tenant(holder.tenant),
                 is_owner: false,
             }),
             Self::Owner(named) => {
@@ -127,6 +167,7 @@ impl Caller {
                 Ok(Actor {
                     name,
                     roles: Role::ALL.into(),
+                    tenancy: Tenancy::Installation,
                     is_owner: true,
                 })
             }
@@ -141,11 +182,25 @@ pub struct Actor {
     pub name: String,
     /// What they may do.
     pub roles: BTreeSet<Role>,
+    /// For whom they work: they see and change nothing else.
+    pub tenancy: Tenancy,
     /// Whether they showed the owner's token: then the name is what they say, and nobody vouches for it.
     pub is_owner: bool,
 }
 
 impl Actor {
+    /// What they are told who ask for what is another tenant's.
+    pub(crate) fn not_theirs(&self) -> ApiError {
+        let message = format!("`{}` works for {} only", self.name, self.tenancy);
+        ApiError::own(TENANT_FORBIDDEN, message)
+    }
+
+    /// For whom they ask who ask for `tenant`'s, or for all that is theirs to know.
+    pub(crate) fn within(&self, tenant: Option<String>) -> Result<Tenancy, ApiError> {
+        let tenancy = self.tenancy.narrowed(parse("tenant", tenant)?);
+        tenancy.ok_or_else(|| self.not_theirs())
+    }
+
     /// Refuses, unless they have one of these roles; with none of them, everybody may.
     ///
     /// # Errors
@@ -200,6 +255,7 @@ fn said(headers: &HeaderMap) -> Result<String, ApiError> {
 pub(crate) struct Gate {
     pub(crate) operators: Operators,
     pub(crate) roles: &'static [Role],
+    pub(crate) reach: Reach,
 }
 
 /// Lets through who shows a token and has a role that the route takes, and says who it is.
@@ -213,6 +269,11 @@ pub(crate) async fn require(
         ApiError::of(Code::Unauthenticated, "the operator's token is missing or wrong").hint(hint)
     })?;
     let actor = caller.actor(request.headers())?;
+    if gate.reach == Reach::Installation && actor.tenancy.tenant().is_some() {
+        let hint =
+            "this is about what all tenants share: ask somebody who works for the installation";
+        return Err(actor.not_theirs().hint(hint));
+    }
     actor.require(gate.roles)?;
     request.extensions_mut().insert(actor);
     Ok(next.run(request).await)

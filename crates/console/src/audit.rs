@@ -53,20 +53,22 @@ pub(crate) struct AccessQuery {
 /// A page of accesses, the latest first, and where the next begins.
 pub(crate) async fn accesses(
     State(control): State<Control>,
+    Extension(actor): Extension<Actor>,
     query: Result<Query<AccessQuery>, QueryRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let query = read_query(query)?;
+    let tenancy = actor.within(query.tenant)?;
     let limit = limit(query.limit)?;
     let filter = AccessFilter {
         actor: query.actor,
         decision: parse("decision", query.decision)?,
-        tenant: parse("tenant", query.tenant)?,
         since: time("since", query.since)?,
         until: time("until", query.until)?,
         before: parse("before", query.before)?,
         limit,
+        ..AccessFilter::default()
     };
-    let accesses = control.operations.accesses(filter).await?;
+    let accesses = control.operations.accesses(&tenancy, filter).await?;
     let full = accesses.len() >= limit as usize;
     let before = accesses
         .last()

@@ -33,11 +33,14 @@ pub(crate) struct DecisionQuery {
 /// A page of decisions, and where the next begins.
 pub(crate) async fn list(
     State(control): State<Control>,
+    Extension(actor): Extension<Actor>,
     query: Result<Query<DecisionQuery>, QueryRejection>,
 ) -> Result<Json<Value>, ApiError> {
-    let filter = filter(&control, read_query(query)?).await?;
+    let query = read_query(query)?;
+    let tenancy = actor.within(query.tenant.clone())?;
+    let filter = filter(&control, query).await?;
     let limit = filter.limit as usize;
-    let decisions = control.operations.decisions(filter).await?;
+    let decisions = control.operations.decisions(&tenancy, filter).await?;
     let full = decisions.len() >= limit;
     let before = decisions
         .last()
@@ -51,9 +54,10 @@ pub(crate) async fn list(
 /// One decision.
 pub(crate) async fn show(
     State(control): State<Control>,
+    Extension(actor): Extension<Actor>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    let decision = control.operations.decision(&id).await?;
+    let decision = control.operations.decision(&actor.tenancy, &id).await?;
     Ok(Json(json!(decision)))
 }
 
@@ -86,7 +90,7 @@ pub(crate) async fn payload(
         let message = format!("parameter `through` is none of {}", THROUGH.join(", "));
         ApiError::unfit(message)
     })?;
-    let decision = control.operations.decision(&id).await?;
+    let decision = control.operations.decision(&actor.tenancy, &id).await?;
     let nothing = PayloadView {
         decision: decision.id,
         access: None,
@@ -116,9 +120,11 @@ pub(crate) async fn payload(
 /// The proof that one decision is in the log.
 pub(crate) async fn proof(
     State(control): State<Control>,
+    Extension(actor): Extension<Actor>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    Ok(Json(json!(control.operations.proof(&id).await?)))
+    let proof = control.operations.proof(&actor.tenancy, &id).await?;
+    Ok(Json(json!(proof)))
 }
 
 async fn filter(control: &Control, query: DecisionQuery) -> Result<DecisionFilter, ApiError> {
@@ -134,7 +140,6 @@ async fn filter(control: &Control, query: DecisionQuery) -> Result<DecisionFilte
         kind: parse("kind", query.kind)?,
         since: time("since", query.since)?,
         until: time("until", query.until)?,
-        tenant: parse("tenant", query.tenant)?,
         before: parse("before", query.before)?,
         drills: query.drills,
         limit: limit(query.limit)?,

@@ -62,6 +62,30 @@ pub(crate) const ROLE_MISSING: OwnCode = OwnCode {
     status: 403,
     summary: "The operator has none of the roles that may do this.",
 };
+/// What is another tenant's, or everybody's.
+pub(crate) const TENANT_FORBIDDEN: OwnCode = OwnCode {
+    code: "tenant_forbidden",
+    status: 403,
+    summary: "The operator works for one tenant, and this is another's or what all share.",
+};
+/// No tenant has this name.
+pub(crate) const TENANT_NOT_FOUND: OwnCode = OwnCode {
+    code: "tenant_not_found",
+    status: 404,
+    summary: "No tenant has this name.",
+};
+/// No key has this name.
+pub(crate) const KEY_NOT_FOUND: OwnCode = OwnCode {
+    code: "key_not_found",
+    status: 404,
+    summary: "The tenant has no key of this name.",
+};
+/// The key cannot be given, rotated or revoked.
+pub(crate) const KEY_REFUSED: OwnCode = OwnCode {
+    code: "key_refused",
+    status: 409,
+    summary: "The name is taken, the key was revoked or has expired, or it is changed in `plimsoll.toml`.",
+};
 /// Somebody says that they are a named operator, and shows another token.
 pub(crate) const ACTOR_TAKEN: OwnCode = OwnCode {
     code: "actor_taken",
@@ -106,9 +130,13 @@ pub(crate) const NOT_OFFERED: OwnCode = OwnCode {
 };
 
 /// All of them, for the reference.
-pub const OWN_CODES: [OwnCode; 14] = [
+pub const OWN_CODES: [OwnCode; 18] = [
     ROLE_MISSING,
+    TENANT_FORBIDDEN,
     ACTOR_TAKEN,
+    TENANT_NOT_FOUND,
+    KEY_NOT_FOUND,
+    KEY_REFUSED,
     RELEASE_NOT_FOUND,
     DEPLOYMENT_NOT_FOUND,
     RUNBOOK_NOT_FOUND,
@@ -193,6 +221,21 @@ impl ApiError {
     /// No hold that stands has this id.
     pub fn no_hold(message: impl Into<String>) -> Self {
         Self::own(HOLD_NOT_FOUND, message)
+    }
+
+    /// No tenant has this name.
+    pub fn no_tenant(message: impl Into<String>) -> Self {
+        Self::own(TENANT_NOT_FOUND, message)
+    }
+
+    /// The tenant has no key of this name.
+    pub fn no_key(message: impl Into<String>) -> Self {
+        Self::own(KEY_NOT_FOUND, message)
+    }
+
+    /// The key cannot be given, rotated or revoked.
+    pub fn key_refused(message: impl Into<String>) -> Self {
+        Self::own(KEY_REFUSED, message)
     }
 
     /// The approval may not be given.

@@ -23,6 +23,7 @@ mod audit;
 mod decisions;
 mod deployments;
 mod health;
+mod keys;
 mod releases;
 mod reviews;
 mod systems;
@@ -32,7 +33,7 @@ mod openapi;
 #[cfg(test)]
 mod tests;
 
-pub use access::{Actor, OperatorToken, Operators};
+pub use access::{Actor, KeyHolder, KeyHolders, OperatorToken, Operators};
 pub use error::{ApiError, OWN_CODES, OwnCode};
 pub use openapi::openapi;
 pub use operations::audit::{
@@ -43,6 +44,10 @@ pub use operations::deployments::{
     AsOfView, CanaryView, DeploymentRequest, DeploymentReviewRequest, EventPlace,
     InterventionRequest, RollbackRequest, StandingView,
 };
+pub use operations::keys::{
+    GivenKey, KeyRequest, KeyView, OVERLAP_SECONDS_MAX, RevocationRequest, RotationRequest,
+    SecretView, TenantRequest, TenantView,
+};
 pub use operations::releases::{
     ApprovalRequest, Approvals, Blob, BundleFault, ReleaseBundle, ReleaseRequest,
 };
@@ -51,6 +56,6 @@ pub use operations::systems::{
     DrillRequest, Readiness, RunbookPart, RunbookRunRequest, RunbookView, SystemSummary,
 };
 pub use operations::{Answer, Operations};
-pub use route::{Parameter, Place, Route, Shape};
+pub use route::{Parameter, Place, Reach, Route, Shape};
 pub use routes::{BODY_BYTES_MAX, IMPORT_BYTES_MAX, router};
 pub use table::ROUTES;

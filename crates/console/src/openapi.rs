@@ -111,6 +111,7 @@ fn schemas() -> Value {
         answers::schemas(),
         records::releases(),
         records::records(),
+        records::keys(),
         requests::schemas(),
     ];
     let members = parts.into_iter().filter_map(|part| match part {
@@ -156,6 +157,11 @@ fn maybe() -> Value {
 /// A whole number, or nothing.
 fn maybe_whole() -> Value {
     json!({"type": ["integer", "null"]})
+}
+
+/// A list of names, or nothing.
+fn maybe_names() -> Value {
+    json!({"type": ["array", "null"], "items": text()})
 }
 
 /// One of these, or nothing.

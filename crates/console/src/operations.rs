@@ -4,6 +4,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod deployments;
+pub(crate) mod keys;
 pub(crate) mod releases;
 pub(crate) mod reviews;
 pub(crate) mod systems;
@@ -15,7 +16,10 @@ use plimsoll_core::governance::{Access, Approval, DeploymentReview, HoldEvent, V
 use plimsoll_core::ports::Boxed;
 use plimsoll_core::record::{Deployment, Drill, ReleaseRecord, RunbookRun};
 use plimsoll_core::review::Review;
-use plimsoll_core::{Decision, EnvironmentName, FailureKind, ReleaseId, SystemName, Timestamp};
+use plimsoll_core::{
+    Decision, EnvironmentName, FailureKind, KeyName, ReleaseId, SystemName, Tenancy, TenantName,
+    Timestamp,
+};
 use plimsoll_spec::Role;
 use plimsoll_store::{AccessFilter, DecisionFilter};
 use serde_json::Value;
@@ -29,6 +33,7 @@ use audit::{
 use deployments::{
     AsOfView, DeploymentRequest, DeploymentReviewRequest, RollbackRequest, StandingView,
 };
+use keys::{GivenKey, KeyRequest, KeyView, RotationRequest, TenantRequest, TenantView};
 use releases::{Approvals, ReleaseBundle};
 use reviews::{ReviewAnswer, ReviewFilter};
 use systems::{Readiness, RunbookRunRequest, RunbookView, SystemSummary};
@@ -190,23 +195,82 @@ pub trait Operations: Send + Sync {
         not_offered("approve")
     }
 
-    // Decisions and reviews.
+    // Tenants and keys.
+
+    /// The tenants that `tenancy` covers, by name.
+    fn tenants<'a>(&'a self, _tenancy: &'a Tenancy) -> Answer<'a, Vec<TenantView>> {
+        not_offered("tenants")
+    }
+
+    /// Makes a tenant.
+    fn make_tenant<'a>(
+        &'a self,
+        _request: TenantRequest,
+        _actor: &'a str,
+    ) -> Answer<'a, TenantView> {
+        not_offered("make_tenant")
+    }
+
+    /// The keys of those whom `tenancy` covers, by tenant and name.
+    fn keys<'a>(&'a self, _tenancy: &'a Tenancy) -> Answer<'a, Vec<KeyView>> {
+        not_offered("keys")
+    }
+
+    /// Gives a key to a tenant. Needs no database.
+    fn give_key<'a>(
+        &'a self,
+        _tenant: &'a TenantName,
+        _request: KeyRequest,
+        _actor: &'a str,
+    ) -> Answer<'a, GivenKey> {
+        not_offered("give_key")
+    }
+
+    /// Gives a key a new secret; the one before stays good for a while. Needs no database.
+    fn rotate_key<'a>(
+        &'a self,
+        _tenant: &'a TenantName,
+        _key: &'a KeyName,
+        _request: RotationRequest,
+        _actor: &'a str,
+    ) -> Answer<'a, GivenKey> {
+        not_offered("rotate_key")
+    }
+
+    /// Takes a key back for ever. Needs no database.
+    fn revoke_key<'a>(
+        &'a self,
+        _tenant: &'a TenantName,
+        _key: &'a KeyName,
+        _reason: String,
+        _actor: &'a str,
+    ) -> Answer<'a, KeyView> {
+        not_offered("revoke_key")
+    }
+
+    // Decisions and reviews. What is another tenant's is not there.
 
     /// The decisions that `filter` lets through, the latest first.
-    fn decisions(&self, filter: DecisionFilter) -> Answer<'_, Vec<Decision>>;
+    fn decisions<'a>(
+        &'a self,
+        tenancy: &'a Tenancy,
+        filter: DecisionFilter,
+    ) -> Answer<'a, Vec<Decision>>;
 
     /// The one decision whose id begins with `id`.
-    fn decision<'a>(&'a self, id: &'a str) -> Answer<'a, Decision>;
+    fn decision<'a>(&'a self, tenancy: &'a Tenancy, id: &'a str) -> Answer<'a, Decision>;
 
     /// Open reviews, the soonest due first.
-    fn reviews(&self, filter: ReviewFilter) -> Answer<'_, Vec<Review>>;
+    fn reviews<'a>(&'a self, tenancy: &'a Tenancy, filter: ReviewFilter)
+    -> Answer<'a, Vec<Review>>;
 
     /// The one review whose id begins with `id`.
-    fn review<'a>(&'a self, id: &'a str) -> Answer<'a, Review>;
+    fn review<'a>(&'a self, tenancy: &'a Tenancy, id: &'a str) -> Answer<'a, Review>;
 
     /// Answers an open review and closes its decision.
     fn answer_review<'a>(
         &'a self,
+        tenancy: &'a Tenancy,
         id: &'a str,
         answer: ReviewAnswer,
         actor: &'a str,
@@ -236,12 +300,16 @@ pub trait Operations: Send + Sync {
     }
 
     /// The proof of the one decision whose id begins with `id`.
-    fn proof<'a>(&'a self, _id: &'a str) -> Answer<'a, DecisionProof> {
+    fn proof<'a>(&'a self, _tenancy: &'a Tenancy, _id: &'a str) -> Answer<'a, DecisionProof> {
         not_offered("proof")
     }
 
     /// Who read payloads, the latest first.
-    fn accesses(&self, _filter: AccessFilter) -> Answer<'_, Vec<Access>> {
+    fn accesses<'a>(
+        &'a self,
+        _tenancy: &'a Tenancy,
+        _filter: AccessFilter,
+    ) -> Answer<'a, Vec<Access>> {
         not_offered("accesses")
     }
 

@@ -26,6 +26,7 @@ pub(crate) struct ReviewQuery {
 /// Open reviews, the soonest due first, without what was asked: to see that, show one.
 pub(crate) async fn list(
     State(control): State<Control>,
+    Extension(actor): Extension<Actor>,
     query: Result<Query<ReviewQuery>, QueryRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let query = read_query(query)?;
@@ -34,7 +35,7 @@ pub(crate) async fn list(
         system: parse("system", query.system)?,
         limit: limit(query.limit)?,
     };
-    let mut reviews = control.operations.reviews(filter).await?;
+    let mut reviews = control.operations.reviews(&actor.tenancy, filter).await?;
     for review in &mut reviews {
         (review.input, review.proposal) = (Value::Null, None);
     }
@@ -58,7 +59,7 @@ pub(crate) async fn show(
     let purpose = read_query(query)?.purpose;
     let purpose = purpose.unwrap_or_else(|| "review".to_owned());
     said("purpose", &purpose, PHRASE_MAX)?;
-    let review = control.operations.review(&id).await?;
+    let review = control.operations.review(&actor.tenancy, &id).await?;
     let request = AccessRequest {
         decision: review.decision.id,
         tenant: review.decision.tenant.clone(),
@@ -82,7 +83,7 @@ pub(crate) async fn answer(
     let answer: ReviewAnswer = read_body(body)?;
     let decision = control
         .operations
-        .answer_review(&id, answer, &actor.name)
+        .answer_review(&actor.tenancy, &id, answer, &actor.name)
         .await?;
     Ok(Json(json!(decision)))
 }

@@ -16,6 +16,8 @@ pub struct Route {
     pub open: bool,
     /// The roles of which a named operator needs one; with none, every operator may. The owner has all.
     pub roles: &'static [Role],
+    /// Whether who works for one tenant may ask it.
+    pub reach: Reach,
     /// Its name in client code.
     pub operation: &'static str,
     /// One sentence on what it does.
@@ -30,7 +32,7 @@ pub struct Route {
 }
 
 impl Route {
-    /// A route that takes nothing and that every operator may ask.
+    /// A route that takes nothing, and that every operator of the whole installation may ask.
     pub(crate) const fn new(
         (method, path): (&'static str, &'static str),
         operation: &'static str,
@@ -42,6 +44,7 @@ impl Route {
             path,
             open: false,
             roles: &[],
+            reach: Reach::Installation,
             operation,
             summary,
             parameters: &[],
@@ -58,6 +61,12 @@ impl Route {
 
     pub(crate) const fn by(mut self, roles: &'static [Role]) -> Self {
         self.roles = roles;
+        self
+    }
+
+    /// Also for who works for one tenant: the handler tells and changes nothing but that tenant's.
+    pub(crate) const fn within_tenant(mut self) -> Self {
+        self.reach = Reach::Tenant;
         self
     }
 
@@ -87,6 +96,15 @@ impl Route {
         let roles: Vec<&str> = self.roles.iter().map(|role| role.as_str()).collect();
         roles.join(", ")
     }
+}
+
+/// How far a route reaches.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reach {
+    /// Over what all tenants share: who works for one tenant may not ask it.
+    Installation,
+    /// Over what is the tenant's for whom the caller works.
+    Tenant,
 }
 
 /// The shape of an answer: the name of a schema of the `OpenAPI` document.

@@ -41,6 +41,7 @@ pub fn router(operations: Arc<dyn Operations>, operators: impl Into<Operators>) 
             let gate = Gate {
                 operators: operators.clone(),
                 roles: route.roles,
+                reach: route.reach,
             };
             methods = methods.route_layer(from_fn_with_state(gate, require));
         }

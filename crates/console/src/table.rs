@@ -4,9 +4,11 @@ use axum::routing::{get, post};
 use plimsoll_spec::Role;
 
 use crate::route::{Parameter, Route, Shape};
-use crate::{audit, decisions, deployments, health, openapi, releases, reviews, systems};
+use crate::{audit, decisions, deployments, health, keys, openapi, releases, reviews, systems};
 
 const SYSTEM: Parameter = Parameter::path("system", "The system's name.");
+const TENANT: Parameter = Parameter::path("tenant", "The tenant's name.");
+const KEY: Parameter = Parameter::path("key", "The key's name.");
 const ID: Parameter = Parameter::path("id", "The id, or the beginning of it.");
 const LIMIT: Parameter =
     Parameter::query("limit", "At most so many, up to 1000. Default: 50.").of("integer");
@@ -21,6 +23,13 @@ const READING: &[Role] = &[Role::Operator, Role::Reviewer, Role::Auditor];
 const AUDITING: &[Role] = &[Role::Operator, Role::Auditor];
 /// Who looks at what was deployed without approvals.
 const LOOKING_BACK: &[Role] = &[Role::Approver, Role::Auditor];
+
+/// Who gives keys and takes them back.
+const KEYS: &[Role] = &[Role::TenantAdmin, Role::PlatformAdmin];
+/// Who looks at keys.
+const KEEPING: &[Role] = &[Role::TenantAdmin, Role::PlatformAdmin, Role::Auditor];
+/// Who makes tenants.
+const RULING: &[Role] = &[Role::PlatformAdmin];
 
 /// Every route, in the order of the reference.
 pub const ROUTES: &[Route] = &[
@@ -175,6 +184,7 @@ pub const ROUTES: &[Route] = &[
         "Decisions, the latest first.",
         || get(decisions::list),
     )
+    .within_tenant()
     .takes(&[
         Parameter::query("system", "Of this system."),
         Parameter::query(
@@ -206,6 +216,7 @@ pub const ROUTES: &[Route] = &[
         "One decision.",
         || get(decisions::show),
     )
+    .within_tenant()
     .takes(&[ID])
     .gives(Shape::One("Decision")),
     Route::new(
@@ -214,6 +225,7 @@ pub const ROUTES: &[Route] = &[
         "What is kept of the input and output of a decision. That it was read is recorded before.",
         || get(decisions::payload),
     )
+    .within_tenant()
     .by(READING)
     .takes(&[ID,Parameter::query("purpose", "What it is read for. It must be given."),Parameter::query("through", "How: `explain`, `replay` or `export`. Default: explain.")])
     .gives(Shape::One("Payload")),
@@ -223,6 +235,7 @@ pub const ROUTES: &[Route] = &[
         "The proof that the record of a decision is in the audit log.",
         || get(decisions::proof),
     )
+    .within_tenant()
     .by(AUDITING)
     .takes(&[ID])
     .gives(Shape::One("Proof")),
@@ -233,6 +246,7 @@ pub const ROUTES: &[Route] = &[
         "Open reviews, the soonest due first, without what was asked.",
         || get(reviews::list),
     )
+    .within_tenant()
     .takes(&[
         Parameter::query("queue", "Of this queue."),
         Parameter::query("system", "Of this system."),
@@ -245,6 +259,7 @@ pub const ROUTES: &[Route] = &[
         "One review with what was asked. That it was read is recorded before.",
         || get(reviews::show),
     )
+    .within_tenant()
     .by(READING)
     .takes(&[
         ID,
@@ -257,6 +272,7 @@ pub const ROUTES: &[Route] = &[
         "Answers an open review and closes its decision.",
         || post(reviews::answer),
     )
+    .within_tenant()
     .by(ANSWERING)
     .takes(&[ID])
     .reads("ReviewAnswer")
@@ -346,6 +362,7 @@ pub const ROUTES: &[Route] = &[
         "Who read which payload and what for, the latest first.",
         || get(audit::accesses),
     )
+    .within_tenant()
     .by(AUDITING)
     .takes(&[Parameter::query("actor", "By this person."),Parameter::query("decision", "Of this decision."),Parameter::query("tenant", "Of decisions of this tenant."),Parameter::query("since", "At this time (RFC 3339, or a date) or later."),Parameter::query("until", "Before this time."),LIMIT,Parameter::query("before", "For the next page: the id of the last access of this one.")])
     .gives(Shape::List("accesses", "Access")),
@@ -394,6 +411,68 @@ pub const ROUTES: &[Route] = &[
     .by(AUDITING)
     .reads("VerificationRequest")
     .gives(Shape::One("Verification")),
+    // Tenants and keys.
+    Route::new(
+        ("GET", "/api/v1/tenants"),
+        "listTenants",
+        "The tenants.",
+        || get(keys::tenants),
+    )
+    .within_tenant()
+    .by(KEEPING)
+    .gives(Shape::List("tenants", "Tenant")),
+    Route::new(
+        ("POST", "/api/v1/tenants"),
+        "makeTenant",
+        "Makes a tenant.",
+        || post(keys::make_tenant),
+    )
+    .by(RULING)
+    .reads("TenantRequest")
+    .gives(Shape::One("Tenant")),
+    Route::new(
+        ("GET", "/api/v1/keys"),
+        "listKeys",
+        "The keys of callers, by tenant and name; never a secret.",
+        || get(keys::list),
+    )
+    .within_tenant()
+    .by(KEEPING)
+    .takes(&[Parameter::query("tenant", "Of this tenant.")])
+    .gives(Shape::List("keys", "Key")),
+    Route::new(
+        ("POST", "/api/v1/tenants/{tenant}/keys"),
+        "giveKey",
+        "Gives a key. Its secret is told this once.",
+        || post(keys::give),
+    )
+    .within_tenant()
+    .by(KEYS)
+    .takes(&[TENANT])
+    .reads("KeyRequest")
+    .gives(Shape::One("GivenKey")),
+    Route::new(
+        ("POST", "/api/v1/tenants/{tenant}/keys/{key}/rotate"),
+        "rotateKey",
+        "Gives a key a new secret, told this once; the one before stays good for a while.",
+        || post(keys::rotate),
+    )
+    .within_tenant()
+    .by(KEYS)
+    .takes(&[TENANT, KEY])
+    .reads("RotationRequest")
+    .gives(Shape::One("GivenKey")),
+    Route::new(
+        ("POST", "/api/v1/tenants/{tenant}/keys/{key}/revoke"),
+        "revokeKey",
+        "Takes a key back for ever.",
+        || post(keys::revoke),
+    )
+    .within_tenant()
+    .by(KEYS)
+    .takes(&[TENANT, KEY])
+    .reads("RevocationRequest")
+    .gives(Shape::One("Key")),
     // The node.
     Route::new(
         ("POST", "/api/v1/reload"),
@@ -409,5 +488,6 @@ pub const ROUTES: &[Route] = &[
         "This document.",
         || get(openapi::show),
     )
+    .within_tenant()
     .gives(Shape::One("OpenApi")),
 ];

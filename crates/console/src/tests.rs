@@ -4,6 +4,7 @@ mod access;
 mod bodies;
 mod calls;
 mod document;
+mod keys;
 mod node;
 mod payloads;
 mod releases;
@@ -14,8 +15,8 @@ use axum::Router;
 use axum::body::Body;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
-use plimsoll_core::Secret;
-use plimsoll_spec::{Operator, Role};
+use plimsoll_core::{Role, Secret, TenantName};
+use plimsoll_spec::Operator;
 use serde_json::Value;
 use tower::ServiceExt as _;
 
@@ -26,18 +27,25 @@ use node::Noting;
 const OWNER: &str = "right";
 
 /// The named operators, one of each role: name, token, role.
-const NAMED: [(&str, &str, Role); 4] = [
+const NAMED: [(&str, &str, Role); 7] = [
     ("otto", "token-of-otto", Role::Operator),
     ("anna", "token-of-anna", Role::Approver),
     ("rita", "token-of-rita", Role::Reviewer),
     ("udo", "token-of-udo", Role::Auditor),
+    ("vera", "token-of-vera", Role::Viewer),
+    ("tina", "token-of-tina", Role::TenantAdmin),
+    ("pia", "token-of-pia", Role::PlatformAdmin),
 ];
+
+/// For whom the tenant's admin works.
+const ACME: &str = "acme";
 
 fn named() -> Vec<Operator> {
     let operator = |(name, token, role): (&str, &str, Role)| Operator {
         name: name.to_owned(),
         token: Secret::new(token.to_owned()),
         roles: [role].into(),
+        tenant: (role == Role::TenantAdmin).then(|| TenantName::new(ACME).unwrap()),
     };
     NAMED.map(operator).into()
 }

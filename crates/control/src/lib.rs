@@ -6,6 +6,7 @@
 
 pub mod bar;
 pub mod diff;
+pub mod drift;
 pub mod drill;
 pub mod explain;
 pub mod figures;

@@ -9,7 +9,9 @@ pub mod ids;
 pub mod money;
 pub mod names;
 pub mod random;
+pub mod role;
 pub mod secret;
+pub mod tenancy;
 
 pub mod code;
 pub mod failure;
@@ -24,6 +26,7 @@ pub mod decision;
 pub mod deployment;
 pub mod drill;
 pub mod governance;
+pub mod keyring;
 pub mod record;
 pub mod review;
 
@@ -44,6 +47,8 @@ pub use names::{
 pub use outcome::Outcome;
 pub use random::random;
 pub use record::Record;
+pub use role::{Criticality, Role};
 pub use secret::Secret;
 pub use stakes::Stakes;
 pub use system::System;
+pub use tenancy::Tenancy;

@@ -11,6 +11,7 @@ use crate::governance::{
     Access, Approval, DeploymentReview, Erasure, HoldEvent, PolicyEvent, Retirement, Verification,
 };
 use crate::ids::{DecisionId, EventId, ReviewId};
+use crate::keyring::{KeyEvent, TenantEvent};
 use crate::ladder::Step;
 use crate::manifest::{Manifest, ReleaseId};
 use crate::money::Money;
@@ -59,6 +60,10 @@ pub enum Record {
     DeploymentReview(Box<DeploymentReview>),
     /// Somebody checked the audit log.
     Verification(Box<Verification>),
+    /// A tenant was made.
+    Tenant(Box<TenantEvent>),
+    /// A key was given, rotated or revoked.
+    Key(Box<KeyEvent>),
 }
 
 impl Record {
@@ -86,6 +91,8 @@ impl Record {
             Self::Approval(_) => 16,
             Self::DeploymentReview(_) => 17,
             Self::Verification(_) => 18,
+            Self::Tenant(_) => 19,
+            Self::Key(_) => 20,
         }
     }
 }

@@ -30,7 +30,7 @@ use plimsoll_journal::{AppendError, JournalError};
 use plimsoll_models::{OnnxSearch, Transport};
 use plimsoll_spec::{Problems, Workspace};
 
-use crate::caller::Keys;
+use crate::caller::{Access, KeyDigester, Keys, ManagedKeys};
 use crate::deployed::chain;
 use crate::node::{LastWorkspace, Node, Parts};
 use crate::snapshot::{Slots, Snapshot};
@@ -106,8 +106,17 @@ impl Node {
             standings: &standings,
         };
         let plan = builder.plan(None)?;
-        let snapshot = snapshot(&parts.workspace, plan.systems, plan.pending);
-        let node = Self::assemble(parts, snapshot, standings, (transport, search));
+        let digester = KeyDigester::new(&parts.pepper);
+        let environment = parts.workspace.server.environment.clone();
+        let managed = ManagedKeys::new(environment, &digester);
+        managed.replace(&parts.keyring);
+        let access = Access {
+            digester,
+            managed: Arc::new(managed),
+        };
+        let keys = access.keys(&parts.workspace);
+        let snapshot = snapshot(&parts.workspace, keys, plan.systems, plan.pending);
+        let node = Self::assemble(parts, snapshot, (standings, access), (transport, search));
         node.record(node.event(true)).await?;
         for record in plan.records {
             node.record_and_note(record).await?;
@@ -191,8 +200,12 @@ impl Node {
             let noted = self.record_and_note(record).await;
             noted.map_err(|error| chain(&error))?;
         }
-        self.snapshot
-            .store(Arc::new(snapshot(&workspace, plan.systems, plan.pending)));
+        self.snapshot.store(Arc::new(snapshot(
+            &workspace,
+            self.access.keys(&workspace),
+            plan.systems,
+            plan.pending,
+        )));
         let served = Arc::new(workspace);
         *self.workspace.lock() = LastWorkspace {
             served,
@@ -219,8 +232,12 @@ impl Node {
         }
         let mut systems = old.systems.clone();
         systems.insert(system.name.clone(), slots);
-        self.snapshot
-            .store(Arc::new(snapshot(&served, systems, pending)));
+        self.snapshot.store(Arc::new(snapshot(
+            &served,
+            self.access.keys(&served),
+            systems,
+            pending,
+        )));
     }
 
     pub(crate) fn builder<'a>(&'a self, workspace: &'a Workspace) -> Builder<'a> {
@@ -248,12 +265,13 @@ async fn to_its_end<T: Send + 'static>(change: impl Future<Output = T> + Send + 
 
 fn snapshot(
     workspace: &Workspace,
+    keys: Keys,
     systems: BTreeMap<SystemName, Slots>,
     pending: BTreeMap<SystemName, ReleaseId>,
 ) -> Snapshot {
     Snapshot {
         environment: workspace.server.environment.clone(),
-        keys: Keys::new(&workspace.keys),
+        keys,
         systems,
         default_system: workspace.server.default_system.clone(),
         prices: Arc::new(workspace.prices.clone()),

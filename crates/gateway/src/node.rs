@@ -1,6 +1,6 @@
 //! The node: the running data plane, from its parts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,11 +9,12 @@ use arc_swap::ArcSwap;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use parking_lot::Mutex;
 use plimsoll_core::deployment::{Slot as DeploymentSlot, Standing, Weight};
+use plimsoll_core::keyring::Keyring;
 use plimsoll_core::ports::{Decisions, Reviews};
 use plimsoll_core::record::{Aggregate, Deployment, Record, RecordRef};
 use plimsoll_core::{
-    Clock, Code, DecisionId, Digest, Money, NodeName, ReleaseId, Secret, System, SystemName,
-    Timestamp,
+    Clock, Code, DecisionId, Digest, KeyName, Money, NodeName, ReleaseId, Role, Secret, System,
+    SystemName, TenantName, Timestamp,
 };
 use plimsoll_journal::{AppendError, AuditStatus, Blobs, Health, Journal, SealedPayload, Ticket};
 use plimsoll_models::{OnnxSearch, Transport};
@@ -22,6 +23,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::budget::Ledger;
+use crate::caller::Access;
 use crate::idempotency::Idempotency;
 use crate::last_good::LastGood;
 use crate::metrics::Metrics;
@@ -52,7 +54,10 @@ pub struct Parts {
     pub decisions: Arc<dyn Decisions>,
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
-    /// Under which subjects and idempotency keys become pseudonyms; the same after each start.
+    /// Tenants and the keys that they were given, as far as they are known at the start.
+    pub keyring: Keyring,
+    /// Under which subjects and idempotency keys become pseudonyms, and the secrets of keys are kept; the
+    /// same after each start.
     pub pepper: Secret,
     /// The version of the binary, for deployment events.
     pub binary_version: &'static str,
@@ -84,6 +89,7 @@ pub struct Node {
     pub(crate) workers: usize,
     pub(crate) binary: Option<Digest>,
     pub(crate) standings: Standings,
+    pub(crate) access: Access,
     pub(crate) control: Control,
     /// Held by whoever changes what runs: one change at a time.
     pub(crate) changing: tokio::sync::Mutex<()>,
@@ -148,7 +154,7 @@ impl Node {
     pub(crate) fn assemble(
         parts: Parts,
         snapshot: Snapshot,
-        standings: Standings,
+        (standings, access): (Standings, Access),
         (transport, onnx): (Arc<Transport>, OnnxSearch),
     ) -> Self {
         let Parts {
@@ -184,6 +190,7 @@ impl Node {
             changing: tokio::sync::Mutex::default(),
             rehearsed: Rehearsed::default(),
             standings,
+            access,
             transport,
             reviews: parts.reviews,
             decisions: parts.decisions,
@@ -211,6 +218,26 @@ impl Node {
     /// `plimsoll-subject`.
     pub fn subject(&self, text: &str) -> Digest {
         self.pseudonym("subject", text)
+    }
+
+    /// What is kept of the secret of a key: its HMAC under the pepper, and which pepper that is.
+    pub fn key_digest(&self, secret: &Secret) -> (Digest, String) {
+        let digester = &self.access.digester;
+        let digest = digester.digest(secret.expose().as_bytes());
+        (digest, digester.pepper().to_owned())
+    }
+
+    /// Whose the key `shown` is that the control plane gave, and what it lets do there; none if it is not
+    /// good here and now.
+    pub fn key_roles(&self, shown: &[u8]) -> Option<(TenantName, KeyName, BTreeSet<Role>)> {
+        let digest = self.access.digester.digest(shown);
+        let (caller, roles) = self.access.managed.holder(digest, self.clock.now())?;
+        Some((caller.tenant.clone(), caller.key.clone()?, roles))
+    }
+
+    /// From now on the keys that the control plane gave stand as `ring` says: the next request knows.
+    pub fn hold_keys(&self, ring: &Keyring) {
+        self.access.managed.replace(ring);
     }
 
     /// The ledger of a system; made when first asked for.
@@ -359,6 +386,7 @@ impl Node {
             "control_lost": self.control.is_lost(now),
             "control_silence_seconds": self.control.silence(now).as_secs(),
             "control_halts": halts,
+            "keys_under_another_pepper": self.access.managed.foreign(),
             "workspace_rejected": self.workspace.lock().rejected,
             "journal_failing": failing,
             "audit_log": self.journal.audit().map(|log| audit_detail(&log.status())),

@@ -57,7 +57,7 @@ impl Call {
     ) -> Result<Self, Refusal> {
         let called = node.clock.elapsed();
         let snapshot = node.snapshot.load_full();
-        let caller = identify(&snapshot, &headers)?;
+        let caller = identify(&snapshot, &headers, &*node.clock)?;
         let envelope = Arc::new(Envelope::read(&headers)?);
         let request = RequestId::new(node.clock.now());
         let identify = micros(node.clock.elapsed().saturating_sub(called));

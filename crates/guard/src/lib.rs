@@ -21,6 +21,13 @@ pub mod rules;
 pub mod finding;
 pub mod policy;
 
+pub mod classifier;
+pub mod pack;
+pub mod scan;
+pub mod tokens;
+pub mod training;
+pub mod views;
+
 pub mod leak;
 pub mod links;
 pub mod phrases;

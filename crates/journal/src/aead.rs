@@ -1,5 +1,5 @@
 //! XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03): each payload is sealed on the way of a request, so it
-//! has to be quick. The subkey is HChaCha20's, the rest is ChaCha20-Poly1305 (RFC 8439) in *ring*'s
+//! has to be quick. The subkey is `HChaCha20`'s, the rest is ChaCha20-Poly1305 (RFC 8439) in *ring*'s
 //! assembly, which takes a fifth of the time of the portable one. A test holds the two against each other.
 
 use chacha20::{R20, hchacha};

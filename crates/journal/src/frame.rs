@@ -156,7 +156,9 @@ pub(crate) fn about<'r>(record: impl Into<RecordRef<'r>>) -> (u8, [u8; 16]) {
         | Record::Policy(_)
         | Record::Approval(_)
         | Record::DeploymentReview(_)
-        | Record::Verification(_) => (0, [0; 16]),
+        | Record::Verification(_)
+        | Record::Tenant(_)
+        | Record::Key(_) => (0, [0; 16]),
     }
 }
 

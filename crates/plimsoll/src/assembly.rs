@@ -4,6 +4,8 @@
 //! crash left. Then the database is brought up to the journal, so that the node sees every deployment
 //! and every amount that was spent. `serve`, `batch`, `test` and `check` all start like this.
 
+mod without_database;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +22,7 @@ use plimsoll_store::{
 
 use crate::data_folder::DataFolder;
 use crate::exit::{Exit, Exits as _, Outcome};
+use crate::held_keys::{self, HeldKeys};
 
 /// The most deployment events of one system that are read at a start; what stands is folded over all.
 const DEPLOYMENTS_MAX: u32 = 500;
@@ -35,6 +38,7 @@ pub(crate) struct Assembly {
     pub(crate) blobs: Blobs,
     pub(crate) store: Store,
     pub(crate) projector: Projector,
+    pub(crate) keys: Arc<HeldKeys>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) recovery: Recovery,
     pub(crate) damage: Vec<Damage>,
@@ -73,19 +77,33 @@ async fn assemble_with(workspace: Workspace, blobs: Option<PathBuf>) -> Outcome<
     let journal = Arc::new(journal);
     let store = open_store(&workspace, &folder, &clock).await?;
     let projector = Projector::new(&store, workspace.server.node.clone());
-    bring_up(&journal, &projector).await?;
-    log_reviews(&journal, &store, clock.now()).await?;
+    let mut keyring = held_keys::kept(folder.root()).or_exit(Exit::Data)?;
+    let database_is_there = !may_be_away(&workspace, &store).await;
+    let recorded = if database_is_there {
+        bring_up(&journal, &projector).await?;
+        log_reviews(&journal, &store, clock.now()).await?;
+        keyring.take_in(&store.keyring().await?);
+        recorded(&workspace, &store, clock.now()).await?
+    } else {
+        let known = without_database::read(&journal, &workspace, clock.now()).await?;
+        keyring.take_in(&known.keyring);
+        known.recorded
+    };
     let payloads: Arc<dyn PayloadSource> = Arc::new(journal.payloads());
     let node_name = workspace.server.node.clone();
     let blobs = Blobs::open(blobs.as_deref().unwrap_or(folder.root()))?;
     let parts = Parts {
-        recorded: recorded(&workspace, &store, clock.now()).await?,
+        keyring: keyring.clone(),
+        recorded,
         journal: Arc::clone(&journal),
         blobs: blobs.clone(),
         reviews: Arc::new(StoredReviews::new(&store)),
         decisions: Arc::new(ProjectedDecisions::new(&store, Some(payloads))),
         clock: Arc::clone(&clock),
-        pepper: folder.pepper()?,
+        pepper: match &workspace.pepper {
+            Some(pepper) => pepper.clone(),
+            None => folder.pepper()?,
+        },
         binary_version: env!("CARGO_PKG_VERSION"),
         binary: own_digest().await,
         control_loss: control_loss(&workspace),
@@ -93,8 +111,17 @@ async fn assemble_with(workspace: Workspace, blobs: Option<PathBuf>) -> Outcome<
         workspace,
     };
     let node = Node::start(parts).await?;
-    finish_reviews(&node, &store).await?;
+    if database_is_there {
+        finish_reviews(&node, &store).await?;
+    }
+    let keys = HeldKeys::of(
+        Arc::clone(&node),
+        Arc::clone(&clock),
+        folder.root(),
+        keyring,
+    );
     Ok(Assembly {
+        keys: Arc::new(keys.await),
         node,
         node_name,
         journal,
@@ -212,6 +239,18 @@ pub(crate) async fn bring_up(journal: &Journal, projector: &Projector) -> Outcom
         projector.project_until(journal, last).await?;
     }
     Ok(())
+}
+
+/// Whether the shared database does not answer. One in the data folder is always there, or damaged.
+async fn may_be_away(workspace: &Workspace, store: &Store) -> bool {
+    if workspace.storage.postgres.is_none() {
+        return false;
+    }
+    let answered = store.ping().await;
+    if let Err(error) = &answered {
+        tracing::warn!(%error, "the database is away: starting from the journal and what is kept beside it");
+    }
+    answered.is_err()
 }
 
 /// Events of reviews whose append a crash prevented.

@@ -1,6 +1,8 @@
 //! The command line: what may be typed. What each command does stands in [`crate::command`].
 
+mod drift;
 mod guard;
+mod keys;
 mod moment;
 mod records;
 mod release;
@@ -12,7 +14,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use plimsoll_core::{FailureKind, Outcome, QueueName, SystemName, TenantName};
 
-pub(crate) use guard::{GuardCommand, JsonArgs, RedactArgs, UrlArgs};
+pub(crate) use drift::{DriftArgs, DriftCorrection, DriftMethod};
+pub(crate) use guard::{GuardCommand, JsonArgs, RedactArgs, ScanArgs, TrainArgs, UrlArgs};
+pub(crate) use keys::{KeyCommand, KeyCreateArgs, TenantCommand, WhichKey};
 pub(crate) use moment::Moment;
 pub(crate) use records::{AuditCommand, HoldCommand, ReplayArgs, StoreCommand};
 pub(crate) use release::{Justified, ReleaseCommand};
@@ -90,6 +94,8 @@ pub(crate) enum Command {
     Runbook(RunbookCommand),
     /// Hold systems against the six characteristics: above or below the line.
     Bar(BarArgs),
+    /// Say what has moved between two files of rows, without a server: exit code 0 nothing, 1 drift, 2 not judged.
+    Drift(DriftArgs),
     /// Releases, and what is deployed.
     #[command(subcommand)]
     Release(ReleaseCommand),
@@ -98,13 +104,19 @@ pub(crate) enum Command {
     System(SystemCommand),
     /// Run our own logic again over what was recorded, or ask the models again.
     Replay(ReplayArgs),
+    /// Tenants: whose requests are whose.
+    #[command(subcommand)]
+    Tenant(TenantCommand),
+    /// Keys of callers: given once, rotated, revoked.
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// The audit log: verify, prove, erase, hold.
     #[command(subcommand)]
     Audit(AuditCommand),
     /// The database that people ask, and copies of the data folder.
     #[command(subcommand)]
     Store(StoreCommand),
-    /// Guards tried on texts: redaction, JSON, addresses.
+    /// Guards tried on texts: what they would do, redaction, JSON, addresses, and what the classifier is worth.
     #[command(subcommand)]
     Guard(GuardCommand),
     /// Print the JSON Schemas of the workspace's files, for editors.
@@ -459,6 +471,7 @@ mod tests {
             "runbook run loan-default",
             "bar",
             "bar loan-default",
+            "drift reference.parquet current.csv --method ks --columns a,b --html drift.html",
             "release list",
             "release show 3f9",
             "release deploy loan-default 3f9 --reason rates",

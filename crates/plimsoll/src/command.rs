@@ -5,10 +5,12 @@ mod bar;
 mod batch;
 mod check;
 mod decisions;
+mod drift;
 pub(crate) mod drill;
 mod explain;
 mod guard;
 mod init;
+mod key;
 mod release;
 mod replay;
 mod review;
@@ -18,6 +20,7 @@ mod send;
 mod simulate;
 mod store;
 mod system;
+mod tenant;
 mod test;
 
 use crate::cli::{Cli, Command};
@@ -49,12 +52,15 @@ pub(crate) async fn run(cli: Cli) -> Outcome<Exit> {
         Command::Drill(command) => drill::run(&global, command, out).await,
         Command::Runbook(command) => runbook::run(&global, command, out).await,
         Command::Bar(args) => bar::run(&global, &args, out).await,
+        Command::Drift(args) => drift::run(&args, out),
         Command::Release(command) => release::run(&global, command, out).await,
         Command::System(command) => system::run(&global, command, out).await,
         Command::Replay(args) => replay::run(&global, &args, out).await,
+        Command::Tenant(command) => tenant::run(&global, command, out).await,
+        Command::Key(command) => key::run(&global, command, out).await,
         Command::Audit(command) => audit::run(&global, command, out).await,
         Command::Store(command) => store::run(&global, command, out).await,
-        Command::Guard(command) => guard::run(&command, out),
+        Command::Guard(command) => guard::run(&global, &command, out),
         Command::Schema(args) => schema::run(&args, out),
         Command::Reference(args) => reference::run(&args, out),
     }

@@ -9,8 +9,11 @@ mod client;
 mod data_folder;
 mod desk;
 mod evidence;
+mod held_keys;
+mod key_secret;
 mod lag;
 mod rows;
+mod tabular;
 mod workspace;
 
 mod assembly;

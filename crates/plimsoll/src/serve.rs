@@ -6,6 +6,7 @@
 
 mod background;
 mod erasing;
+mod keeping;
 mod live_node;
 mod logging;
 mod operations;
@@ -50,7 +51,8 @@ pub(crate) async fn run(global: &Global) -> Outcome<Exit> {
     let token = DataFolder::create(workspace.storage.path.clone())?.operator_token()?;
     let assembly = assemble(workspace.clone()).await?;
     report_recovery(&assembly);
-    let operators = Operators::new(OperatorToken::new(&token), &workspace.operators);
+    let operators = Operators::new(OperatorToken::new(&token), &workspace.operators)
+        .or_keys(Arc::new(keeping::OfNode(Arc::clone(&assembly.node))));
     let live = LiveNode::new(global.clone(), &workspace, &assembly, operators.clone());
     let operations = Arc::new(live);
     if let Err(error) = operations.declare_policies().await {

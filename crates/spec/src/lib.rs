@@ -32,15 +32,15 @@ pub mod starter;
 pub use forms::reference::reference;
 pub use forms::schema::schemas;
 pub use load::{Inspection, inspect, load};
-pub use operator::{ApprovalRule, Operator, Role};
+pub use operator::{ApprovalRule, Operator};
+pub use plimsoll_core::{Criticality, Role};
 pub use policies::Policy;
 pub use prices::PriceTable;
 pub use problem::{Problem, Problems, Severity};
 pub use regimes::{RecordClass, Regime, Regimes};
 pub use starter::{InitError, StarterKind, init};
 pub use workspace::{
-    AuditConfig, Criticality, Environment, Key, KeyScope, LogConfig, LogFormat, LogLevel,
-    OnControlLoss, OnnxConfig, PostgresConfig, ProcessEnvironment, Provider, ProviderProtocol,
-    Queue, Retention, RetentionFloors, ServerConfig, StorageConfig, SystemFolder, WhenFull,
-    Workspace,
+    AuditConfig, Environment, Key, KeyScope, LogConfig, LogFormat, LogLevel, OnControlLoss,
+    OnnxConfig, PostgresConfig, ProcessEnvironment, Provider, ProviderProtocol, Queue, Retention,
+    RetentionFloors, ServerConfig, StorageConfig, SystemFolder, WhenFull, Workspace,
 };

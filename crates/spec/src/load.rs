@@ -105,6 +105,7 @@ fn read(files: &Files, environment: &dyn Environment, report: &mut Report) -> Op
         root: root.to_owned(),
         server: settings.server.clone(),
         storage: settings.storage.clone(),
+        pepper: settings.pepper.clone(),
         audit: settings.audit.clone(),
         onnx: settings.onnx.clone(),
         log: settings.log,

@@ -85,7 +85,10 @@ impl Workspace {
 
     fn operators_document(&self, before: Option<&Self>) -> Value {
         let operator = |operator: &crate::Operator| {
-            let document = json!({"roles": operator.roles});
+            let mut document = json!({"roles": operator.roles});
+            if let Some(tenant) = &operator.tenant {
+                document["tenant"] = json!(tenant);
+            }
             (operator.name.clone(), document)
         };
         let operators: serde_json::Map<String, Value> =

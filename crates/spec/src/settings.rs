@@ -11,8 +11,9 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Duration;
 
-use plimsoll_core::{EnvironmentName, NodeName, ProviderName, SystemName};
+use plimsoll_core::{EnvironmentName, NodeName, ProviderName, Secret, SystemName};
 
+use self::credentials::SECRET_BYTES_FAIR;
 use crate::forms::view::{Found, View};
 use crate::operator::Operator;
 use crate::regimes::Regimes;
@@ -30,6 +31,7 @@ const CONTROL_LOSS_MIN: Duration = Duration::from_secs(3);
 pub(crate) struct Settings {
     pub(crate) server: ServerConfig,
     pub(crate) storage: StorageConfig,
+    pub(crate) pepper: Option<Secret>,
     pub(crate) audit: AuditConfig,
     pub(crate) onnx: OnnxConfig,
     pub(crate) log: LogConfig,
@@ -54,11 +56,14 @@ impl Reader<'_> {
         let operators = self.operators(file.table("operators"), &keys);
         let server = self.server(file.table("server"), file.table("keys").tables().is_empty());
         let storage = self.storage(file.table("storage"));
+        let pepper = self.secret(file.table("storage"), "pepper", "storage.pepper");
+        self.pepper(file.table("storage"), pepper.as_ref(), &storage);
         self.control_loss(file.table("server"), &storage);
         Settings {
             audit: self.audit(file.table("audit"), &server, &storage),
             server,
             storage,
+            pepper,
             onnx: self.onnx(file.table("onnx")),
             log: log(file.table("log")),
             providers: self.providers(file.table("providers")),
@@ -69,6 +74,8 @@ impl Reader<'_> {
 
     fn server(&mut self, view: View<'_>, open: bool) -> ServerConfig {
         let data = view.address("data_address");
+        let require_keys = value_or(view.flag("require_keys"), false);
+        let open = open && !require_keys;
         let control = view.address("control_address");
         if let Some(found) = data
             .as_ref()
@@ -78,8 +85,7 @@ impl Reader<'_> {
                 "other machines can reach `{}`, and there are no keys: anyone could ask",
                 found.value
             );
-            let hint =
-                "add a `[keys.NAME]` with its `secret` and `systems`, or listen on 127.0.0.1";
+            let hint = "write `require_keys = true` and give keys with `plimsoll key create`, add a `[keys.NAME]` with its `secret` and `systems`, or listen on 127.0.0.1";
             self.report
                 .error(view.source, &found.at, message)
                 .help(hint);
@@ -122,6 +128,7 @@ impl Reader<'_> {
             node: name(view, "node", "node-1", NodeName::new),
             currency: currency(view),
             default_system: default_system.map(|found| found.value),
+            require_keys,
             in_flight_max: whole(view, "in_flight_max", 1024),
             body_bytes_max: usize::try_from(value_or(view.size("body_max"), 1 << 20))
                 .unwrap_or(usize::MAX),
@@ -135,6 +142,31 @@ impl Reader<'_> {
             rows_max: whole(view, "rows_max", 10_000),
             on_control_loss: on_control_loss(view),
             control_loss: value_or(view.duration("control_loss"), Duration::from_secs(10)),
+        }
+    }
+
+    /// What is said of the pepper.
+    fn pepper(&mut self, view: View<'_>, pepper: Option<&Secret>, storage: &StorageConfig) {
+        let is_short = |pepper: &&Secret| pepper.expose().len() < SECRET_BYTES_FAIR;
+        if pepper.filter(is_short).is_some() {
+            let at = view.key("pepper").unwrap_or(0..0);
+            self.report
+                .error(
+                    view.source,
+                    &at,
+                    "the pepper has fewer than 16 characters and could be guessed",
+                )
+                .help("make one with `openssl rand -hex 32`");
+        }
+        if storage.postgres.is_some() && view.key("pepper").is_none() {
+            let at = view.key("postgres").unwrap_or(0..0);
+            self.report
+                .warning(
+                    view.source,
+                    &at,
+                    "nodes may share this database, and this one has a pepper of its own: keys that others give are unknown here",
+                )
+                .help("give all of them the same, as in pepper = { env = \"PLIMSOLL_PEPPER\" }");
         }
     }
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plimsoll_core::{
-    Clock as _, Digest, EnvironmentName, KeyName, NodeName, ProviderName, Secret, System,
-    SystemClock, SystemName, TenantName, Timestamp,
+    Clock as _, Criticality, Digest, EnvironmentName, KeyName, NodeName, ProviderName, Secret,
+    System, SystemClock, SystemName, TenantName, Timestamp,
 };
 
 use crate::operator::{ApprovalRule, Operator};
@@ -26,6 +26,9 @@ pub struct Workspace {
     pub server: ServerConfig,
     /// Where and how records are kept.
     pub storage: StorageConfig,
+    /// Under which subjects, idempotency keys and the secrets of keys are kept; none: the one in the data
+    /// folder.
+    pub pepper: Option<Secret>,
     /// How records are made provable.
     pub audit: AuditConfig,
     /// Where ONNX Runtime is.
@@ -74,6 +77,8 @@ pub struct ServerConfig {
     pub currency: String,
     /// The system that answers to model names that name no system.
     pub default_system: Option<SystemName>,
+    /// Whether callers need a key in any case, also where none was ever given.
+    pub require_keys: bool,
     /// How many requests the node answers at a time before more are overload.
     pub in_flight_max: u32,
     /// The largest request body, in bytes.
@@ -323,37 +328,6 @@ impl KeyScope {
             Self::All => true,
             Self::Systems(systems) => systems.contains(system),
         }
-    }
-}
-
-/// What is shed first, lowest first.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
-pub enum Criticality {
-    /// May be shed at any time: backfills, experiments.
-    Sheddable,
-    /// What is served unless there is too much of it.
-    #[default]
-    Normal,
-    /// Shed last.
-    Critical,
-}
-
-impl Criticality {
-    /// All three, lowest first.
-    pub const ALL: [Self; 3] = [Self::Sheddable, Self::Normal, Self::Critical];
-
-    /// The name as it stands in files and in the `plimsoll-criticality` header.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Sheddable => "sheddable",
-            Self::Normal => "normal",
-            Self::Critical => "critical",
-        }
-    }
-
-    /// The criticality with this name.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|level| level.as_str() == text)
     }
 }
 

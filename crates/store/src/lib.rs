@@ -28,6 +28,7 @@ mod events;
 pub mod export;
 mod figures;
 mod governance;
+mod keyring;
 mod leases;
 mod nodes;
 mod places;

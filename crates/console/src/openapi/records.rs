@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{flag, list, maybe, maybe_whole, object, or_null, reference, text, whole};
+use super::{flag, list, maybe, maybe_names, maybe_whole, object, or_null, reference, text, whole};
 
 pub(super) fn releases() -> Value {
     let any = || json!({});
@@ -47,6 +47,22 @@ pub(super) fn releases() -> Value {
         "AsOf": object(json!({
             "at": whole(), "standing": reference("Standing"), "places": list(place),
         })),
+    })
+}
+
+pub(super) fn keys() -> Value {
+    let secret = object(json!({"hint": text(), "until": maybe_whole()}));
+    json!({
+        "Tenant": object(json!({
+            "tenant": text(), "note": maybe(), "made_at": maybe_whole(), "keys": whole(),
+        })),
+        "Key": object(json!({
+            "tenant": text(), "name": text(), "state": text(), "of_workspace": flag(),
+            "systems": maybe_names(), "environment": maybe(), "criticality": text(),
+            "roles": list(text()), "secrets": list(secret), "created_at": maybe_whole(),
+            "expires_at": maybe_whole(), "revoked_at": maybe_whole(),
+        })),
+        "GivenKey": object(json!({"key": reference("Key"), "secret": text()})),
     })
 }
 

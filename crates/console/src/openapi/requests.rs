@@ -1,9 +1,10 @@
 //! The schemas of what is asked.
 
-use plimsoll_core::FailureKind;
+use plimsoll_core::{Criticality, FailureKind, Role};
 use serde_json::{Value, json};
 
-use super::{flag, list, maybe, maybe_whole, object, text, whole};
+use super::{flag, list, maybe, maybe_names, maybe_whole, object, text, whole};
+use crate::operations::keys::OVERLAP_SECONDS_MAX;
 
 /// A body: these members must be there, these may be, and no others.
 fn body(required: Value, optional: Value) -> Value {
@@ -54,6 +55,15 @@ pub(super) fn schemas() -> Value {
             "until": maybe_whole(),
         })),
         "LiftRequest": reason(),
+        "TenantRequest": body(json!({"tenant": text()}), json!({"note": maybe()})),
+        "KeyRequest": body(json!({"name": text(), "systems": maybe_names()}), json!({
+            "environment": maybe(), "roles": list(json!({"enum": Role::ALL})), "expires_at": maybe_whole(),
+            "criticality": {"enum": Criticality::ALL},
+        })),
+        "RotationRequest": body(json!({}), json!({
+            "overlap_seconds": {"type": "integer", "minimum": 0, "maximum": OVERLAP_SECONDS_MAX},
+        })),
+        "RevocationRequest": reason(),
         "VerificationRequest": body(json!({
             "size": whole(), "root": text(), "intact": whole(), "gone": whole(), "faults": whole(),
         }), json!({})),

@@ -89,6 +89,7 @@ async fn whoever_was_given_the_owners_token_has_their_own_roles_alone() {
         name: "udo".into(),
         token: Secret::new("shared".into()),
         roles: [Role::Auditor].into(),
+        tenant: None,
     };
     let node = std::sync::Arc::new(Noting::default());
     let app = router(node, Operators::new(owner, &[udo]));

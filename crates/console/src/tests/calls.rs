@@ -2,9 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use std::sync::Arc;
+
+use axum::Router;
+use plimsoll_core::{Role, Secret, TenantName};
+use plimsoll_spec::Operator;
 use serde_json::Value;
 
-use super::{Ask, NAMED, OWNER, app};
+use super::node::Noting;
+use super::payloads::theirs;
+use super::{ACME, Ask, NAMED, OWNER, app};
 use crate::*;
 
 /// How a route is called here, who may, and what the node that has nothing answers to those.
@@ -18,7 +25,7 @@ struct Call {
 }
 
 /// Who may read what holds no payload.
-const ANY: &str = "oaru";
+const ANY: &str = "oaruvtp";
 
 const fn get(route: &'static str, path: &'static str, may: &'static str, status: u16) -> Call {
     Call {
@@ -57,6 +64,13 @@ const CALLS: &[Call] = &[
     get("/readyz", "/readyz", ANY, 503),
     get("/metrics", "/metrics", ANY, 200),
     get("/api/v1/openapi.json", "/api/v1/openapi.json", ANY, 200),
+    get("/api/v1/tenants", "/api/v1/tenants", "tpu", 200),
+    post("/api/v1/tenants", "/api/v1/tenants", r#"{"tenant":"globex"}"#, "p", 503),
+    get("/api/v1/keys", "/api/v1/keys?tenant=acme", "tpu", 200),
+    post("/api/v1/tenants/{tenant}/keys", "/api/v1/tenants/acme/keys", r#"{"name":"web","systems":null}"#, "tp", 503),
+    post("/api/v1/tenants/{tenant}/keys/{key}/rotate", "/api/v1/tenants/acme/keys/web/rotate", "", "tp", 503),
+    post("/api/v1/tenants/{tenant}/keys/{key}/revoke", "/api/v1/tenants/acme/keys/web/revoke", REASON, "tp", 503),
+
     post("/api/v1/reload", "/api/v1/reload", "", "o", 200),
 
     get("/api/v1/systems", "/api/v1/systems", ANY, 200),
@@ -100,9 +114,14 @@ const CALLS: &[Call] = &[
     post("/api/v1/audit/verifications", "/api/v1/audit/verifications", VERIFICATION, "ou", 503),
 ];
 
-fn is_open(call: &Call) -> bool {
+fn route(call: &Call) -> &'static Route {
     let mut routes = ROUTES.iter();
-    routes.any(|route| (route.method, route.path) == call.route && route.open)
+    let found = routes.find(|route| (route.method, route.path) == call.route);
+    found.unwrap()
+}
+
+fn is_open(call: &Call) -> bool {
+    route(call).open
 }
 
 fn ask(call: &Call) -> Ask<'static> {
@@ -158,23 +177,101 @@ async fn the_owner_may_do_everything() {
 #[tokio::test]
 async fn every_role_may_do_what_is_its_own_and_nothing_else() {
     for call in CALLS {
-        for (name, token, _) in NAMED {
+        for (name, token, role) in NAMED {
             let (app, node) = app();
             let (status, body) = ask(call).with(token).send(&app).await;
-            if is_open(call) || call.may.contains(&name[..1]) {
+            let of_all = route(call).reach == Reach::Installation;
+            let out_of_reach = of_all && role == Role::TenantAdmin;
+            let may = call.may.contains(&name[..1]) && !out_of_reach;
+            if is_open(call) || may {
                 assert_eq!(status.as_u16(), call.status, "{name} {}: {body}", call.path);
                 continue;
             }
             assert_eq!(status.as_u16(), 403, "{name} {}: {body}", call.path);
-            assert!(
-                body.contains("role_missing"),
-                "{name} {}: {body}",
-                call.path
-            );
+            let code = if out_of_reach {
+                "tenant_forbidden"
+            } else {
+                "role_missing"
+            };
+            assert!(body.contains(code), "{name} {}: {body}", call.path);
             // Which role approves, the system says.
             let asked = node.asked();
             let beyond = asked.iter().find(|what| !what.starts_with("approvals"));
             assert_eq!(beyond, None, "{name} {} reached the node", call.path);
         }
+    }
+}
+
+/// Whoever works for another tenant, and may do everything there.
+fn of_another_tenant(node: &Arc<Noting>) -> Router {
+    let gus = Operator {
+        name: "gus".into(),
+        token: Secret::new("token-of-gus".into()),
+        roles: Role::ALL.into(),
+        tenant: Some(TenantName::new("globex").unwrap()),
+    };
+    let owner = OperatorToken::new(&Secret::new(OWNER.into()));
+    router(Arc::clone(node) as _, Operators::new(owner, &[gus]))
+}
+
+#[tokio::test]
+async fn no_route_tells_or_changes_anything_of_another_tenant() {
+    for call in CALLS.iter().filter(|call| !is_open(call)) {
+        let node = Arc::new(theirs());
+        let app = of_another_tenant(&node);
+        let (status, body) = ask(call).with("token-of-gus").send(&app).await;
+        let named = call.path.contains(ACME);
+        if route(call).reach == Reach::Installation || named {
+            assert_eq!(status.as_u16(), 403, "{}: {body}", call.path);
+            assert!(body.contains("tenant_forbidden"), "{}: {body}", call.path);
+            assert!(node.asked().is_empty(), "{} reached the node", call.path);
+            continue;
+        }
+        // Every question carries for whom it is asked, so that what is another's is not there.
+        for asked in node.asked() {
+            assert!(
+                asked.contains("of tenant `globex`"),
+                "{}: {asked}",
+                call.path
+            );
+        }
+        assert!(!body.contains(ACME), "{}: {body}", call.path);
+        assert_ne!(status.as_u16(), 403, "{}: {body}", call.path);
+    }
+}
+
+/// What changes nothing, and what is done in the name of the workspace: the records that a reload leaves
+/// name it as their author.
+const UNATTRIBUTED: [&str; 2] = ["/api/v1/audit/checkpoint", "/api/v1/reload"];
+
+#[tokio::test]
+async fn every_change_is_recorded_in_the_name_of_who_made_it() {
+    for call in CALLS.iter().filter(|call| call.route.0 != "GET") {
+        let (app, node) = app();
+        // A bundle of this size of nothing is refused before it comes to anybody.
+        let imports = call.path.ends_with("/import");
+        let (_, token, _) = NAMED
+            .into_iter()
+            .find(|(name, _, _)| call.may.starts_with(&name[..1]))
+            .unwrap();
+        let name = token.strip_prefix("token-of-").unwrap();
+        ask(call).with(token).send(&app).await;
+        let asked = node.asked();
+        let is_named = asked.iter().any(|what| what.contains(name));
+        let unnamed = UNATTRIBUTED.contains(&call.path) || imports;
+        assert_eq!(is_named, !unnamed, "{}: {asked:?}", call.path);
+    }
+}
+
+#[tokio::test]
+async fn every_reading_of_a_payload_is_recorded() {
+    for call in CALLS.iter().filter(|call| call.route.0 == "GET") {
+        let node = Arc::new(theirs());
+        let app = router(Arc::clone(&node) as _, super::operators());
+        let (_, body) = ask(call).with(OWNER).send(&app).await;
+        let reads = body.contains(super::payloads::SECRET);
+        let asked = node.asked();
+        let recorded = asked.iter().any(|what| what.starts_with("access "));
+        assert_eq!(reads, recorded, "{}: {asked:?}", call.path);
     }
 }

@@ -9,7 +9,8 @@ use plimsoll_core::governance::{Access, Approval, DeploymentReview, HoldEvent, V
 use plimsoll_core::record::{Deployment, Drill, ReleaseRecord, RunbookRun};
 use plimsoll_core::review::Review;
 use plimsoll_core::{
-    Code, Decision, Digest, EnvironmentName, EventId, FailureKind, ReleaseId, SystemName, Timestamp,
+    Code, Decision, Digest, EnvironmentName, EventId, FailureKind, KeyName, ReleaseId, SystemName,
+    Tenancy, TenantName, Timestamp,
 };
 use plimsoll_spec::{ApprovalRule, Role};
 use plimsoll_store::{AccessFilter, DecisionFilter};
@@ -25,6 +26,7 @@ pub(super) struct Noting {
     pub(super) decision: Option<Decision>,
     pub(super) review: Option<Review>,
     pub(super) payload: Option<Payload>,
+    pub(super) keys: Vec<KeyView>,
     /// Whether the journal takes up nothing.
     pub(super) is_full: bool,
     /// The approvals that were given, by whom and in which role.
@@ -215,26 +217,84 @@ impl Operations for Noting {
         let what = format!("approve {} {role} {}", release.short(), actor.name);
         self.note(what, nothing())
     }
-    fn decisions(&self, filter: DecisionFilter) -> Answer<'_, Vec<Decision>> {
-        self.note(format!("decisions {filter:?}"), Ok(Vec::new()))
+    fn tenants<'a>(&'a self, tenancy: &'a Tenancy) -> Answer<'a, Vec<TenantView>> {
+        self.note(format!("tenants of {tenancy}"), Ok(Vec::new()))
     }
-    fn decision<'a>(&'a self, id: &'a str) -> Answer<'a, Decision> {
-        self.note(format!("decision {id}"), some(self.decision.as_ref()))
+    fn make_tenant<'a>(&'a self, request: TenantRequest, actor: &'a str) -> Answer<'a, TenantView> {
+        self.note(format!("make tenant {} {actor}", request.tenant), nothing())
     }
-    fn reviews(&self, filter: ReviewFilter) -> Answer<'_, Vec<Review>> {
-        let reviews = self.review.iter().cloned().collect();
-        self.note(format!("reviews {filter:?}"), Ok(reviews))
+    fn keys<'a>(&'a self, tenancy: &'a Tenancy) -> Answer<'a, Vec<KeyView>> {
+        self.note(format!("keys of {tenancy}"), Ok(self.keys.clone()))
     }
-    fn review<'a>(&'a self, id: &'a str) -> Answer<'a, Review> {
-        self.note(format!("review {id}"), some(self.review.as_ref()))
+    fn give_key<'a>(
+        &'a self,
+        tenant: &'a TenantName,
+        request: KeyRequest,
+        actor: &'a str,
+    ) -> Answer<'a, GivenKey> {
+        let what = format!("give {tenant}/{} {actor}", request.name);
+        self.note(what, nothing())
+    }
+    fn rotate_key<'a>(
+        &'a self,
+        tenant: &'a TenantName,
+        key: &'a KeyName,
+        request: RotationRequest,
+        actor: &'a str,
+    ) -> Answer<'a, GivenKey> {
+        let overlap = request.overlap_seconds;
+        let what = format!("rotate {tenant}/{key} overlap {overlap} {actor}");
+        self.note(what, nothing())
+    }
+    fn revoke_key<'a>(
+        &'a self,
+        tenant: &'a TenantName,
+        key: &'a KeyName,
+        reason: String,
+        actor: &'a str,
+    ) -> Answer<'a, KeyView> {
+        let what = format!("revoke {tenant}/{key} {actor}: {reason}");
+        self.note(what, nothing())
+    }
+    fn decisions<'a>(
+        &'a self,
+        tenancy: &'a Tenancy,
+        filter: DecisionFilter,
+    ) -> Answer<'a, Vec<Decision>> {
+        let what = format!("decisions of {tenancy} {filter:?}");
+        self.note(what, Ok(Vec::new()))
+    }
+    fn decision<'a>(&'a self, tenancy: &'a Tenancy, id: &'a str) -> Answer<'a, Decision> {
+        let theirs = |decision: &&Decision| tenancy.covers(&decision.tenant);
+        let decision = self.decision.as_ref().filter(theirs);
+        self.note(format!("decision {id} of {tenancy}"), some(decision))
+    }
+    fn reviews<'a>(
+        &'a self,
+        tenancy: &'a Tenancy,
+        filter: ReviewFilter,
+    ) -> Answer<'a, Vec<Review>> {
+        let theirs = |review: &&Review| tenancy.covers(&review.decision.tenant);
+        let reviews = self.review.iter().filter(theirs).cloned().collect();
+        self.note(format!("reviews of {tenancy} {filter:?}"), Ok(reviews))
+    }
+    fn review<'a>(&'a self, tenancy: &'a Tenancy, id: &'a str) -> Answer<'a, Review> {
+        let theirs = |review: &&Review| tenancy.covers(&review.decision.tenant);
+        let review = self.review.as_ref().filter(theirs);
+        self.note(format!("review {id} of {tenancy}"), some(review))
     }
     fn answer_review<'a>(
         &'a self,
+        tenancy: &'a Tenancy,
         id: &'a str,
         answer: ReviewAnswer,
         actor: &'a str,
     ) -> Answer<'a, Decision> {
-        self.note(format!("answer {id} {} {actor}", answer.answer), nothing())
+        let answer = answer.answer;
+        self.note(
+            format!("answer {id} of {tenancy} {answer} {actor}"),
+            nothing(),
+        )
     }
     fn record_access<'a>(&'a self, access: AccessRequest, actor: &'a str) -> Answer<'a, Access> {
         let AccessRequest {
@@ -271,11 +331,16 @@ impl Operations for Noting {
     fn checkpoint(&self, leaves: Option<u64>) -> Answer<'_, SignedCheckpoint> {
         self.note(format!("checkpoint {leaves:?}"), nothing())
     }
-    fn proof<'a>(&'a self, id: &'a str) -> Answer<'a, DecisionProof> {
-        self.note(format!("proof {id}"), nothing())
+    fn proof<'a>(&'a self, tenancy: &'a Tenancy, id: &'a str) -> Answer<'a, DecisionProof> {
+        self.note(format!("proof {id} of {tenancy}"), nothing())
     }
-    fn accesses(&self, filter: AccessFilter) -> Answer<'_, Vec<Access>> {
-        self.note(format!("accesses {filter:?}"), Ok(Vec::new()))
+    fn accesses<'a>(
+        &'a self,
+        tenancy: &'a Tenancy,
+        filter: AccessFilter,
+    ) -> Answer<'a, Vec<Access>> {
+        let what = format!("accesses of {tenancy} {filter:?}");
+        self.note(what, Ok(Vec::new()))
     }
     fn erase<'a>(&'a self, request: ErasureRequest, actor: &'a str) -> Answer<'a, ErasureReport> {
         let what = format!("erase {} dry {} {actor}", request.basis, request.dry_run);

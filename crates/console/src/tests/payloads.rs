@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::node::Noting;
 use super::{Ask, app_of};
 
-const SECRET: &str = "a very private input";
+pub(super) const SECRET: &str = "a very private input";
 
 fn decision(payload: Value) -> Decision {
     let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
@@ -50,6 +50,14 @@ fn waiting() -> Noting {
     }
 }
 
+/// A node that has a decision and a review of tenant `acme`.
+pub(super) fn theirs() -> Noting {
+    Noting {
+        review: waiting().review,
+        ..kept()
+    }
+}
+
 const PAYLOAD: &str = "/api/v1/decisions/01KK/payload?purpose=complaint%207&through=export";
 const REVIEW: &str = "/api/v1/reviews/01KK";
 
@@ -65,7 +73,7 @@ async fn a_payload_is_read_after_that_was_recorded() {
     assert_eq!(
         node.asked(),
         [
-            "decision 01KK",
+            "decision 01KK of the installation",
             "access export udo: complaint 7",
             "payload 01KKNS9FT10000000000000001"
         ]
@@ -101,7 +109,7 @@ async fn where_nothing_was_kept_nothing_is_read() {
         (&body["access"], &body["payload"]),
         (&Value::Null, &Value::Null)
     );
-    assert_eq!(node.asked(), ["decision 01KK"]);
+    assert_eq!(node.asked(), ["decision 01KK of the installation"]);
 }
 
 #[tokio::test]
@@ -127,9 +135,9 @@ async fn looking_at_a_review_is_recorded() {
     assert_eq!(
         node.asked(),
         [
-            "review 01KK",
+            "review 01KK of the installation",
             "access review rita: review",
-            "review 01KK",
+            "review 01KK of the installation",
             "access review ada: training"
         ]
     );

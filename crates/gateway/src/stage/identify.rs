@@ -3,23 +3,32 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
-use plimsoll_core::Code;
+use plimsoll_core::{Clock, Code};
 
-use crate::caller::Caller;
+use crate::caller::{Caller, NotLetIn};
 use crate::refusal::Refusal;
 use crate::snapshot::Snapshot;
 
 /// The caller behind the key in `Authorization: Bearer …`, `x-api-key` or `api-key`.
-pub(crate) fn identify(snapshot: &Snapshot, headers: &HeaderMap) -> Result<Arc<Caller>, Refusal> {
-    if snapshot.keys.is_empty() {
-        return Ok(Arc::clone(snapshot.keys.anonymous()));
+pub(crate) fn identify(
+    snapshot: &Snapshot,
+    headers: &HeaderMap,
+    clock: &dyn Clock,
+) -> Result<Arc<Caller>, Refusal> {
+    if let Some(anonymous) = snapshot.keys.open_to() {
+        return Ok(Arc::clone(anonymous));
     }
-    let presented = presented(headers).ok_or_else(|| {
-        let message = "no key was sent: send `Authorization: Bearer KEY`";
-        Refusal::new(Code::Unauthenticated, message)
-    })?;
-    let caller = snapshot.keys.find(presented).cloned();
-    caller.ok_or_else(|| Refusal::new(Code::Unauthenticated, "the key is not known"))
+    let refused = |message: &str| Refusal::new(Code::Unauthenticated, message);
+    let presented = presented(headers)
+        .ok_or_else(|| refused("no key was sent: send `Authorization: Bearer KEY`"))?;
+    let found = snapshot.keys.find(presented, || clock.now());
+    found.map_err(|not_let_in| match not_let_in {
+        NotLetIn::Unknown => refused("the key is not known"),
+        NotLetIn::Expired => refused("the key's time is over: ask for a new one"),
+        NotLetIn::Elsewhere(environment) => refused(&format!(
+            "the key is good in environment `{environment}` only"
+        )),
+    })
 }
 
 fn presented(headers: &HeaderMap) -> Option<&[u8]> {

@@ -154,6 +154,7 @@ impl TestNode {
             reviews: Arc::new(StoredReviews::new(&store)),
             decisions: Arc::new(ProjectedDecisions::new(&store, payloads)),
             clock,
+            keyring: Default::default(),
             pepper: Secret::new("pepper".into()),
             binary_version: "test",
             binary: None,

@@ -14,7 +14,9 @@ use plimsoll_control::runbook::{Walker, judge};
 use plimsoll_core::ports::Reviews as _;
 use plimsoll_core::record::{Drill, Record, ReleaseRecord, RunbookRun};
 use plimsoll_core::review::Review;
-use plimsoll_core::{Clock, Code, Decision, Digest, FailureKind, NodeName, System, SystemName};
+use plimsoll_core::{
+    Clock, Code, Decision, Digest, FailureKind, NodeName, System, SystemName, Tenancy,
+};
 use plimsoll_gateway::{Aim, AskError, Node, ReloadReport, ReviewError, SystemStatus};
 use plimsoll_journal::{AppendError, Journal};
 use plimsoll_spec::runbook::Runbook;
@@ -26,6 +28,7 @@ use crate::assembly::Assembly;
 use crate::cli::Global;
 use crate::command::drill::inputs;
 use crate::evidence::{Asked, of_status};
+use crate::held_keys::HeldKeys;
 use crate::serve::erasing::Eraser;
 use crate::serve::peers::Peers;
 use crate::serve::policies;
@@ -48,6 +51,7 @@ pub(crate) struct LiveNode {
     pub(super) node: Arc<Node>,
     pub(super) journal: Arc<Journal>,
     pub(super) store: Store,
+    pub(super) keys: Arc<HeldKeys>,
     pub(super) eraser: Eraser,
     pub(super) clock: Arc<dyn Clock>,
     projector: Projector,
@@ -80,6 +84,7 @@ impl LiveNode {
             name: assembly.node_name.clone(),
             journal: Arc::clone(&assembly.journal),
             projector: assembly.projector.clone(),
+            keys: Arc::clone(&assembly.keys),
             eraser: Eraser::of(assembly),
             operators,
             served: Mutex::new(Arc::new(workspace.clone())),
@@ -313,11 +318,12 @@ impl LiveNode {
 
     pub(super) async fn answer(
         &self,
+        tenancy: &Tenancy,
         id: &str,
         answer: ReviewAnswer,
         actor: &str,
     ) -> Result<Decision, ApiError> {
-        let review = self.store.review_by_prefix(None, id).await?;
+        let review = self.store.review_by_prefix(tenancy.tenant(), id).await?;
         let tenant = &review.decision.tenant;
         let ReviewAnswer { answer, note } = answer;
         let closed = self
@@ -331,9 +337,13 @@ impl LiveNode {
         })
     }
 
-    pub(super) async fn open_reviews(&self, filter: ReviewFilter) -> Result<Vec<Review>, ApiError> {
+    pub(super) async fn open_reviews(
+        &self,
+        tenancy: &Tenancy,
+        filter: ReviewFilter,
+    ) -> Result<Vec<Review>, ApiError> {
         let open = StoredReviews::new(&self.store)
-            .list_open(None, REVIEWS_MAX)
+            .list_open(tenancy.tenant(), REVIEWS_MAX)
             .await?;
         let fits = |review: &Review| {
             filter

@@ -2,10 +2,10 @@
 
 use plimsoll_console::{
     AccessRequest, Actor, Answer, Approvals, AsOfView, AuditStatus, DecisionProof,
-    DeploymentRequest, DeploymentReviewRequest, ErasureReport, ErasureRequest, HoldRequest,
-    Operations, Readiness, ReleaseBundle, ReviewAnswer, ReviewFilter, RollbackRequest,
-    RunbookRunRequest, RunbookView, SignedCheckpoint, StandingView, SystemSummary,
-    VerificationRequest,
+    DeploymentRequest, DeploymentReviewRequest, ErasureReport, ErasureRequest, GivenKey,
+    HoldRequest, KeyRequest, KeyView, Operations, Readiness, ReleaseBundle, ReviewAnswer,
+    ReviewFilter, RollbackRequest, RotationRequest, RunbookRunRequest, RunbookView,
+    SignedCheckpoint, StandingView, SystemSummary, TenantRequest, TenantView, VerificationRequest,
 };
 use plimsoll_control::bar::Report;
 use plimsoll_core::decision::Payload;
@@ -13,7 +13,10 @@ use plimsoll_core::deployment::Halt;
 use plimsoll_core::governance::{Access, Approval, DeploymentReview, HoldEvent, Verification};
 use plimsoll_core::record::{Deployment, Drill, ReleaseRecord, RunbookRun};
 use plimsoll_core::review::Review;
-use plimsoll_core::{Decision, EnvironmentName, FailureKind, ReleaseId, SystemName, Timestamp};
+use plimsoll_core::{
+    Decision, EnvironmentName, FailureKind, KeyName, ReleaseId, SystemName, Tenancy, TenantName,
+    Timestamp,
+};
 use plimsoll_gateway::SystemStatus;
 use plimsoll_spec::Role;
 use plimsoll_store::{AccessFilter, DecisionFilter};
@@ -54,29 +57,82 @@ impl Operations for LiveNode {
         Box::pin(self.judge(system))
     }
 
-    fn decisions(&self, filter: DecisionFilter) -> Answer<'_, Vec<Decision>> {
+    fn tenants<'a>(&'a self, tenancy: &'a Tenancy) -> Answer<'a, Vec<TenantView>> {
+        Box::pin(async move { Ok(self.known_tenants(tenancy).await) })
+    }
+
+    fn make_tenant<'a>(&'a self, request: TenantRequest, actor: &'a str) -> Answer<'a, TenantView> {
+        Box::pin(self.make_one(request, actor))
+    }
+
+    fn keys<'a>(&'a self, tenancy: &'a Tenancy) -> Answer<'a, Vec<KeyView>> {
+        Box::pin(async move { Ok(self.known_keys(tenancy).await) })
+    }
+
+    fn give_key<'a>(
+        &'a self,
+        tenant: &'a TenantName,
+        request: KeyRequest,
+        actor: &'a str,
+    ) -> Answer<'a, GivenKey> {
+        Box::pin(self.give(tenant, request, actor))
+    }
+
+    fn rotate_key<'a>(
+        &'a self,
+        tenant: &'a TenantName,
+        key: &'a KeyName,
+        request: RotationRequest,
+        actor: &'a str,
+    ) -> Answer<'a, GivenKey> {
+        Box::pin(self.rotate(tenant, key, request, actor))
+    }
+
+    fn revoke_key<'a>(
+        &'a self,
+        tenant: &'a TenantName,
+        key: &'a KeyName,
+        reason: String,
+        actor: &'a str,
+    ) -> Answer<'a, KeyView> {
+        Box::pin(self.revoke(tenant, key, reason, actor))
+    }
+
+    fn decisions<'a>(
+        &'a self,
+        tenancy: &'a Tenancy,
+        mut filter: DecisionFilter,
+    ) -> Answer<'a, Vec<Decision>> {
+        filter.tenant = tenancy.tenant().cloned();
         Box::pin(async move { Ok(self.store.decisions(&filter).await?) })
     }
 
-    fn decision<'a>(&'a self, id: &'a str) -> Answer<'a, Decision> {
-        Box::pin(async move { Ok(self.store.decision_by_prefix(None, id).await?) })
+    fn decision<'a>(&'a self, tenancy: &'a Tenancy, id: &'a str) -> Answer<'a, Decision> {
+        let tenant = tenancy.tenant();
+        Box::pin(async move { Ok(self.store.decision_by_prefix(tenant, id).await?) })
     }
 
-    fn reviews(&self, filter: ReviewFilter) -> Answer<'_, Vec<Review>> {
-        Box::pin(self.open_reviews(filter))
+    fn reviews<'a>(
+        &'a self,
+        tenancy: &'a Tenancy,
+        filter: ReviewFilter,
+    ) -> Answer<'a, Vec<Review>> {
+        Box::pin(self.open_reviews(tenancy, filter))
     }
 
-    fn review<'a>(&'a self, id: &'a str) -> Answer<'a, Review> {
-        Box::pin(async move { Ok(self.store.review_by_prefix(None, id).await?) })
+    fn review<'a>(&'a self, tenancy: &'a Tenancy, id: &'a str) -> Answer<'a, Review> {
+        let tenant = tenancy.tenant();
+        Box::pin(async move { Ok(self.store.review_by_prefix(tenant, id).await?) })
     }
 
     fn answer_review<'a>(
         &'a self,
+        tenancy: &'a Tenancy,
         id: &'a str,
         answer: ReviewAnswer,
         actor: &'a str,
     ) -> Answer<'a, Decision> {
-        Box::pin(self.answer(id, answer, actor))
+        Box::pin(self.answer(tenancy, id, answer, actor))
     }
 
     fn drill<'a>(
@@ -210,11 +266,16 @@ impl Operations for LiveNode {
         Box::pin(self.sign(leaves))
     }
 
-    fn proof<'a>(&'a self, id: &'a str) -> Answer<'a, DecisionProof> {
-        Box::pin(self.prove(id))
+    fn proof<'a>(&'a self, tenancy: &'a Tenancy, id: &'a str) -> Answer<'a, DecisionProof> {
+        Box::pin(self.prove(tenancy, id))
     }
 
-    fn accesses(&self, filter: AccessFilter) -> Answer<'_, Vec<Access>> {
+    fn accesses<'a>(
+        &'a self,
+        tenancy: &'a Tenancy,
+        mut filter: AccessFilter,
+    ) -> Answer<'a, Vec<Access>> {
+        filter.tenant = tenancy.tenant().cloned();
         Box::pin(async move { Ok(self.store.accesses(&filter).await?) })
     }
 

@@ -16,6 +16,7 @@ use plimsoll_store::Store;
 use tokio_util::sync::CancellationToken;
 
 use crate::assembly::Assembly;
+use crate::held_keys::HeldKeys;
 
 /// Events that are taken in at a time.
 const CHANGES_MAX: u32 = 200;
@@ -32,6 +33,7 @@ pub(crate) struct Peers {
     name: NodeName,
     store: Store,
     blobs: Blobs,
+    keys: Arc<HeldKeys>,
     address: String,
     cursor: i64,
     /// Releases whose parts are in the database.
@@ -46,6 +48,7 @@ impl Peers {
             name: assembly.node_name.clone(),
             store: assembly.store.clone(),
             blobs: assembly.blobs.clone(),
+            keys: Arc::clone(&assembly.keys),
             address,
             cursor: 0,
             handed_over: BTreeSet::new(),
@@ -76,6 +79,7 @@ impl Peers {
     }
 
     async fn look(&mut self) -> anyhow::Result<()> {
+        self.keys.look(&self.store).await?;
         if self.cursor == 0 {
             self.cursor = (self.store.last_change().await? - AGAIN).max(0);
         }

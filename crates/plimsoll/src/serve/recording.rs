@@ -7,7 +7,7 @@ use plimsoll_console::{
 use plimsoll_core::decision::Payload;
 use plimsoll_core::governance::{Access, Chosen, HoldChange, HoldEvent, Verification};
 use plimsoll_core::record::Record;
-use plimsoll_core::{Code, Decision, EventId};
+use plimsoll_core::{Code, Decision, EventId, Tenancy};
 use plimsoll_journal::PayloadFound;
 use plimsoll_journal::audit::verifier_key;
 use plimsoll_store::DecisionMark;
@@ -114,8 +114,12 @@ impl LiveNode {
         })
     }
 
-    pub(super) async fn prove(&self, id: &str) -> Result<DecisionProof, ApiError> {
-        let decision = self.store.decision_by_prefix(None, id).await?;
+    pub(super) async fn prove(
+        &self,
+        tenancy: &Tenancy,
+        id: &str,
+    ) -> Result<DecisionProof, ApiError> {
+        let decision = self.store.decision_by_prefix(tenancy.tenant(), id).await?;
         let place = self.store.place(decision.id).await?;
         let unknown = || ApiError::audit_unavailable("it is not known where it is recorded");
         let place = place.ok_or_else(unknown)?;

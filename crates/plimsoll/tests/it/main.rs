@@ -7,5 +7,7 @@
 )]
 
 mod commands;
+mod drift;
+mod keys;
 mod running;
 mod serving;

@@ -132,12 +132,17 @@ impl Server {
 
     /// What an open route of the control plane answers.
     pub(crate) fn ask(&self, path: &str) -> String {
-        get(&self.control, path)
+        get(&self.control, path, "")
     }
 
     /// What the data plane answers somebody without a body to send.
     pub(crate) fn ask_as_caller(&self, path: &str) -> String {
-        get(&self.data, path)
+        get(&self.data, path, "")
+    }
+
+    /// The same, with these headers, each with its line's end.
+    pub(crate) fn ask_with(&self, path: &str, headers: &str) -> String {
+        get(&self.data, path, headers)
     }
 
     pub(crate) fn stop(mut self) -> ExitStatus {
@@ -151,10 +156,11 @@ impl Server {
     }
 }
 
-fn get(url: &str, path: &str) -> String {
+fn get(url: &str, path: &str, headers: &str) -> String {
     let address = url.trim_start_matches("http://");
     let mut stream = std::net::TcpStream::connect(address).unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    let request =
+        format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n{headers}connection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();

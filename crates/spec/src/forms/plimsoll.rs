@@ -110,6 +110,12 @@ static SERVER: TableForm = table(
             "The system that answers to model names that name no system, as `gpt-5-mini`.",
         ),
         field(
+            "require_keys",
+            Form::Flag,
+            Default("false"),
+            "Whether callers need a key in any case. Without it, anyone on this machine may ask as long as no key was ever given.",
+        ),
+        field(
             "in_flight_max",
             Form::Whole {
                 min: 1,

@@ -2,6 +2,7 @@
 
 /// Each role with what it may do.
 pub(crate) const ROLES: &[(&str, &str)] = &[
+    ("viewer", "reads what holds no payload, as every role does"),
     (
         "operator",
         "makes and deploys releases, halts, drills, reloads, erases, holds and answers reviews",
@@ -12,6 +13,14 @@ pub(crate) const ROLES: &[(&str, &str)] = &[
     ),
     ("reviewer", "answers reviews and reads payloads"),
     ("auditor", "reads the audit log, payloads and who read them"),
+    (
+        "tenant_admin",
+        "gives, rotates and revokes keys of their tenant",
+    ),
+    (
+        "platform_admin",
+        "makes tenants, and gives, rotates and revokes keys of all of them",
+    ),
 ];
 
 #[cfg(test)]

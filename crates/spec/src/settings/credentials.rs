@@ -5,12 +5,12 @@ use std::fs;
 use std::io::Read as _;
 use std::path::Path;
 
-use plimsoll_core::{KeyName, ProviderName, Secret, SystemName, TenantName};
+use plimsoll_core::{Criticality, KeyName, ProviderName, Secret, SystemName, TenantName};
 
 use super::{Reader, value_or};
 use crate::files::names_variable;
 use crate::forms::view::{Found, View};
-use crate::workspace::{Criticality, Key, KeyScope, Provider, ProviderProtocol};
+use crate::workspace::{Key, KeyScope, Provider, ProviderProtocol};
 
 /// The longest secret, in bytes.
 const SECRET_BYTES_MAX: u64 = 64 << 10;

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use plimsoll_core::{KeyName, Secret};
+use plimsoll_core::{KeyName, Role, Secret, TenantName};
 
 use super::Reader;
 use super::credentials::SECRET_BYTES_FAIR;
 use crate::forms::view::View;
-use crate::operator::{Operator, Role};
+use crate::operator::Operator;
 use crate::workspace::Key;
 
 /// What records call those who are nobody in particular.
@@ -31,6 +31,7 @@ impl Reader<'_> {
                     .help("give each person and each program a name of its own");
             }
             let roles = self.roles(entry, name);
+            let tenant = self.tenant(entry, name, &roles);
             let Some(token) = self.secret(entry, "token", &format!("operators.{name}.token"))
             else {
                 continue;
@@ -40,6 +41,7 @@ impl Reader<'_> {
                 name: name.to_owned(),
                 token,
                 roles,
+                tenant,
             });
         }
         if view.exists() && view.tables().is_empty() {
@@ -57,7 +59,7 @@ impl Reader<'_> {
             let message = format!("operator `{name}` has no role");
             self.report
                 .error(entry.source, &at, message)
-                .help("give at least one: operator, approver, reviewer or auditor");
+                .help("give at least one: viewer, operator, approver, reviewer, auditor, tenant_admin or platform_admin");
         }
         for found in written {
             let Some(role) = Role::parse(found.value) else {
@@ -69,6 +71,31 @@ impl Reader<'_> {
             }
         }
         roles
+    }
+
+    /// The tenant that they work for, if for one only.
+    fn tenant(
+        &mut self,
+        entry: View<'_>,
+        name: &str,
+        roles: &BTreeSet<Role>,
+    ) -> Option<TenantName> {
+        let found = entry.word("tenant", |text| TenantName::new(text).ok());
+        let at = entry.key("tenant").unwrap_or_else(|| entry.at());
+        if found.is_none() && roles.contains(&Role::TenantAdmin) {
+            let message = format!("operator `{name}` is a tenant's admin, and of no tenant");
+            self.report
+                .error(entry.source, &at, message)
+                .help("say whose, as in tenant = \"acme\", or make them platform_admin");
+        }
+        if found.is_some() && roles.contains(&Role::PlatformAdmin) {
+            let message =
+                format!("operator `{name}` works for one tenant, and is to rule over all");
+            self.report
+                .error(entry.source, &at, message)
+                .help("make them tenant_admin, or take `tenant` out");
+        }
+        found.map(|found| found.value)
     }
 
     fn check_token(

@@ -9,9 +9,10 @@ use plimsoll_core::{Digest, Stakes};
 use super::Resolver;
 use crate::files::{Files, MODEL_BYTES_MAX};
 use crate::forms::view::View;
-use crate::operator::{ApprovalRule, Role};
+use crate::operator::ApprovalRule;
 use crate::runbook::Runbook;
 use crate::source::{Report, Span};
+use plimsoll_core::Role;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 

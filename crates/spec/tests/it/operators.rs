@@ -46,7 +46,7 @@ fn an_operator_is_held_to_the_rules() {
     insta::assert_debug_snapshot!(folder.messages(), @r#"
     [
         "plimsoll.toml:4 error: operator `ann` and key `web` have the same secret: nobody could tell who acts",
-        "plimsoll.toml:6 error: `operators.ann.roles` must be one of `operator`, `approver`, `reviewer` and `auditor`, not `operater`",
+        "plimsoll.toml:6 error: `operators.ann.roles` must be one of `viewer`, `operator`, `approver`, `reviewer`, `auditor`, `tenant_admin` and `platform_admin`, not `operater`",
         "plimsoll.toml:6 error: the role `auditor` stands twice",
         "plimsoll.toml:7 error: the token of operator `bob` has fewer than 16 characters and could be guessed",
         "plimsoll.toml:9 error: operator `bob` has no role",
@@ -125,9 +125,10 @@ fn what_a_node_does_without_control_is_said() {
         loan()
             .with("plimsoll.toml", text)
             .env("URL", "postgres://a:b@c/d")
+            .env("PEPPER", &"p".repeat(32))
     };
     let halting = server(
-        "[server]\non_control_loss = \"halt\"\ncontrol_loss = \"30s\"\n[storage.postgres]\nurl = { env = \"URL\" }\n",
+        "[server]\non_control_loss = \"halt\"\ncontrol_loss = \"30s\"\n[storage]\npepper = { env = \"PEPPER\" }\n[storage.postgres]\nurl = { env = \"URL\" }\n",
     );
     let workspace = halting.workspace();
     assert!(workspace.warnings.is_empty(), "{:?}", workspace.warnings);
@@ -156,4 +157,45 @@ fn high_stakes_without_an_audit_log_are_warned_of() {
         "system.toml:3 warning: the audit log is off: nothing that this system decides could be proved",
     ]
     "#);
+}
+
+#[test]
+fn an_operator_of_one_tenant_rules_over_that_one_and_no_other() {
+    let folder = loan()
+        .with(
+            "plimsoll.toml",
+            "[operators.tina]\ntoken = { env = \"TINA\" }\nroles = [\"tenant_admin\"]\n\
+             [operators.pia]\ntoken = { env = \"PIA\" }\nroles = [\"platform_admin\"]\ntenant = \"acme\"\n",
+        )
+        .env("TINA", "0123456789abcdef")
+        .env("PIA", "fedcba9876543210");
+    insta::assert_debug_snapshot!(folder.messages(), @r#"
+    [
+        "plimsoll.toml:1 error: operator `tina` is a tenant's admin, and of no tenant",
+        "plimsoll.toml:7 error: operator `pia` works for one tenant, and is to rule over all",
+        "system.toml:3 warning: a release needs 1 to approve it in the role `approver`, and `[operators]` has 0",
+    ]
+    "#);
+}
+
+#[test]
+fn a_listener_that_requires_keys_may_be_reached_without_a_key_in_the_file() {
+    let open = "[server]\ndata_address = \"0.0.0.0:8080\"\n";
+    assert_eq!(loan().with("plimsoll.toml", open).messages().len(), 1);
+    let required = format!("{open}require_keys = true\n");
+    let workspace = loan().with("plimsoll.toml", &required).workspace();
+    assert!(workspace.server.require_keys && workspace.keys.is_empty());
+}
+
+#[test]
+fn a_pepper_that_could_be_guessed_is_refused() {
+    let settings = "[storage]\npepper = { env = \"PEPPER\" }\n";
+    let folder = |pepper: &str| loan().with("plimsoll.toml", settings).env("PEPPER", pepper);
+    insta::assert_debug_snapshot!(folder("salt").messages(), @r#"
+    [
+        "plimsoll.toml:2 error: the pepper has fewer than 16 characters and could be guessed",
+    ]
+    "#);
+    let workspace = folder("0123456789abcdef").workspace();
+    assert!(workspace.pepper.is_some());
 }

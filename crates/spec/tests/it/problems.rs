@@ -653,7 +653,7 @@ fn a_listener_that_others_can_reach_needs_keys() {
       |
     2 | data_address = "0.0.0.0:8080"
       |                ^^^^^^^^^^^^^^
-      = help: add a `[keys.NAME]` with its `secret` and `systems`, or listen on 127.0.0.1
+      = help: write `require_keys = true` and give keys with `plimsoll key create`, add a `[keys.NAME]` with its `secret` and `systems`, or listen on 127.0.0.1
 
     error: other machines can reach `0.0.0.0:8081`, and operators' tokens go over plain HTTP
       --> plimsoll.toml:3:19

@@ -179,6 +179,7 @@ fn the_audit_log_and_the_database_are_held_to_their_rules() {
         "plimsoll.toml:3 error: `audit.origin` is not the name of a log",
         "plimsoll.toml:4 error: `audit.checkpoint` must be from 100ms to 10s",
         "plimsoll.toml:5 warning: the copy lies in the data folder: whoever changes one can change the other",
+        "plimsoll.toml:6 warning: nodes may share this database, and this one has a pepper of its own: keys that others give are unknown here",
         "plimsoll.toml:7 error: `storage.postgres.url` is not the URL of a PostgreSQL database",
         "plimsoll.toml:8 error: `storage.postgres.migrate` is not the URL of a PostgreSQL database",
         "plimsoll.toml:8 error: `url` and `migrate` are the same: the node would own the tables that it must not",

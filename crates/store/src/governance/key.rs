@@ -1,5 +1,6 @@
 //! How the events of governance are found again: by what they are about, who did it, and when.
 
+use plimsoll_core::keyring::{KeyEvent, TenantEvent};
 use plimsoll_core::{Record, Timestamp};
 use serde::Serialize;
 
@@ -13,7 +14,7 @@ pub(crate) struct Key {
     pub(crate) kind: &'static str,
     /// Of an access the decision, of an erasure the request, of a hold the hold, of a policy its name,
     /// of an approval the release, of a deployment's review the deployment, of a retirement and of a
-    /// verification the node.
+    /// verification the node, of a tenant its name, of a key its tenant and name.
     pub(crate) about: String,
     pub(crate) at: Timestamp,
     pub(crate) actor: Option<String>,
@@ -85,9 +86,28 @@ impl Key {
                 verification,
             )?
             .by(&verification.actor),
+            Record::Tenant(event) => Self::of_tenant(event)?,
+            Record::Key(event) => Self::of_key(event)?,
             _ => return Ok(None),
         };
         Ok(Some(key))
+    }
+
+    fn of_tenant(event: &TenantEvent) -> Result<Self, StoreError> {
+        Ok(Self {
+            tenant: text(&event.tenant),
+            ..Self::new("tenant", &event.id, &event.tenant, event.at, event)?.by(&event.actor)
+        })
+    }
+
+    fn of_key(event: &KeyEvent) -> Result<Self, StoreError> {
+        let (tenant, name) = (&event.key.tenant, &event.key.name);
+        let about = format!("{tenant}/{name}");
+        Ok(Self {
+            tenant: text(tenant),
+            environment: event.key.environment.as_ref().map(ToString::to_string),
+            ..Self::new("key", &event.id, &about, event.at, event)?.by(&event.actor)
+        })
     }
 
     fn new(

@@ -49,7 +49,9 @@ pub(super) async fn write(
         | Record::Policy(_)
         | Record::Approval(_)
         | Record::DeploymentReview(_)
-        | Record::Verification(_) => return Ok(()),
+        | Record::Verification(_)
+        | Record::Tenant(_)
+        | Record::Key(_) => return Ok(()),
     };
     transaction.execute(statement).await?;
     Ok(())

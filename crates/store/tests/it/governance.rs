@@ -1,9 +1,14 @@
 //! What people did to records, asked for.
 
+use std::collections::BTreeSet;
+
 use plimsoll_core::governance::{
     Approval, Covered, HoldChange, HoldEvent, HoldKind, PolicyEvent, Retirement, Verification,
 };
-use plimsoll_core::{DecisionId, Digest, FailureKind, NodeName, Outcome, Record};
+use plimsoll_core::keyring::{KeyChange, KeyEvent, KeySecret, KeyState, ManagedKey, TenantEvent};
+use plimsoll_core::{
+    Criticality, DecisionId, Digest, FailureKind, KeyName, NodeName, Outcome, Record,
+};
 use plimsoll_store::{AccessFilter, Place, Projector, Store, StoreError};
 
 use crate::fixtures::{
@@ -18,6 +23,7 @@ on_both_engines! {
     the_last_verification_and_the_retirements_are_those_of_one_log
     accesses_are_filtered_and_come_latest_first_page_by_page
     every_record_that_is_proved_has_a_place
+    keys_are_the_fold_over_the_events_of_all_nodes
 }
 
 async fn project(store: &Store, node: NodeName, records: impl IntoIterator<Item = Record>) {
@@ -247,4 +253,67 @@ async fn every_record_that_is_proved_has_a_place() {
         assert_eq!(place, at(number));
     }
     assert_eq!(store.place_of_event(event_id(6)).await.unwrap(), None);
+}
+
+fn key_event(number: u64, change: KeyChange, secrets: &[&str]) -> KeyEvent {
+    let secret = |text: &&str| KeySecret {
+        digest: Digest::of(text.as_bytes()),
+        pepper: "p".to_owned(),
+        hint: "plim_live_…".to_owned(),
+        until: None,
+    };
+    KeyEvent {
+        id: event_id(number),
+        change,
+        key: ManagedKey {
+            tenant: tenant("acme"),
+            name: KeyName::new("web").unwrap(),
+            systems: Some([system()].into()),
+            environment: Some(environment()),
+            criticality: Criticality::Normal,
+            roles: BTreeSet::new(),
+            created_at: at(1),
+            expires_at: None,
+            revoked_at: (change == KeyChange::Revoked).then_some(at(number)),
+            secrets: secrets.iter().map(secret).collect(),
+        },
+        reason: None,
+        actor: "ana".to_owned(),
+        at: at(number),
+    }
+}
+
+async fn keys_are_the_fold_over_the_events_of_all_nodes() {
+    let fixture = fixture().await;
+    let store = &fixture.store;
+    assert!(store.keyring().await.unwrap().is_empty());
+    assert_eq!(store.keyring_events().await.unwrap(), 0);
+    let made = TenantEvent {
+        id: event_id(1),
+        tenant: tenant("acme"),
+        note: None,
+        actor: "ana".to_owned(),
+        at: at(1),
+    };
+    let key = |event| Record::Key(Box::new(event));
+    let here = [
+        Record::Tenant(Box::new(made)),
+        key(key_event(2, KeyChange::Created, &["a"])),
+        key(key_event(4, KeyChange::Rotated, &["b", "a"])),
+    ];
+    project(store, node(), here).await;
+    assert_eq!(store.keyring_events().await.unwrap(), 3);
+    let ring = store.keyring().await.unwrap();
+    assert!(ring.has_tenant(&tenant("acme")));
+    let stands = ring
+        .event(&tenant("acme"), &KeyName::new("web").unwrap())
+        .unwrap();
+    assert_eq!(stands.key.secrets.len(), 2);
+    // Another node revoked it before it heard of the rotation.
+    let revoked = key(key_event(3, KeyChange::Revoked, &[]));
+    project(store, NodeName::new("node-2").unwrap(), [revoked]).await;
+    assert_eq!(store.keyring_events().await.unwrap(), 4);
+    let ring = store.keyring().await.unwrap();
+    let stands = ring.events().next().unwrap();
+    assert_eq!(stands.key.state(at(5)), KeyState::Revoked);
 }

@@ -81,5 +81,11 @@ pub(super) static OPERATOR: TableForm = table(
             Required("say what they may do, as in roles = [\"operator\"]"),
             "What they may do beside reading what holds no payload.",
         ),
+        field(
+            "tenant",
+            Form::Name,
+            Means("the whole installation"),
+            "The one tenant that they work for: they see and change nothing of others, and nothing that all share.",
+        ),
     ],
 );

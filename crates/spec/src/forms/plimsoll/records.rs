@@ -32,6 +32,12 @@ pub(super) static STORAGE: TableForm = table(
             "The PostgreSQL database that several nodes share.",
         ),
         field(
+            "pepper",
+            Form::Secret,
+            Means("the one that the node makes, in `pepper` of the data folder"),
+            "Where the pepper is under which subjects, idempotency keys and the secrets of keys are kept. Nodes that share a database share it.",
+        ),
+        field(
             "queue",
             Form::Table(&QUEUE),
             Means("the defaults below"),
