@@ -2,7 +2,7 @@
 //! against a list of what may be addressed.
 //!
 //! An image that a page loads by itself carries whatever stands in its address to whoever owns the
-//! host; the forms in which it can be written are many (EchoLeak, CVE-2025-32711, used a reference). So
+//! host; the forms in which it can be written are many (`EchoLeak`, CVE-2025-32711, used a reference). So
 //! nothing is matched by pattern: Markdown is parsed, HTML is split into tags and attributes,
 //! entities and escapes are decoded first, and what remains of bare addresses is read from the text
 //! wherever it stands, in code and in JSON too.
@@ -62,10 +62,10 @@ impl Links {
         let mut refused: Vec<(Range<usize>, UrlRefusal)> = Vec::new();
         self.in_markdown(text, &mut refused);
         html::each_address(text, &mut |address, span| {
-            self.judge(address, span, &mut refused)
+            self.judge(address, span, &mut refused);
         });
         text::each_address(text, &mut |address, span| {
-            self.judge(address, span, &mut refused)
+            self.judge(address, span, &mut refused);
         });
         refused.sort_by_key(|(span, why)| (span.start, span.end, *why));
         refused.dedup();

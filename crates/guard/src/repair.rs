@@ -141,12 +141,8 @@ fn starts(text: &str) -> impl Iterator<Item = usize> {
 fn with_text_around(parsed: parser::Parsed, text: &str, start: usize) -> Repaired {
     let mut mends = parsed.mends;
     let is_json_blank = |byte: &u8| b" \t\r\n".contains(byte);
-    let before = text.as_bytes()[..start]
-        .iter()
-        .all(|byte| is_json_blank(byte));
-    let behind = text.as_bytes()[parsed.end..]
-        .iter()
-        .all(|byte| is_json_blank(byte));
+    let before = text.as_bytes()[..start].iter().all(is_json_blank);
+    let behind = text.as_bytes()[parsed.end..].iter().all(is_json_blank);
     if !(before && behind) {
         mends.insert(Mend::TextAround);
     }

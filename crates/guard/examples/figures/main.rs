@@ -1,6 +1,10 @@
 //! Prints what the detectors reach on a folder of labelled texts: `cargo run -p plimsoll-guard --example
 //! figures -- FOLDER [--misses]`. A file that is not in the folder is skipped, and said so.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a measurement reads the machine's clock"
+)]
 #![expect(clippy::print_stdout, reason = "printing is what it is for")]
 #![expect(
     clippy::unwrap_used,

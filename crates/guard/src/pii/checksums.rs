@@ -26,7 +26,7 @@ pub(super) fn luhn(digits: &[u32]) -> bool {
             (_, doubled) => doubled / 10 + doubled % 10,
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 /// ISO/IEC 7064, MOD 11-10: of German tax numbers.
@@ -124,7 +124,7 @@ pub(super) fn bech32(address: &[u8]) -> bool {
     check == 1 || check == 0x2bc8_30a3
 }
 
-/// Base58Check (as Bitcoin's addresses have it): a version, twenty bytes and four bytes of a double SHA-256.
+/// `Base58Check` (as Bitcoin's addresses have it): a version, twenty bytes and four bytes of a double SHA-256.
 pub(super) fn base58check(address: &[u8]) -> bool {
     use sha2::{Digest, Sha256};
     const ALPHABET: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";

@@ -29,7 +29,7 @@ macro_rules! judge {
 
 judge!(
     /// Weights 3, 7, 1 (American Bankers Association).
-    aba_routing, |value| weighted(&digits(value), &[3, 7, 1, 3, 7, 1, 3, 7, 1]) % 10 == 0);
+    aba_routing, |value| weighted(&digits(value), &[3, 7, 1, 3, 7, 1, 3, 7, 1]).is_multiple_of(10));
 judge!(
 /// The Australian Business Number: one less in the first digit, weights, modulo 89.
 au_abn, |value| {
@@ -38,7 +38,7 @@ au_abn, |value| {
         return false;
     }
     digits[0] -= 1;
-    weighted(&digits, &[10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19]) % 89 == 0
+    weighted(&digits, &[10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19]).is_multiple_of(89)
 });
 judge!(
 /// The Australian Company Number.
@@ -54,7 +54,7 @@ au_medicare, |value| {
 });
 judge!(
     /// The Australian Tax File Number.
-    au_tfn, |value| weighted(&digits(value), &[1, 4, 3, 7, 5, 8, 6, 9, 10]) % 11 == 0);
+    au_tfn, |value| weighted(&digits(value), &[1, 4, 3, 7, 5, 8, 6, 9, 10]).is_multiple_of(11));
 judge!(
     /// The Canadian Social Insurance Number, with one kind of separator.
     ca_sin, |value| has_one_separator(value) && luhn(&digits(value)));

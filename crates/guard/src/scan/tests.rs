@@ -1,3 +1,5 @@
+//! What scanning says of texts, alone and in windows.
+
 use super::*;
 
 fn guard(policy: &str) -> Guard {

@@ -1,3 +1,5 @@
+//! What views show of texts, and where it stands in the original.
+
 use proptest::prelude::*;
 
 use super::*;

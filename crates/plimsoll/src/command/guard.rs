@@ -1,4 +1,4 @@
-//! `plimsoll guard`: guards tried on texts, and the classifier's weights.
+//! `plimsoll guard`: guards tried on texts, redaction, JSON, addresses, and the classifier's weights.
 
 mod json;
 mod redact;

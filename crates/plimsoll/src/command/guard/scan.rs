@@ -6,10 +6,13 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read as _};
 use std::path::Path;
+use std::sync::Arc;
 
 use plimsoll_guard::finding::{Action, Direction};
+use plimsoll_guard::pii::Pii;
 use plimsoll_guard::policy::Policy;
 use plimsoll_guard::scan::{Guard, Verdict};
+use plimsoll_guard::secrets::Secrets;
 use serde_json::{Map, Value};
 
 use crate::cli::ScanArgs;
@@ -80,8 +83,14 @@ pub(super) fn run(args: &ScanArgs, out: Output) -> Outcome<Exit> {
     Ok(Exit::when(counts.unread == 0))
 }
 
-/// The guard with a policy, and with the rule packs that it names beside it.
+/// The guard with a policy, the rule packs that it names beside it, and all that recognises secrets and
+/// personal data.
 fn guard(policy: Option<&Path>) -> Outcome<Guard> {
+    let guard = guard_by(policy)?.beside(Arc::new(Secrets::shipped()));
+    Ok(guard.beside(Arc::new(Pii::new())))
+}
+
+fn guard_by(policy: Option<&Path>) -> Outcome<Guard> {
     let Some(path) = policy else {
         return Guard::new(Policy::default(), &[]).or_exit(Exit::Internal);
     };
