@@ -235,7 +235,7 @@ async fn endless_provider() -> std::net::SocketAddr {
     tokio::spawn(async move {
         while let Ok((mut socket, _)) = listener.accept().await {
             let mut asked = [0; 4096];
-            socket.read(&mut asked).await.unwrap();
+            assert!(socket.read(&mut asked).await.unwrap() > 0);
             let head =
                 "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
             let mut telling = socket.write_all(head.as_bytes()).await;
@@ -341,7 +341,7 @@ async fn limits_hold_in_observe_mode_and_concurrency_is_given_back() {
     for _ in 0..3 {
         assert_eq!(ask(&node, &[]).await.status, 200, "one after the other");
     }
-    let rules = vec![Rule::late(std::time::Duration::from_millis(300).into())];
+    let rules = vec![Rule::late(std::time::Duration::from_millis(300))];
     sim.set_script(Script { seed: 1, rules }).unwrap();
     let (first, second) = tokio::join!(ask(&node, &[]), ask(&node, &[]));
     let mut statuses = [first.status.as_u16(), second.status.as_u16()];
