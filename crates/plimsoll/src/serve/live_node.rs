@@ -21,7 +21,7 @@ use plimsoll_gateway::{Aim, AskError, Node, ReloadReport, ReviewError, SystemSta
 use plimsoll_journal::{AppendError, Journal};
 use plimsoll_spec::runbook::Runbook;
 use plimsoll_spec::{AuditConfig, LogConfig, OnnxConfig, ServerConfig, StorageConfig, Workspace};
-use plimsoll_store::{Projector, Store, StoredReviews};
+use plimsoll_store::{Projector, Store, StoreError, StoredReviews};
 use serde_json::{Value, json};
 
 use crate::assembly::Assembly;
@@ -141,26 +141,31 @@ impl LiveNode {
     /// recorded in any case.
     pub(super) async fn write_and_project(&self, record: Record) -> Result<(), ApiError> {
         let sequence = self.write(record).await?;
+        if self.lacking(sequence + 1).await? > 0 {
+            tracing::warn!(sequence, "the database does not hold this record yet");
+        }
+        Ok(())
+    }
+
+    /// Waits until the database holds all records of this node before `next`, at most for
+    /// [`PROJECTED_MAX`]. How many it lacks then.
+    pub(super) async fn lacking(&self, next: u64) -> Result<u64, StoreError> {
         let deadline = self.clock.elapsed() + PROJECTED_MAX;
-        while self.clock.elapsed() < deadline {
-            if self.projector.position().await? > sequence {
-                return Ok(());
+        loop {
+            let lacking = next.saturating_sub(self.projector.position().await?);
+            if lacking == 0 || self.clock.elapsed() >= deadline {
+                return Ok(lacking);
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
-        tracing::warn!(sequence, "the database does not hold this record yet");
-        Ok(())
     }
 
     /// Brings what was used before into limits that the workspace added, once the database holds it.
     async fn seed_limits(&self) {
-        let last = self.journal.committed();
-        let deadline = self.clock.elapsed() + PROJECTED_MAX;
-        while self.clock.elapsed() < deadline {
-            if self.projector.position().await.is_ok_and(|at| at >= last) {
-                break;
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
+        match self.lacking(self.journal.committed()).await {
+            Ok(0) => {}
+            Ok(records) => tracing::warn!(records, "new limits begin without what was used last"),
+            Err(error) => tracing::warn!(%error, "new limits begin without what was used last"),
         }
         self.node.seed_limits().await;
     }

@@ -138,6 +138,20 @@ impl LiveNode {
         })
     }
 
+    /// Waits until the database holds all that this node has recorded: whoever is to be forgotten is found
+    /// there, and what is found too early would leave something behind.
+    async fn view_is_current(&self) -> Result<(), ApiError> {
+        let behind = self.lacking(self.journal.figures().appended).await?;
+        if behind > 0 {
+            let message = format!(
+                "the database is {behind} records behind the journal, so not everything is known yet that \
+                 is to be erased: nothing was, ask again in a moment"
+            );
+            return Err(ApiError::of(Code::StoreUnavailable, message));
+        }
+        Ok(())
+    }
+
     pub(super) async fn erase_kept(
         &self,
         request: ErasureRequest,
@@ -147,6 +161,7 @@ impl LiveNode {
             Some(_) => Chosen::Subject,
             None => Chosen::Decision,
         };
+        self.view_is_current().await?;
         let marks = self.marked(&request).await?;
         let decisions = marks.len() as u64;
         let nothing = ErasureReport {
