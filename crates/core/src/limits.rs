@@ -12,7 +12,7 @@
 //!   was really used, in the window in which it was set aside.
 //! - **Hard**: a ceiling is never passed by more than what a settlement says beyond its reservation.
 //! - **Bounded**: the number of members that are remembered one by one is bounded. What is forgotten is
-//!   folded into a fixed table that can only overstate ([`members`]), so that forgetting gives back no
+//!   folded into a fixed table that can only overstate (`members`), so that forgetting gives back no
 //!   budget.
 //! - **Editing keeps usage**: [`Tree::change`] carries over what was used by the limit's name.
 

@@ -2,7 +2,7 @@
 //!
 //! A rule is one of three kinds, by what it names: `prefix` and `rest`, `near` and `value`, or
 //! `keywords` and `pattern`; `rules/secrets.toml` says what each means. Two rules may not share an
-//! id. A pattern is compiled when it is first needed; [`Rule::compile`] is how `check` refuses a bad
+//! id. A pattern is compiled when it is first needed; `Rule::compile` is how `check` refuses a bad
 //! one before anything is served.
 
 use std::ops::Range;
