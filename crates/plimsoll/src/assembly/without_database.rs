@@ -1,8 +1,8 @@
 //! What a node's own journal says of the time before a start, for a start while the shared database is away.
 //!
-//! It knows what this node deployed which keys it gave, and what it spent today; what
-//! other nodes said meanwhile is taken in once the database is back. A node whose journal does not say what
-//! stands of each of its systems does not start: it would deploy what its files say over what others decided.
+//! It knows what this node deployed, which keys it gave, and what it spent today. What other nodes said, a
+//! halt too, is taken in once the database is back. A node whose journal does not say what stands of each of
+//! its systems does not start: it would deploy what its files say over what others decided.
 
 use std::sync::Arc;
 
