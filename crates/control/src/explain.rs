@@ -183,7 +183,7 @@ fn controls_by_stage(decision: &Decision, manifest: Option<&Manifest>, paint: Pa
     let mut guards_seen = 0;
     let mut answered = false;
     for control in &decision.controls {
-        let name = control.control.as_str();
+        let name = control.control.as_ref();
         answered |= name == "budget" || name == "unsure" || name.starts_with("output:");
         let stage = match name {
             "admission" | "budget" => &mut stages.admit,
@@ -353,7 +353,7 @@ mod tests {
 
     fn controls() -> Vec<ControlRecord> {
         let control = |control: &str, verdict, finding: Option<&str>| ControlRecord {
-            control: control.to_owned(),
+            control: control.to_owned().into(),
             verdict,
             micros: 1,
             code: (verdict == Verdict::Failed).then_some(Code::UnsureRule),

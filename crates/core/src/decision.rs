@@ -4,6 +4,8 @@
 //! log; the payload lies apart and stands here only as a salted commitment. Fields are added with a
 //! default, never renamed, never reused.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
@@ -156,7 +158,7 @@ pub struct StageTimes {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct ControlRecord {
     /// `contract`, `guard:phrases`, `budget`, `output:schema`, `unsure`.
-    pub control: String,
+    pub control: Cow<'static, str>,
     /// What it said.
     pub verdict: Verdict,
     /// How long it took, in microseconds.

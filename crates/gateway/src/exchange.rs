@@ -1,5 +1,6 @@
 //! One decision under way: its draft record, its deadline, and the promise that it is finished once.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -40,6 +41,8 @@ pub(crate) struct Open {
     pub(crate) decision: Box<Decision>,
     /// On the node's monotonic clock.
     pub(crate) started: Duration,
+    /// When the clock was last read for it, on the node's monotonic clock: see [`Open::lap`].
+    pub(crate) lapped: Duration,
     /// On the node's monotonic clock.
     pub(crate) deadline: Duration,
     /// The places that it holds in the node's and the system's room.
@@ -111,6 +114,8 @@ impl Exchange {
         // Each row of a batch has the system's deadline; the caller's own is one for the call.
         let callers = envelope.deadline.map(|left| beginning.called + left);
         let deadline = callers.map_or(started + total, |callers| callers.min(started + total));
+        let subject = envelope.subject.as_deref();
+        let subject = subject.map(|subject| node.pseudonym("subject", subject));
         let decision = Box::new(Decision {
             id: DecisionId::new(now),
             request: beginning.request,
@@ -121,10 +126,7 @@ impl Exchange {
             key: caller.key.clone(),
             unit: envelope.unit.clone(),
             session: envelope.session.clone(),
-            subject: envelope
-                .subject
-                .as_deref()
-                .map(|s| node.pseudonym("subject", s)),
+            subject,
             idempotency: beginning.idempotency,
             release: system.deployment.release,
             deployment: system.deployment.id,
@@ -157,6 +159,7 @@ impl Exchange {
             caller: Arc::clone(caller),
             decision,
             started,
+            lapped: started,
             deadline,
             places: Vec::with_capacity(2),
             admission: None,
@@ -186,14 +189,28 @@ impl Exchange {
 }
 
 impl Open {
-    /// What is left until the deadline.
-    pub(crate) fn remaining(&self) -> Duration {
-        self.deadline.saturating_sub(self.node.clock.elapsed())
+    /// Reads the clock: microseconds since it was last read for this decision. Reading it once where one thing
+    /// ends and the next begins is half of what reading it at both costs. Whoever has waited for something
+    /// laps, since all that asks for the time here gets that of the last lap.
+    pub(crate) fn lap(&mut self) -> u64 {
+        let before = std::mem::replace(&mut self.lapped, self.node.clock.elapsed());
+        self.micros_since(before)
     }
 
-    /// Microseconds since `since` on the node's monotonic clock.
+    /// Microseconds from `since`, on the node's monotonic clock, to the last lap.
     pub(crate) fn micros_since(&self, since: Duration) -> u64 {
-        micros(self.node.clock.elapsed().saturating_sub(since))
+        micros(self.lapped.saturating_sub(since))
+    }
+
+    /// The wall-clock time of the last lap.
+    pub(crate) fn now(&self) -> Timestamp {
+        let since_opened = self.lapped.saturating_sub(self.started);
+        self.decision.opened_at.plus(since_opened)
+    }
+
+    /// What is left, at the last lap, until the deadline.
+    pub(crate) const fn remaining(&self) -> Duration {
+        self.deadline.saturating_sub(self.lapped)
     }
 
     /// The system's usual counters.
@@ -207,16 +224,15 @@ impl Open {
         self.system.meters.get_or_init(find)
     }
 
-    /// Notes what a control said.
+    /// Notes what a control said that ran from the last lap until now.
     pub(crate) fn note_control(
         &mut self,
-        control: &str,
-        since: Duration,
+        control: impl Into<Cow<'static, str>>,
         failed: Option<&Failure>,
     ) {
-        let micros = self.micros_since(since);
+        let micros = self.lap();
         self.decision.controls.push(ControlRecord {
-            control: control.to_owned(),
+            control: control.into(),
             verdict: if failed.is_some() {
                 Verdict::Failed
             } else {
@@ -251,7 +267,7 @@ impl Open {
                 .control_skipped(&self.decision.system, control);
         }
         self.decision.controls.push(ControlRecord {
-            control: control.to_owned(),
+            control: control.to_owned().into(),
             verdict: Verdict::Skipped,
             micros: 0,
             code: Some(Code::ControlFailed),

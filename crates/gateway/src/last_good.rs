@@ -67,7 +67,7 @@ pub(crate) fn remember(ex: &Open, request: &Screened<Request>, answer: &Answer) 
     let held = Held {
         value,
         bytes,
-        at: ex.node.clock.now(),
+        at: ex.now(),
         decision: ex.decision.id,
     };
     ex.node.last_good.0.insert(key(ex, request), Arc::new(held));
@@ -84,7 +84,7 @@ pub(crate) fn recall(ex: &mut Open, request: &Screened<Request>) -> Result<Answe
     }
     let held = ex.node.last_good.0.get(&key(ex, request));
     let held = held.ok_or_else(|| Failure::plain(Code::LastGoodMissing))?;
-    let age = ex.node.clock.now().since(held.at);
+    let age = ex.now().since(held.at);
     ex.decision.answer_age_ms = Some(u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
     Ok(Answer::given(held.value.clone()))
 }

@@ -61,14 +61,13 @@ pub(crate) fn reserve(
     body: Option<&Bytes>,
     answer_max: Option<u64>,
 ) -> Result<SetAside, Failure> {
-    let now = ex.node.clock.now();
+    let now = ex.now();
     let mut aside = estimate(ex, name, body, answer_max);
     aside.budget = in_budget(ex, aside.amounts.money, now)?;
     aside.is_limited = aside.budget.is_limited();
     let Some(admission) = ex.admission.as_ref().filter(|admission| admission.counts()) else {
         return Ok(aside);
     };
-    let since = ex.node.clock.elapsed();
     let needs_end = admission.bounds_money() || admission.bounds_answers();
     let reserved = if needs_end && !aside.is_ceiling {
         Err(Failure::new(
@@ -79,7 +78,7 @@ pub(crate) fn reserve(
         let reserved = admission.reserve(aside.amounts, now);
         reserved.map_err(|exceeded| ex.limit_failure(*exceeded, now))
     };
-    ex.note_control("limits", since, reserved.as_ref().err());
+    ex.note_control("limits", reserved.as_ref().err());
     match reserved {
         Ok(reserved) => {
             aside.is_limited |= needs_end;
@@ -101,7 +100,6 @@ fn in_budget(ex: &mut Open, estimate: Money, now: Timestamp) -> Result<Reservati
     if limits.per_unit.is_none() && limits.per_day.is_none() {
         return Ok(Reservation::unlimited(estimate));
     }
-    let since = ex.node.clock.elapsed();
     let ledger = ex.node.ledger(&ex.decision.system);
     let tenant = &ex.decision.tenant;
     let unit = ex
@@ -117,7 +115,7 @@ fn in_budget(ex: &mut Open, estimate: Money, now: Timestamp) -> Result<Reservati
         .sum();
     let reserved = ledger.reserve(limits, (unit.as_deref(), spent_before), estimate, now);
     let reserved = reserved.map_err(Failure::from);
-    ex.note_control("budget", since, reserved.as_ref().err());
+    ex.note_control("budget", reserved.as_ref().err());
     reserved
 }
 
@@ -154,7 +152,7 @@ fn estimate(
 pub(crate) fn settle(ex: &Open, aside: &SetAside, cost: Cost, usage: Option<&Usage>) {
     let is_known = cost.basis == CostBasis::Measured;
     let money = if is_known { cost.amount } else { aside.money() };
-    let now = ex.node.clock.now();
+    let now = ex.now();
     if aside.budget.is_limited() {
         let ledger = ex.node.ledger(&ex.decision.system);
         ledger.settle(&aside.budget, money, now);

@@ -286,14 +286,14 @@ impl Telling {
         }
         match self.windows.push(event) {
             Ok(released) => self.ready.extend(released),
-            Err(control) => self.block(&control).await,
+            Err(control) => self.block(control).await,
         }
     }
 
-    async fn block(&mut self, control: &str) {
+    async fn block(&mut self, control: String) {
         if let Some(ex) = &mut self.exchange {
-            let since = ex.node.clock.elapsed();
-            ex.note_control(control, since, Some(&Failure::plain(Code::OutputBlocked)));
+            ex.lap();
+            ex.note_control(control, Some(&Failure::plain(Code::OutputBlocked)));
         }
         self.fail(Code::OutputBlocked, None).await;
     }
@@ -320,8 +320,8 @@ impl Telling {
     /// Ends a stream that is longer than what was set aside for it: nothing more is read.
     async fn cut(&mut self, failure: Failure) {
         if let Some(ex) = &mut self.exchange {
-            let since = ex.node.clock.elapsed();
-            ex.note_control("limits:stream", since, Some(&failure));
+            ex.lap();
+            ex.note_control("limits:stream", Some(&failure));
         }
         self.fail(failure.code(), None).await;
     }
@@ -345,9 +345,9 @@ impl Telling {
     async fn finish(&mut self, outcome: Outcome, code: Option<Code>) -> Option<Box<Decision>> {
         let mut open = self.exchange.take()?.close();
         self.reading.settle(&mut open, self.rest.reported_model());
-        for guard in &self.windows.clean() {
-            let since = open.node.clock.elapsed();
-            open.note_control(guard, since, None);
+        open.lap();
+        for guard in self.windows.clean() {
+            open.note_control(guard, None);
         }
         let content = std::mem::take(&mut self.reading.text);
         let answer = Answer::Buffered {

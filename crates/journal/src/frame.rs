@@ -17,6 +17,8 @@
 use plimsoll_core::record::{Record, RecordRef, ReviewChange};
 use plimsoll_core::{DecisionId, Timestamp};
 
+use crate::record_json;
+
 /// The bytes before a body.
 pub(crate) const HEADER_BYTES: usize = 32;
 /// The largest body.
@@ -115,7 +117,7 @@ pub(crate) fn encode<'r>(
     let record = record.into();
     buffer.clear();
     buffer.resize(HEADER_BYTES, 0);
-    serde_json::to_writer(&mut *buffer, &record)?;
+    record_json::write(buffer, &record)?;
     if buffer.len() <= HEADER_BYTES + BODY_BYTES_MAX {
         let (flags, id) = about(record);
         finish(buffer, RECORD_MAGIC, record.kind_number(), flags, id);

@@ -35,6 +35,7 @@ mod writer;
 
 mod cursor;
 mod reader;
+mod record_json;
 mod scan;
 
 mod aead;

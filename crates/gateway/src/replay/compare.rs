@@ -107,7 +107,7 @@ fn path(decision: &Decision, live: bool) -> Value {
 }
 
 fn controls(decision: &Decision) -> Value {
-    let ours = |record: &&ControlRecord| !OF_THE_MACHINE.contains(&record.control.as_str());
+    let ours = |record: &&ControlRecord| !OF_THE_MACHINE.contains(&record.control.as_ref());
     let verdict = |record: &ControlRecord| {
         json!({
             "control": record.control,

@@ -13,12 +13,12 @@ use crate::limiting;
 
 /// Admits the decision or fails as `overload`.
 pub(crate) fn admit(ex: &mut Exchange) -> Result<(), Failure> {
-    let since = ex.node.clock.elapsed();
+    let since = ex.lapped;
     let failure = match &ex.rehearsal {
         Some(rehearsal) => rehearsal.admission(),
         None => enter(ex),
     };
-    ex.note_control("admission", since, failure.as_ref());
+    ex.note_control("admission", failure.as_ref());
     ex.decision.stages.admit = ex.micros_since(since);
     match failure {
         Some(failure) if ex.decision.mode == Mode::Enforce || failure.is_limit() => Err(failure),
@@ -56,13 +56,12 @@ fn enter(ex: &mut Open) -> Option<Failure> {
 
 /// Takes a passage through the limits of the workspace. A session's own time bounds the decision too.
 fn pass_limits(ex: &mut Open) -> Result<(), Failure> {
-    let now = ex.node.clock.now();
+    let now = ex.now();
     let who = limiting::who(&ex.caller, &ex.decision);
     let admission = ex.node.limiter.enter(&who, now);
     let admission = admission.map_err(|exceeded| ex.limit_failure(*exceeded, now))?;
     if let Some(until) = admission.until() {
-        let left = ex.node.clock.elapsed() + until.since(now);
-        ex.deadline = ex.deadline.min(left);
+        ex.deadline = ex.deadline.min(ex.lapped + until.since(now));
     }
     if let Some(standings) = &ex.standings {
         standings.note(admission.stands());

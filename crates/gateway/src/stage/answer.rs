@@ -44,7 +44,7 @@ pub(crate) async fn ask(
     name: &ModelName,
     reason: AttemptReason,
 ) -> Result<Answer, Failure> {
-    let since = ex.node.clock.elapsed();
+    let since = ex.lapped;
     let result = match stand_in(ex, name, reason) {
         Some(result) => result,
         None => match replay::take(ex, name, reason) {
@@ -181,9 +181,9 @@ fn local(
     call: impl FnOnce() -> Result<Reply, ModelError>,
 ) -> Result<Answer, Failure> {
     let number = begin_attempt(ex, name, reason);
-    let since = ex.node.clock.elapsed();
+    ex.lap();
     let result = call();
-    let micros = ex.micros_since(since);
+    let micros = ex.lap();
     let cost = cost_of(ex, number, None, micros);
     let code = result.as_ref().err().map(|error| error.code);
     ex.meters().attempt(ex, number, code);
@@ -207,7 +207,7 @@ async fn remote(
     call: &Call<'_>,
 ) -> Result<Answer, Failure> {
     let spec = ex.system.manifest().retry.clone();
-    ex.system.retries.earn(ex.node.clock.elapsed());
+    ex.system.retries.earn(ex.lapped);
     let mut reason = first_reason;
     let mut tries = 0;
     loop {
@@ -220,8 +220,8 @@ async fn remote(
             Err(Tried::Failed(error)) => error,
         };
         tries += 1;
-        let now = ex.node.clock.elapsed();
-        if !error.retryable || tries >= spec.attempts_max || !ex.system.retries.take(now) {
+        let is_over = tries >= spec.attempts_max;
+        if !error.retryable || is_over || !ex.system.retries.take(ex.lapped) {
             return Err(Failure::from(error));
         }
         let pause = retry::pause(&spec, tries, ex.node.random());
@@ -230,6 +230,7 @@ async fn remote(
             return Err(Failure::from(error));
         }
         tokio::time::sleep(pause).await;
+        ex.lap();
         reason = AttemptReason::Retry;
     }
 }
@@ -255,7 +256,9 @@ async fn attempt(
     call: &Call<'_>,
 ) -> Result<Said, Tried> {
     let reservation = opening::reserve(ex, name, call.body(), call.answer_max())?;
-    if let Err(failure) = opening::open(ex, reservation.money()).await {
+    let opened = opening::open(ex, reservation.money()).await;
+    ex.lap();
+    if let Err(failure) = opened {
         opening::settle(ex, &reservation, Cost::FREE, None);
         return Err(failure.into());
     }
@@ -263,7 +266,6 @@ async fn attempt(
     if let Some(attempt) = ex.decision.attempts.get_mut(number) {
         attempt.cost = reservation.cost();
     }
-    let since = ex.node.clock.elapsed();
     let timers = timers(ex, name, call);
     let result = match call {
         Call::Chat(model, body, _) => model.complete(body.clone(), &timers).await.map(Said::Chat),
@@ -281,7 +283,7 @@ async fn attempt(
             })
         }
     };
-    let micros = ex.micros_since(since);
+    let micros = ex.lap();
     let spent = end_attempt(ex, number, micros, &result);
     if !matches!(result, Ok(Said::Stream(_))) {
         let usage = ex.decision.attempts.get(number);
@@ -449,7 +451,9 @@ async fn finish_said(ex: &mut Exchange, said: Said) -> Result<Answer, Failure> {
             more_texts: reply.more_texts,
         }),
         Said::Stream(open) if stream::must_buffer(&ex.system) => {
-            stream::read_whole(ex, *open).await
+            let answer = stream::read_whole(ex, *open).await;
+            ex.lap();
+            answer
         }
         Said::Stream(open) => Ok(Answer::Stream(open)),
     }
@@ -464,7 +468,7 @@ pub(crate) async fn repair(
     let Some((name, answer)) = failure.uncleared.map(|uncleared| *uncleared) else {
         return Err(Failure::from(failure.refusal));
     };
-    let since = ex.node.clock.elapsed();
+    let since = ex.lapped;
     if let Some(said) = replay::take(ex, &name, AttemptReason::Repair) {
         let answer = rehearse(ex, request.get(), said).await;
         return answer.map(|answer| (name, answer));

@@ -38,7 +38,7 @@ pub(crate) fn clear(
     model: &ModelName,
     answer: Answer,
 ) -> Result<Cleared<Answer>, Failure> {
-    let since = ex.node.clock.elapsed();
+    let since = ex.lapped;
     ex.decision.confidence = answer.confidence();
     let verdict = schema(ex, &answer)
         .and_then(|()| guards(ex, &answer))
@@ -57,7 +57,7 @@ pub(crate) fn clear(
 /// Clears an answer that no model just made: the abstain value, a person's, an earlier one. It is
 /// held against the same contract and guards; nobody is unsure of it.
 pub(crate) fn clear_given(ex: &mut Exchange, answer: Answer) -> Result<Cleared<Answer>, Failure> {
-    let since = ex.node.clock.elapsed();
+    let since = ex.lapped;
     let verdict = schema(ex, &answer).and_then(|()| guards(ex, &answer));
     ex.decision.stages.clear += ex.micros_since(since);
     verdict.map(|()| Cleared(answer))
@@ -68,9 +68,8 @@ fn schema(ex: &mut Exchange, answer: &Answer) -> Result<(), Failure> {
     let Some(contract) = &system.output else {
         return Ok(());
     };
-    let since = ex.node.clock.elapsed();
     let verdict = held_against(answer, |value| contract.check(value, Code::OutputSchema));
-    ex.note_control("output:schema", since, verdict.as_ref().err());
+    ex.note_control("output:schema", verdict.as_ref().err());
     verdict
 }
 
@@ -98,7 +97,6 @@ fn guards(ex: &mut Exchange, answer: &Answer) -> Result<(), Failure> {
         return Ok(());
     }
     for guard in &system.output_guards {
-        let since = ex.node.clock.elapsed();
         let fits = |text: &str| guard.detector.is_match(text);
         let found = match answer {
             Answer::Value { value, .. } => any_text(value, &fits),
@@ -111,7 +109,7 @@ fn guards(ex: &mut Exchange, answer: &Answer) -> Result<(), Failure> {
             Answer::Stream(_) => false,
         };
         let failure = found.then(|| Failure::plain(Code::OutputBlocked));
-        ex.note_control(&guard.control, since, failure.as_ref());
+        ex.note_control(guard.control.clone(), failure.as_ref());
         if let Some(failure) = failure.filter(|_| guard.spec.action == GuardAction::Block) {
             return Err(failure);
         }
@@ -128,7 +126,6 @@ fn certainty(
     let Some(unsure) = &system.unsure else {
         return Ok(());
     };
-    let since = ex.node.clock.elapsed();
     let (inputs, value) = (request.get().inputs(), answer.value());
     let confidence = answer.confidence().map_or(Value::Null, Value::from);
     let scope = Scope::new()
@@ -144,6 +141,6 @@ fn certainty(
             Some(failure)
         }
     };
-    ex.note_control("unsure", since, failure.as_ref());
+    ex.note_control("unsure", failure.as_ref());
     failure.map_or(Ok(()), Err)
 }

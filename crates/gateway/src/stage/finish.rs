@@ -141,7 +141,8 @@ pub(crate) fn withhold(node: &Node, decision: &mut Decision, outcome: Outcome, c
 }
 
 fn complete(open: &mut Open, outcome: Outcome, code: Option<Code>) {
-    let total = crate::exchange::micros(open.node.clock.elapsed().saturating_sub(open.started));
+    open.lap();
+    let total = open.micros_since(open.started);
     let decision = &mut open.decision;
     decision.closed_at = Some(
         decision

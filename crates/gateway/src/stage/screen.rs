@@ -48,7 +48,7 @@ impl Screened<Request> {
 
 /// Screens one item.
 pub(crate) fn screen(ex: &mut Exchange, item: &Item) -> Result<Screened<Request>, Failure> {
-    let since = ex.node.clock.elapsed();
+    let since = ex.lapped;
     crate::payload::keep_input(ex, item);
     let screened = contract(ex, item).and_then(|request| guards(ex, request));
     ex.decision.stages.screen = ex.micros_since(since);
@@ -56,10 +56,9 @@ pub(crate) fn screen(ex: &mut Exchange, item: &Item) -> Result<Screened<Request>
 }
 
 fn contract(ex: &mut Exchange, item: &Item) -> Result<Screened<Request>, Failure> {
-    let since = ex.node.clock.elapsed();
     let system = std::sync::Arc::clone(&ex.system);
     let screened = hold_against_contract(&system, item);
-    ex.note_control("contract", since, screened.as_ref().err());
+    ex.note_control("contract", screened.as_ref().err());
     match (screened, ex.decision.mode) {
         (Err(failure), Mode::Observe) => {
             ex.decision.observed.push(failure.code());
@@ -162,10 +161,9 @@ fn guards(ex: &mut Exchange, request: Screened<Request>) -> Result<Screened<Requ
         Request::Prompt { item, .. } | Request::Chat(item) => item.value(),
     };
     for guard in &system.input_guards {
-        let since = ex.node.clock.elapsed();
         let found = any_text(inputs, &|text| guard.detector.is_match(text));
         let failure = found.then(|| Failure::plain(Code::GuardBlocked));
-        ex.note_control(&guard.control, since, failure.as_ref());
+        ex.note_control(guard.control.clone(), failure.as_ref());
         match failure {
             Some(failure) if guard.spec.action == GuardAction::Block => match ex.decision.mode {
                 Mode::Enforce => return Err(failure),

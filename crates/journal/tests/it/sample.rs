@@ -67,7 +67,7 @@ pub(crate) fn large(at: Timestamp) -> Record {
     let mut decision = decision(at, "application-4711");
     decision.controls = (0..8)
         .map(|number| ControlRecord {
-            control: format!("guard:detector-{number}"),
+            control: format!("guard:detector-{number}").into(),
             verdict: Verdict::Passed,
             micros: 10 + number,
             code: None,

@@ -163,7 +163,7 @@ pub(crate) fn open_decision(number: u64) -> Decision {
 
 pub(crate) fn control(name: &str, verdict: Verdict) -> ControlRecord {
     ControlRecord {
-        control: name.to_owned(),
+        control: name.to_owned().into(),
         verdict,
         micros: 3,
         code: None,
