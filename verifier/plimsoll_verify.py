@@ -514,7 +514,7 @@ BODY_MAX = 16 << 20
 MARK = 0
 KINDS = dict(enumerate(
     "opened closed release deployment review drill runbook_run node recovery uncounted access erasure hold "
-    "retirement policy approval deployment_review verification tenant key".split(), start=1))
+    "retirement policy approval deployment_review verification tenant key label alarm alert".split(), start=1))
 REVIEW_FLAGS = {"opened": 1, "answered": 2, "expired": 2}
 
 
@@ -673,7 +673,7 @@ def read_record(frame: Frame) -> Dict[str, Any]:
     try:
         entry = read_json(frame.body, _QUICK if frame.kind <= 2 else _STRICT)
         kind, record = entry["type"], entry["record"]
-        about = record["decision"] if kind in ("opened", "review", "access") else None
+        about = record["decision"] if kind in ("opened", "review", "access", "label") else None
         about = about["id"] if kind == "opened" else record["id"] if kind == "closed" else about
         flags = REVIEW_FLAGS[record["event"]] if kind == "review" else 0
         expected = kind, flags, read_id(about) if about else bytes(16)

@@ -19,11 +19,13 @@ mod table;
 
 mod reading;
 
+mod alerts;
 mod audit;
 mod decisions;
 mod deployments;
 mod health;
 mod keys;
+mod labels;
 mod releases;
 mod reviews;
 mod systems;
@@ -36,6 +38,7 @@ mod tests;
 pub use access::{Actor, KeyHolder, KeyHolders, OperatorToken, Operators};
 pub use error::{ApiError, OWN_CODES, OwnCode};
 pub use openapi::openapi;
+pub use operations::alerts::{ReceiverView, SilenceRequest, SilenceView, TestRequest};
 pub use operations::audit::{
     AccessRequest, AuditStatus, CheckpointRequest, DecisionProof, ErasureReport, ErasureRequest,
     HoldRequest, LiftRequest, PayloadView, SignedCheckpoint, VerificationRequest,
@@ -48,6 +51,7 @@ pub use operations::keys::{
     GivenKey, KeyRequest, KeyView, OVERLAP_SECONDS_MAX, RevocationRequest, RotationRequest,
     SecretView, TenantRequest, TenantView,
 };
+pub use operations::labels::{LabelRequest, LabelsReport, LabelsRequest};
 pub use operations::releases::{
     ApprovalRequest, Approvals, Blob, BundleFault, ReleaseBundle, ReleaseRequest,
 };

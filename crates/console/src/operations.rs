@@ -2,17 +2,21 @@
 //!
 //! The types of what is asked and answered stand in files by subject.
 
+pub(crate) mod alerts;
 pub(crate) mod audit;
 pub(crate) mod deployments;
 pub(crate) mod keys;
+pub(crate) mod labels;
 pub(crate) mod releases;
 pub(crate) mod reviews;
 pub(crate) mod systems;
 
 use plimsoll_control::bar::Report;
+use plimsoll_control::watch::MonitorView;
 use plimsoll_core::decision::Payload;
 use plimsoll_core::deployment::Halt;
 use plimsoll_core::governance::{Access, Approval, DeploymentReview, HoldEvent, Verification};
+use plimsoll_core::monitor::Alarm;
 use plimsoll_core::ports::Boxed;
 use plimsoll_core::record::{Deployment, Drill, ReleaseRecord, RunbookRun};
 use plimsoll_core::review::Review;
@@ -21,11 +25,12 @@ use plimsoll_core::{
     Timestamp,
 };
 use plimsoll_spec::Role;
-use plimsoll_store::{AccessFilter, DecisionFilter};
+use plimsoll_store::{AccessFilter, DecisionFilter, LabelFilter, StoredLabel};
 use serde_json::Value;
 
 use crate::access::Actor;
 use crate::error::ApiError;
+use alerts::{ReceiverView, SilenceRequest, SilenceView};
 use audit::{
     AccessRequest, AuditStatus, DecisionProof, ErasureReport, ErasureRequest, HoldRequest,
     SignedCheckpoint, VerificationRequest,
@@ -34,6 +39,7 @@ use deployments::{
     AsOfView, DeploymentRequest, DeploymentReviewRequest, RollbackRequest, StandingView,
 };
 use keys::{GivenKey, KeyRequest, KeyView, RotationRequest, TenantRequest, TenantView};
+use labels::{LabelsReport, LabelsRequest};
 use releases::{Approvals, ReleaseBundle};
 use reviews::{ReviewAnswer, ReviewFilter};
 use systems::{Readiness, RunbookRunRequest, RunbookView, SystemSummary};
@@ -285,6 +291,68 @@ pub trait Operations: Send + Sync {
     /// What is kept of the decision's input and output; `payload_gone` if it is there no longer.
     fn payload<'a>(&'a self, _decision: &'a Decision) -> Answer<'a, Payload> {
         not_offered("payload")
+    }
+
+    // Labels.
+
+    /// The labels that `filter` lets through, the latest first.
+    fn labels<'a>(
+        &'a self,
+        _tenancy: &'a Tenancy,
+        _filter: LabelFilter,
+    ) -> Answer<'a, Vec<StoredLabel>> {
+        not_offered("labels")
+    }
+
+    /// Records labels about decisions that `tenancy` covers, and comes back when they are on disk.
+    fn record_labels<'a>(
+        &'a self,
+        _tenancy: &'a Tenancy,
+        _request: LabelsRequest,
+        _actor: &'a str,
+    ) -> Answer<'a, LabelsReport> {
+        not_offered("record_labels")
+    }
+
+    // Monitors and alerts.
+
+    /// How the monitors stand, of one system or of all.
+    fn monitors<'a>(&'a self, _system: Option<&'a SystemName>) -> Answer<'a, Vec<MonitorView>> {
+        not_offered("monitors")
+    }
+
+    /// Events of alarms, of one system or of all, the latest first.
+    fn alarms<'a>(
+        &'a self,
+        _system: Option<&'a SystemName>,
+        _limit: u32,
+    ) -> Answer<'a, Vec<Alarm>> {
+        not_offered("alarms")
+    }
+
+    /// Who is told of alarms.
+    fn receivers(&self) -> Answer<'_, Vec<ReceiverView>> {
+        not_offered("receivers")
+    }
+
+    /// Sends a receiver a test, and comes back when it took it.
+    fn test_receiver<'a>(&'a self, _receiver: &'a str, _actor: &'a str) -> Answer<'a, ()> {
+        not_offered("test_receiver")
+    }
+
+    /// The silences that stand.
+    fn silences(&self) -> Answer<'_, Vec<SilenceView>> {
+        not_offered("silences")
+    }
+
+    /// Holds alerts back for a while.
+    fn silence<'a>(&'a self, _request: SilenceRequest, _actor: &'a str) -> Answer<'a, SilenceView> {
+        not_offered("silence")
+    }
+
+    /// Ends the one silence whose id begins with `id`.
+    fn lift_silence<'a>(&'a self, _id: &'a str, _actor: &'a str) -> Answer<'a, SilenceView> {
+        not_offered("lift_silence")
     }
 
     // The audit log.

@@ -4,7 +4,10 @@ use axum::routing::{get, post};
 use plimsoll_spec::Role;
 
 use crate::route::{Parameter, Route, Shape};
-use crate::{audit, decisions, deployments, health, keys, openapi, releases, reviews, systems};
+use crate::{
+    alerts, audit, decisions, deployments, health, keys, labels, openapi, releases, reviews,
+    systems,
+};
 
 const SYSTEM: Parameter = Parameter::path("system", "The system's name.");
 const TENANT: Parameter = Parameter::path("tenant", "The tenant's name.");
@@ -239,6 +242,91 @@ pub const ROUTES: &[Route] = &[
     .by(AUDITING)
     .takes(&[ID])
     .gives(Shape::One("Proof")),
+    // Monitors and alerts.
+    Route::new(
+        ("GET", "/api/v1/monitors"),
+        "listMonitors",
+        "What is watched, and how each monitor stands.",
+        || get(alerts::monitors),
+    )
+    .takes(&[Parameter::query("system", "Of this system.")])
+    .gives(Shape::List("monitors", "Monitor")),
+    Route::new(
+        ("GET", "/api/v1/alarms"),
+        "listAlarms",
+        "Events of alarms, the latest first.",
+        || get(alerts::alarms),
+    )
+    .takes(&[Parameter::query("system", "Of this system."), LIMIT])
+    .gives(Shape::List("alarms", "Alarm")),
+    Route::new(
+        ("GET", "/api/v1/receivers"),
+        "listReceivers",
+        "Who is told of alarms.",
+        || get(alerts::receivers),
+    )
+    .gives(Shape::List("receivers", "Receiver")),
+    Route::new(
+        ("POST", "/api/v1/receivers/test"),
+        "testReceiver",
+        "Sends a receiver an alert that says that it is a test, and tells what came of it.",
+        || post(alerts::test),
+    )
+    .by(OPERATOR)
+    .reads("TestRequest")
+    .gives(Shape::One("TestResult")),
+    Route::new(
+        ("GET", "/api/v1/silences"),
+        "listSilences",
+        "The silences that stand.",
+        || get(alerts::silences),
+    )
+    .gives(Shape::List("silences", "Silence")),
+    Route::new(
+        ("POST", "/api/v1/silences"),
+        "silence",
+        "Holds alerts back for a while; alarms are raised, recorded and acted on all the same.",
+        || post(alerts::silence),
+    )
+    .by(OPERATOR)
+    .reads("SilenceRequest")
+    .gives(Shape::One("Silence")),
+    Route::new(
+        ("POST", "/api/v1/silences/{id}/lift"),
+        "liftSilence",
+        "Ends a silence before its time.",
+        || post(alerts::lift),
+    )
+    .by(OPERATOR)
+    .takes(&[ID])
+    .gives(Shape::One("Silence")),
+    // Labels.
+    Route::new(
+        ("GET", "/api/v1/labels"),
+        "listLabels",
+        "Labels, the latest first, those that were corrected too.",
+        || get(labels::list),
+    )
+    .within_tenant()
+    .takes(&[
+        Parameter::query("system", "About decisions of this system."),
+        Parameter::query("decision", "About this decision."),
+        Parameter::query("tenant", "Of this tenant."),
+        Parameter::query("waiting", "Only those that wait for a decision that nobody knows. Default: false.").of("boolean"),
+        LIMIT,
+        Parameter::query("before", "For the next page: the id of the last label of this one."),
+    ])
+    .gives(Shape::List("labels", "Label")),
+    Route::new(
+        ("POST", "/api/v1/labels"),
+        "recordLabels",
+        "Records what turned out to be true of decisions: up to 1,000 labels.",
+        || post(labels::record),
+    )
+    .within_tenant()
+    .by(ANSWERING)
+    .reads("LabelsRequest")
+    .gives(Shape::One("LabelsReport")),
     // Reviews.
     Route::new(
         ("GET", "/api/v1/reviews"),

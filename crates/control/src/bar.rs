@@ -5,6 +5,7 @@
 //! and says so: the line is there to be believed.
 
 mod characteristics;
+mod monitors;
 mod render;
 
 use std::time::Duration;
@@ -14,6 +15,8 @@ use plimsoll_core::governance::Verification;
 use plimsoll_core::{EnvironmentName, ReleaseId, Stakes, System, SystemName, Timestamp};
 use plimsoll_store::BarFacts;
 use serde::Serialize;
+
+use crate::watch::MonitorView;
 
 pub use render::{render, render_summary};
 
@@ -147,6 +150,8 @@ pub struct Evidence<'a> {
     pub facts: &'a BarFacts,
     /// The audit log of the node that is asked; none if it keeps none.
     pub audit: Option<&'a AuditFacts>,
+    /// What is watched; none if the workspace says nothing.
+    pub monitors: Option<&'a MonitorFacts>,
     /// Deployments that overrode their approvals and that nobody has looked at since.
     pub unreviewed: &'a [Deployment],
 }
@@ -164,6 +169,15 @@ pub struct AuditFacts {
     pub defect: Option<String>,
     /// The last time that somebody checked it.
     pub verified: Option<Verification>,
+}
+
+/// What the monitors of the node say of a system.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct MonitorFacts {
+    /// When they were looked at last; none if never.
+    pub looked_at: Option<Timestamp>,
+    /// How each stands.
+    pub monitors: Vec<MonitorView>,
 }
 
 /// Holds a system against the bar. `currency` is the workspace's.

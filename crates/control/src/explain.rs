@@ -9,6 +9,7 @@ use plimsoll_core::decision::{
 use plimsoll_core::manifest::{ExpiryStep, Manifest, Mode};
 use plimsoll_core::review::{Review, ReviewState};
 use plimsoll_core::{Decision, Outcome, Step, Timestamp};
+use plimsoll_store::StoredLabel;
 
 use crate::figures;
 use crate::paint::Paint;
@@ -21,6 +22,8 @@ pub struct Surroundings<'a> {
     pub manifest: Option<&'a Manifest>,
     /// The review that it waits or waited for.
     pub review: Option<&'a Review>,
+    /// What turned out to be true, the latest first: name, value, whether it stands, and when it was said.
+    pub labels: &'a [StoredLabel],
     /// The workspace's currency.
     pub currency: &'a str,
     /// How many columns there are.
@@ -76,7 +79,26 @@ fn lines(decision: &Decision, around: &Surroundings<'_>, paint: Paint) -> Vec<Li
         push("ladder", step_text(decision, step, around), None);
     }
     push("finish", finish(decision), None);
+    for label in around.labels {
+        push("label", label_text(label), None);
+    }
     lines
+}
+
+fn label_text(stored: &StoredLabel) -> String {
+    let label = &stored.label;
+    let corrected = if stored.stands {
+        ""
+    } else {
+        "   corrected since"
+    };
+    format!(
+        "{} = {}   said {} by {}{corrected}",
+        label.name,
+        printable(&label.value.to_string()),
+        label.at.short(),
+        printable(&label.actor)
+    )
 }
 
 fn write_line(text: &mut String, line: &Line, columns: usize, paint: Paint) {
@@ -433,6 +455,7 @@ mod tests {
     const AROUND: Surroundings<'static> = Surroundings {
         manifest: None,
         review: None,
+        labels: &[],
         currency: "USD",
         width: 80,
     };

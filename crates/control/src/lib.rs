@@ -13,3 +13,4 @@ pub mod figures;
 pub mod paint;
 pub mod runbook;
 pub mod table;
+pub mod watch;

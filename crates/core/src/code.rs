@@ -97,6 +97,8 @@ codes! {
     IdempotencyInFlight "idempotency_in_flight" None, 409, true, Caller, "The request with this idempotency key is not answered yet.";
     IdempotencyNotKept "idempotency_not_kept" None, 409, false, Caller, "The request with this idempotency key was answered, and the answer was not kept.";
     ErasureHeld "erasure_held" None, 409, false, Operator, "A legal hold or an evidence freeze covers what was to be erased.";
+    LabelUnfit "label_unfit" None, 422, false, Caller, "What was sent can be no label: its value, its name or its decision does not fit.";
+    LabelsTooMany "labels_too_many" None, 503, true, Operator, "As many labels wait for decisions that nobody knows as may.";
     PayloadGone "payload_gone" None, 410, false, Operator, "What was kept of the decision was erased or let go.";
 
     // Malformed: how the bytes are framed.

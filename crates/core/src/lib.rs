@@ -28,6 +28,8 @@ pub mod deployment;
 pub mod drill;
 pub mod governance;
 pub mod keyring;
+pub mod label;
+pub mod monitor;
 pub mod record;
 pub mod review;
 
@@ -43,8 +45,8 @@ pub use ladder::{Descent, Ladders, Step};
 pub use manifest::{Manifest, ReleaseId};
 pub use money::Money;
 pub use names::{
-    EnvironmentName, KeyName, LimitName, ModelName, NodeName, ProviderName, QueueName, SystemName,
-    TeamName, TenantName,
+    EnvironmentName, KeyName, LabelName, LimitName, ModelName, NodeName, ProviderName, QueueName,
+    SystemName, TeamName, TenantName,
 };
 pub use outcome::Outcome;
 pub use random::random;

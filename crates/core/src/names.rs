@@ -105,6 +105,10 @@ name! {
     QueueName
 }
 name! {
+    /// Names what a label is the truth of: `label`, `repaid`.
+    LabelName
+}
+name! {
     /// Names a team: keys of a tenant that share allowances.
     TeamName
 }

@@ -7,6 +7,7 @@ use crate::clock::Timestamp;
 use crate::decision::{Decision, Payload};
 use crate::digest::Digest;
 use crate::ids::{DecisionId, ReviewId};
+use crate::label::KnownLabels;
 use crate::limits::Amounts;
 use crate::names::{EnvironmentName, KeyName, SystemName, TenantName};
 use crate::review::{Review, ReviewState};
@@ -122,6 +123,13 @@ pub trait Decisions: Send + Sync {
 
     /// What decisions used, apart by tenant, key and system.
     fn usage<'a>(&'a self, query: &'a UsageQuery) -> Boxed<'a, Result<Vec<Used>, PortError>>;
+
+    /// What is known of the decisions that labels are about; of `tenant`'s, or of all.
+    fn known_labels<'a>(
+        &'a self,
+        tenant: Option<&'a TenantName>,
+        decisions: &'a [DecisionId],
+    ) -> Boxed<'a, Result<KnownLabels, PortError>>;
 
     /// What was kept of its input and output, if anything.
     fn payload<'a>(

@@ -12,9 +12,11 @@ use crate::governance::{
 };
 use crate::ids::{DecisionId, EventId, ReviewId};
 use crate::keyring::{KeyEvent, TenantEvent};
+use crate::label::Label;
 use crate::ladder::Step;
 use crate::manifest::{Manifest, ReleaseId};
 use crate::money::Money;
+use crate::monitor::{Alarm, AlertEvent};
 use crate::names::{EnvironmentName, NodeName, QueueName, SystemName, TenantName};
 
 pub use crate::deployment::{Deployment, DeploymentCause};
@@ -64,6 +66,12 @@ pub enum Record {
     Tenant(Box<TenantEvent>),
     /// A key was given, rotated or revoked.
     Key(Box<KeyEvent>),
+    /// The truth about a decision became known.
+    Label(Box<Label>),
+    /// Something is wrong with a system, or is well again.
+    Alarm(Box<Alarm>),
+    /// People were told of an alarm, or were not; alerts were silenced.
+    Alert(Box<AlertEvent>),
 }
 
 impl Record {
@@ -93,6 +101,9 @@ impl Record {
             Self::Verification(_) => 18,
             Self::Tenant(_) => 19,
             Self::Key(_) => 20,
+            Self::Label(_) => 21,
+            Self::Alarm(_) => 22,
+            Self::Alert(_) => 23,
         }
     }
 }

@@ -13,12 +13,14 @@ use plimsoll_guard::expr::Expr;
 use plimsoll_guard::phrases::Phrases;
 use plimsoll_models::{BuildContext, Model, ModelError};
 
+use plimsoll_spec::REFERENCE_ARTIFACT;
 use plimsoll_spec::prices::priced_as;
 
 use crate::metrics::Meters;
 use crate::retry::RetryBudget;
 use crate::room::Room;
 use crate::switch::Switch;
+use crate::watching::{Windows, reference_windows};
 
 /// A release that runs in a slot: what was built, and the event that put it there.
 pub(crate) struct Deployed {
@@ -54,6 +56,9 @@ pub(crate) struct Built {
     pub(crate) prompt: Option<Environment<'static>>,
     pub(crate) input_guards: Vec<Guard>,
     pub(crate) output_guards: Vec<Guard>,
+    /// The inputs, and the answers, counted against the release's reference.
+    pub(crate) features: Option<Windows>,
+    pub(crate) predictions: Option<Windows>,
     pub(crate) room: Arc<Room>,
     pub(crate) retries: RetryBudget,
     /// The counters of what nearly every decision does, found once.
@@ -105,6 +110,7 @@ impl Built {
             .map(JsonContract::compile)
             .transpose()
             .map_err(|problems| broken(list(&problems)))?;
+        let (features, predictions) = watched(manifest, blob).map_err(broken)?;
         let variables = ["answer", "confidence", "inputs"];
         let unsure = manifest.output.unsure.as_deref();
         let unsure = unsure
@@ -123,6 +129,8 @@ impl Built {
             prompt: prompt(manifest, blob).map_err(broken)?,
             input_guards: guards(&manifest.guards.input).map_err(broken)?,
             output_guards: guards(&manifest.guards.output).map_err(broken)?,
+            features,
+            predictions,
             room: Arc::new(Room::new(manifest.in_flight_max)),
             retries: RetryBudget::new(manifest.retry.budget_percent),
             system: Arc::new(system.clone()),
@@ -250,6 +258,18 @@ fn input_contract(
         .transpose()
         .map(InputContract::Chat)
         .map_err(|p| list(&p))
+}
+
+/// The windows of inputs and of answers, if the release has a reference.
+fn watched(
+    manifest: &Manifest,
+    blob: &dyn Fn(Digest) -> Option<Arc<[u8]>>,
+) -> Result<(Option<Windows>, Option<Windows>), String> {
+    let Some(digest) = manifest.artifacts.get(REFERENCE_ARTIFACT) else {
+        return Ok((None, None));
+    };
+    let bytes = blob(*digest).ok_or("the reference's blob is missing from data/blobs")?;
+    reference_windows(&bytes)
 }
 
 fn prompt(

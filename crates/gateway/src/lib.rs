@@ -22,6 +22,7 @@ mod routes;
 
 mod budget;
 mod idempotency;
+mod labels;
 mod last_good;
 mod limiting;
 mod opening;
@@ -44,16 +45,19 @@ mod replay;
 mod snapshot;
 mod standing;
 mod switch;
+mod watching;
 
 pub use deploying::{
     ApplyError, ApprovalRule, DeployError, InterveneError, Mandate, Order, ReloadReport, StartError,
 };
 pub use exchange::Given;
 pub use in_process::{AskError, Asked, Question};
+pub use labels::{LABELS_MAX, LabelError, Labeller};
 pub use limiting::RefusedBy;
 pub use listener::Listening;
 pub use metrics::METRICS;
 pub use node::{CanaryStatus, Node, Parts, Readiness, SystemStatus};
+pub use protocol::labelling::NAME_DEFAULT as LABEL_NAME_DEFAULT;
 pub use refusal::{Detail, Refusal};
 pub use releases::{ExportedRelease, ReleaseError};
 pub use replay::{Difference, Replay, ReplayError, Replayed};
@@ -61,3 +65,4 @@ pub use reviews::ReviewError;
 pub use stage::resolve::Aim;
 pub use standing::Recorded;
 pub use switch::ControlLoss;
+pub use watching::FullWindow;

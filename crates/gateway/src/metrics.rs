@@ -6,6 +6,8 @@ use std::fmt::{Debug, Display, Write as _};
 use std::hash::Hash;
 
 use plimsoll_core::decision::CostBasis;
+use plimsoll_core::label::LabelState;
+use plimsoll_core::monitor::Watched;
 use plimsoll_core::{Code, Decision, FailureKind, ModelName, Outcome, SystemName};
 use plimsoll_journal::AuditStatus;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
@@ -73,6 +75,21 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "plimsoll_limits_folded_total",
         "counter",
         "Of these, how often one was folded into others for want of room: some may find less than they could have.",
+    ),
+    (
+        "plimsoll_labels_total",
+        "counter",
+        "Labels that were sent, by what became of them: `joined`, `corrected`, `waiting`, `repeated`.",
+    ),
+    (
+        "plimsoll_monitor_alarm",
+        "gauge",
+        "1 while a monitor has raised an alarm, by system and monitor.",
+    ),
+    (
+        "plimsoll_alerts_total",
+        "counter",
+        "Alerts that receivers took or did not, by receiver and result (`delivered`, `undelivered`).",
     ),
     (
         "plimsoll_in_flight",
@@ -187,6 +204,23 @@ struct ByCode {
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct ByMonitor {
+    system: Label<SystemName>,
+    monitor: Label<Watched>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct ByReceiver {
+    receiver: Label<String>,
+    result: Label<&'static str>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct ByState {
+    state: Label<&'static str>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct BySystemAndCode {
     system: Label<SystemName>,
     code: Label<&'static str>,
@@ -218,6 +252,9 @@ pub(crate) struct Metrics {
     cost: Family<ByBasis, CostCounter>,
     cost_unknown: Family<BySystem, Counter>,
     reloads: Family<ByResult, Counter>,
+    labels: Family<ByState, Counter>,
+    monitors: Family<ByMonitor, Gauge>,
+    alerts: Family<ByReceiver, Counter>,
     halted: Family<BySystem, Gauge>,
     pub(crate) control_lost: Gauge,
     pub(crate) in_flight: Gauge,
@@ -336,6 +373,9 @@ impl Metrics {
             cost: Family::default(),
             cost_unknown: Family::default(),
             reloads: Family::default(),
+            labels: Family::default(),
+            monitors: Family::default(),
+            alerts: Family::default(),
             halted: Family::default(),
             control_lost: Gauge::default(),
             in_flight: Gauge::default(),
@@ -362,6 +402,9 @@ impl Metrics {
         self.add("plimsoll_cost_total", self.cost.clone());
         self.add("plimsoll_cost_unknown_total", self.cost_unknown.clone());
         self.add("plimsoll_reloads_total", self.reloads.clone());
+        self.add("plimsoll_monitor_alarm", self.monitors.clone());
+        self.add("plimsoll_alerts_total", self.alerts.clone());
+        self.add("plimsoll_labels_total", self.labels.clone());
         self.add("plimsoll_system_halted", self.halted.clone());
         self.add("plimsoll_control_lost", self.control_lost.clone());
         self.add("plimsoll_limits_members", self.limits.members.clone());
@@ -548,6 +591,42 @@ impl Metrics {
         }
     }
 
+    /// How the monitors stand.
+    pub(crate) fn monitored<'m>(
+        &self,
+        alarms: impl Iterator<Item = (&'m SystemName, Watched, bool)>,
+    ) {
+        self.monitors.clear();
+        for (system, monitor, is_alarm) in alarms {
+            let labels = ByMonitor {
+                system: Label(system.clone()),
+                monitor: Label(monitor),
+            };
+            let gauge = self.monitors.get_or_create_owned(&labels);
+            gauge.set(i64::from(is_alarm));
+        }
+    }
+
+    /// A receiver took an alert, or did not.
+    pub(crate) fn alerted(&self, receiver: &str, is_delivered: bool) {
+        let result = if is_delivered {
+            "delivered"
+        } else {
+            "undelivered"
+        };
+        let labels = ByReceiver {
+            receiver: Label(receiver.to_owned()),
+            result: Label(result),
+        };
+        self.alerts.get_or_create(&labels).inc();
+    }
+
+    /// A label was sent.
+    pub(crate) fn labelled(&self, state: LabelState) {
+        let state = Label(state.as_str());
+        self.labels.get_or_create(&ByState { state }).inc();
+    }
+
     /// The workspace was read again.
     pub(crate) fn reloaded(&self, done: bool) {
         let result = Label(if done { "done" } else { "rejected" });
@@ -566,7 +645,8 @@ mod tests {
         metrics.refused(Code::Unauthenticated);
         metrics.reloaded(true);
         let loan = SystemName::new("loan").unwrap();
-        metrics.halted([(loan, true)].into_iter());
+        metrics.halted([(loan.clone(), true)].into_iter());
+        metrics.monitored([(&loan, Watched::Errors, true)].into_iter());
         let page = metrics.page();
         for (name, kind, _) in METRICS.iter().filter(|(_, kind, _)| *kind == "gauge") {
             assert!(page.contains(&format!("# TYPE {name} {kind}")), "{name}");

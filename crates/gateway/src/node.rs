@@ -35,6 +35,7 @@ use crate::room::Room;
 use crate::snapshot::{CanarySlot, Slots, Snapshot};
 use crate::standing::{Recorded, Standings};
 use crate::switch::{Control, ControlLoss, Stop};
+use crate::watching::Watching;
 
 /// A record waits at least this long for a full queue that it should wait for: the decision was made.
 const PATIENCE_MIN: Duration = Duration::from_secs(1);
@@ -84,6 +85,7 @@ pub struct Node {
     pub(crate) room: Arc<Room>,
     pub(crate) limiter: Arc<Limiter>,
     pub(crate) waiters: Waiters,
+    pub(crate) watching: Watching,
     pub(crate) idempotency: Idempotency,
     pub(crate) last_good: LastGood,
     pub(crate) transport: Arc<Transport>,
@@ -186,6 +188,7 @@ impl Node {
             snapshot: ArcSwap::from_pointee(snapshot),
             metrics: Metrics::new(),
             waiters: Waiters::default(),
+            watching: Watching::default(),
             idempotency: Idempotency::new(),
             last_good: LastGood::new(),
             control: Control::new(parts.control_loss, clock.elapsed()),

@@ -3,6 +3,7 @@
 
 pub(crate) mod body;
 pub(crate) mod decisions;
+pub(crate) mod labelling;
 pub(crate) mod models;
 pub(crate) mod oip;
 pub(crate) mod oip_tensor;

@@ -298,6 +298,11 @@ impl Node {
         decision.cost = cost_of_attempts(&decision);
         let micros = decision.total_micros().unwrap_or(0);
         self.metrics.closed(&decision, micros);
+        let overridden = match (&review.state, &review.proposal) {
+            (ReviewState::Answered { answer, .. }, Some(proposal)) => Some(answer != proposal),
+            _ => None,
+        };
+        self.watching.note(&decision, overridden);
         decision.payload = None;
         let sealed = self.seal_review(&mut decision, &review.input, output, attempts);
         let lost = |error: Refusal| ReviewError::Record(error.message);

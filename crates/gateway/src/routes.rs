@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::idempotency::{Claim, Claimed, KEPT, Stored};
 use crate::node::Node;
 use crate::protocol::{
-    Call, body, decisions, models, oip, openai_chat, polling, rate_limits, respond,
+    Call, body, decisions, labelling, models, oip, openai_chat, polling, rate_limits, respond,
 };
 use crate::refusal::Refusal;
 
@@ -26,6 +26,7 @@ enum Route<'p> {
     Model(&'p str),
     Decide(&'p str),
     Decision(&'p str),
+    Labels(&'p str),
     OipServer,
     OipLive,
     OipReady,
@@ -48,6 +49,7 @@ impl<'p> Route<'p> {
             ["v1", "chat", "completions"] => (Method::POST, Self::ChatCompletions),
             ["v1", "systems", system, "decisions"] => (Method::POST, Self::Decide(system)),
             ["v1", "decisions", id] => (Method::GET, Self::Decision(id)),
+            ["v1", "decisions", id, "labels"] => (Method::POST, Self::Labels(id)),
             ["v1", "models"] => (Method::GET, Self::Models),
             ["v1", "models", model] => (Method::GET, Self::Model(model)),
             ["v2"] => (Method::GET, Self::OipServer),
@@ -142,6 +144,9 @@ async fn answer(
     }
     let (limits, timeout) = (call.snapshot.frame, call.snapshot.body_timeout);
     let body = body::read(incoming, limits.bytes_max, timeout).await;
+    if let Route::Labels(id) = route {
+        return labelling::handle(call, id, body).await;
+    }
     let claimed = match claim(&mut call, route, &body).await? {
         Some(Claim::Again(stored)) => return Ok(again(stored)),
         Some(Claim::New(claimed)) => Some(claimed),
@@ -241,6 +246,7 @@ mod tests {
             Ok(Route::Decide("loan"))
         );
         assert_eq!(get("/v1/decisions/01J"), Ok(Route::Decision("01J")));
+        assert_eq!(post("/v1/decisions/01J/labels"), Ok(Route::Labels("01J")));
         assert_eq!(post("/v2/models/loan/infer"), Ok(Route::OipInfer("loan")));
         assert_eq!(
             post("/v2/models/loan/versions/3/infer"),

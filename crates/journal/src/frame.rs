@@ -145,6 +145,7 @@ pub(crate) fn about<'r>(record: impl Into<RecordRef<'r>>) -> (u8, [u8; 16]) {
             (flags, id(review.decision))
         }
         Record::Access(access) => (0, id(access.decision)),
+        Record::Label(label) => (0, id(label.decision)),
         Record::Release(_)
         | Record::Deployment(_)
         | Record::Drill(_)
@@ -160,7 +161,9 @@ pub(crate) fn about<'r>(record: impl Into<RecordRef<'r>>) -> (u8, [u8; 16]) {
         | Record::DeploymentReview(_)
         | Record::Verification(_)
         | Record::Tenant(_)
-        | Record::Key(_) => (0, [0; 16]),
+        | Record::Key(_)
+        | Record::Alarm(_)
+        | Record::Alert(_) => (0, [0; 16]),
     }
 }
 

@@ -3,7 +3,9 @@
 mod drift;
 mod guard;
 mod keys;
+mod label;
 mod moment;
+mod monitor;
 mod records;
 mod release;
 mod system;
@@ -17,7 +19,9 @@ use plimsoll_core::{FailureKind, Outcome, QueueName, SystemName, TenantName};
 pub(crate) use drift::{DriftArgs, DriftCorrection, DriftMethod};
 pub(crate) use guard::{GuardCommand, JsonArgs, RedactArgs, ScanArgs, TrainArgs, UrlArgs};
 pub(crate) use keys::{KeyCommand, KeyCreateArgs, TenantCommand, WhichKey};
+pub(crate) use label::{LabelCommand, LabelImportArgs, LabelListArgs};
 pub(crate) use moment::Moment;
+pub(crate) use monitor::{AlertCommand, MonitorCommand, ReferenceOf};
 pub(crate) use records::{AuditCommand, HoldCommand, ReplayArgs, StoreCommand};
 pub(crate) use release::{Justified, ReleaseCommand};
 pub(crate) use system::SystemCommand;
@@ -83,6 +87,15 @@ pub(crate) enum Command {
     Decisions(DecisionsArgs),
     /// Tell one decision stage by stage.
     Explain(ExplainArgs),
+    /// What is watched while serving, and how it stands.
+    #[command(subcommand)]
+    Monitor(MonitorCommand),
+    /// Alarms, who is told of them, and silences.
+    #[command(subcommand)]
+    Alert(AlertCommand),
+    /// What turned out to be true of decisions.
+    #[command(subcommand)]
+    Label(LabelCommand),
     /// What waits for a person.
     #[command(subcommand)]
     Review(ReviewCommand),

@@ -1,5 +1,6 @@
 //! What each command does, a file for each.
 
+mod alert;
 mod audit;
 mod bar;
 mod batch;
@@ -11,6 +12,8 @@ mod explain;
 mod guard;
 mod init;
 mod key;
+mod label;
+mod monitor;
 mod release;
 mod replay;
 mod review;
@@ -48,6 +51,9 @@ pub(crate) async fn run(cli: Cli) -> Outcome<Exit> {
         Command::Test(args) => test::run(&global, &args, out).await,
         Command::Decisions(args) => decisions::run(&global, args, out).await,
         Command::Explain(args) => explain::run(&global, &args, out).await,
+        Command::Monitor(command) => monitor::run(&global, command, out).await,
+        Command::Alert(command) => alert::run(&global, command, out).await,
+        Command::Label(command) => label::run(&global, command, out).await,
         Command::Review(command) => review::run(&global, command, out).await,
         Command::Drill(command) => drill::run(&global, command, out).await,
         Command::Runbook(command) => runbook::run(&global, command, out).await,

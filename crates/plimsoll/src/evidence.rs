@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use plimsoll_control::bar::{self, AuditFacts, Evidence, Report};
+use plimsoll_control::bar::{self, AuditFacts, Evidence, MonitorFacts, Report};
 use plimsoll_core::{EnvironmentName, NodeName, System, Timestamp};
 use plimsoll_journal::AuditStatus;
 use plimsoll_journal::audit::{newest_checkpoint, verifier_key};
@@ -15,6 +15,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) node: &'a NodeName,
     pub(crate) currency: &'a str,
     pub(crate) now: Timestamp,
+    /// What is watched of the system; none if nothing is.
+    pub(crate) monitors: Option<MonitorFacts>,
 }
 
 impl Asked<'_> {
@@ -43,6 +45,7 @@ impl Asked<'_> {
         let evidence = Evidence {
             facts: &facts,
             audit: audit.as_ref(),
+            monitors: self.monitors.as_ref(),
             unreviewed: &unreviewed,
         };
         Ok(bar::judge(&system, evidence, self.now, self.currency))

@@ -12,6 +12,7 @@ mod evidence;
 mod held_keys;
 mod key_secret;
 mod lag;
+mod monitor_file;
 mod rows;
 mod tabular;
 mod workspace;

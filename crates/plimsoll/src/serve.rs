@@ -4,9 +4,11 @@
 //! the data listener takes no more and lets requests end within `drain`; then the control listener,
 //! the tasks beside, the journal, the database. A second signal ends the process at once.
 
+mod alerting;
 mod background;
 mod erasing;
 mod keeping;
+mod labelling;
 mod live_node;
 mod logging;
 mod operations;
@@ -17,6 +19,7 @@ mod releasing;
 mod resident;
 mod retiring;
 mod watch;
+mod watching;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

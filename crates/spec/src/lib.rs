@@ -18,6 +18,7 @@ mod json_place;
 mod source;
 
 pub mod prices;
+pub mod receiver;
 pub mod regimes;
 mod settings;
 mod system;
@@ -37,8 +38,10 @@ pub use plimsoll_core::{Criticality, Role};
 pub use policies::Policy;
 pub use prices::PriceTable;
 pub use problem::{Problem, Problems, Severity};
+pub use receiver::{Receiver, ReceiverKind};
 pub use regimes::{RecordClass, Regime, Regimes};
 pub use starter::{InitError, StarterKind, init};
+pub use system::REFERENCE_ARTIFACT;
 pub use workspace::{
     AuditConfig, Environment, Key, KeyScope, LogConfig, LogFormat, LogLevel, OnControlLoss,
     OnnxConfig, PostgresConfig, ProcessEnvironment, Provider, ProviderProtocol, Queue, Retention,

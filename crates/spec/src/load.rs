@@ -113,6 +113,7 @@ fn read(files: &Files, environment: &dyn Environment, report: &mut Report) -> Op
         keys: settings.keys.clone(),
         limits: settings.limits.clone(),
         operators: settings.operators.clone(),
+        receivers: settings.receivers.clone(),
         regimes,
         prices,
         systems: BTreeMap::new(),

@@ -1,5 +1,6 @@
 //! `plimsoll.toml` resolved: the server, its records, the providers, the keys and the operators.
 
+mod alerts;
 mod credentials;
 mod limits;
 mod operators;
@@ -18,6 +19,7 @@ use plimsoll_core::{EnvironmentName, NodeName, ProviderName, Secret, SystemName}
 use self::credentials::SECRET_BYTES_FAIR;
 use crate::forms::view::{Found, View};
 use crate::operator::Operator;
+use crate::receiver::Receiver;
 use crate::regimes::Regimes;
 use crate::source::{Report, did_you_mean, listed};
 use crate::workspace::{
@@ -41,6 +43,7 @@ pub(crate) struct Settings {
     pub(crate) keys: Vec<Key>,
     pub(crate) limits: Limits,
     pub(crate) operators: Vec<Operator>,
+    pub(crate) receivers: Vec<Receiver>,
 }
 
 /// What reading the settings needs.
@@ -74,6 +77,7 @@ impl Reader<'_> {
             providers: self.providers(file.table("providers")),
             keys,
             operators,
+            receivers: self.alerts(file.table("alerts")),
         }
     }
 

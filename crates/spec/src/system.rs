@@ -9,6 +9,7 @@ mod guards;
 mod http;
 mod ladders;
 mod models;
+mod monitors;
 mod rules;
 mod standing;
 mod templates;
@@ -29,6 +30,7 @@ use crate::source::{Report, Source, Span};
 use crate::workspace::SystemFolder;
 
 pub(crate) use contracts::json_fault;
+pub use monitors::REFERENCE_ARTIFACT;
 
 /// What a system's file is read with.
 pub(crate) struct Resolver<'a> {
@@ -112,7 +114,9 @@ impl Resolver<'_> {
             runbook,
         };
         let cases = self.cases(&system);
+        let monitors = self.monitors();
         let folder = SystemFolder {
+            monitors,
             path: self.folder.to_owned(),
             cases,
             eval_sets,
@@ -178,6 +182,7 @@ impl Resolver<'_> {
                 .and_then(|located| self.blob(&located));
             artifacts.extend(blob.map(|(digest, _)| (name.to_owned(), digest)));
         }
+        self.reference(&mut artifacts);
         artifacts
     }
 

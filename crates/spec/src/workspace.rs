@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plimsoll_core::limits::Limits;
+use plimsoll_core::monitor::MonitorsSpec;
 use plimsoll_core::{
     Clock as _, Criticality, Digest, EnvironmentName, KeyName, NodeName, ProviderName, Secret,
     System, SystemClock, SystemName, TeamName, TenantName, Timestamp,
@@ -16,6 +17,7 @@ use plimsoll_core::{
 use crate::operator::{ApprovalRule, Operator};
 use crate::prices::PriceTable;
 use crate::problem::Problem;
+use crate::receiver::Receiver;
 use crate::regimes::Regimes;
 
 /// A checked workspace.
@@ -44,6 +46,8 @@ pub struct Workspace {
     pub limits: Limits,
     /// Who works on the control plane; beside them, the owner's token may do everything.
     pub operators: Vec<Operator>,
+    /// Who is told of alarms.
+    pub receivers: Vec<Receiver>,
     /// What laws and standards ask for, as far as it is known.
     pub regimes: Regimes,
     /// What models cost.
@@ -337,7 +341,7 @@ impl KeyScope {
 }
 
 /// What stands in a system's folder that is no behaviour.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct SystemFolder {
     /// The folder, absolute.
     pub path: PathBuf,
@@ -347,6 +351,8 @@ pub struct SystemFolder {
     pub eval_sets: BTreeMap<String, Digest>,
     /// Who must approve a release before somebody deploys it.
     pub approvals: ApprovalRule,
+    /// What is watched while it serves, if anything is.
+    pub monitors: Option<MonitorsSpec>,
 }
 
 /// What a workspace is read in: where secrets come from, and the time by which dates are judged.

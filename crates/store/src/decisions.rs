@@ -6,6 +6,7 @@ mod filter;
 use std::sync::Arc;
 
 use plimsoll_core::decision::{Payload, PayloadRef};
+use plimsoll_core::label::KnownLabels;
 use plimsoll_core::ports::{Boxed, Decisions, PortError, UsageQuery, Used};
 use plimsoll_core::{Decision, DecisionId, Digest, TenantName, Timestamp};
 use plimsoll_journal::Payloads;
@@ -233,6 +234,17 @@ impl Decisions for ProjectedDecisions {
         Box::pin(async move {
             let used = self.store.usage(query).await;
             used.map_err(|error| port_error("read back what limits count", error))
+        })
+    }
+
+    fn known_labels<'a>(
+        &'a self,
+        tenant: Option<&'a TenantName>,
+        decisions: &'a [DecisionId],
+    ) -> Boxed<'a, Result<KnownLabels, PortError>> {
+        Box::pin(async move {
+            let known = self.store.known_labels(tenant, decisions).await;
+            known.map_err(|error| port_error("say what is labelled", error))
         })
     }
 

@@ -18,6 +18,7 @@ mod store;
 
 pub mod projector;
 
+mod alarms;
 mod backup;
 mod bar;
 mod blobs;
@@ -29,6 +30,7 @@ pub mod export;
 mod figures;
 mod governance;
 mod keyring;
+mod labels;
 mod leases;
 mod nodes;
 mod places;
@@ -44,6 +46,7 @@ pub use deployments::{AsOf, Change, CurrentDeployment};
 pub use erasure::DecisionMark;
 pub use error::{Cause, StoreError};
 pub use governance::AccessFilter;
+pub use labels::{Joined, LabelFilter, StoredLabel};
 pub use leases::Lease;
 pub use migrations::SCHEMA;
 pub use nodes::NodeSeen;

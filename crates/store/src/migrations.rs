@@ -17,7 +17,7 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: [Migration; 5] = [
+const MIGRATIONS: [Migration; 6] = [
     Migration {
         number: 1,
         name: "projection",
@@ -42,6 +42,11 @@ const MIGRATIONS: [Migration; 5] = [
         number: 5,
         name: "nodes",
         sql: include_str!("../migrations/0005_nodes.sql"),
+    },
+    Migration {
+        number: 6,
+        name: "labels",
+        sql: include_str!("../migrations/0006_labels.sql"),
     },
 ];
 

@@ -14,6 +14,7 @@ mod feed;
 mod follow;
 mod forget;
 mod governance;
+mod labels;
 pub(crate) mod rollups;
 
 use std::sync::Arc;
@@ -131,6 +132,7 @@ impl Projector {
         let let_go = batch.partition_point(|(sequence, _)| *sequence < place.minimum);
         let changes = decisions::write(&mut transaction, node, &batch[let_go..]).await?;
         rollups::write(&mut transaction, node, changes).await?;
+        labels::join(&mut transaction, decisions::ids(&batch[let_go..])).await?;
         for (sequence, record) in batch {
             let sequence = *sequence;
             if sequence >= place.minimum || !matches!(record, Record::Uncounted(_)) {
@@ -220,6 +222,10 @@ impl Projector {
 const fn is_told(record: &Record) -> bool {
     !matches!(
         record,
-        Record::Opened(_) | Record::Closed(_) | Record::Access(_) | Record::Uncounted(_)
+        Record::Opened(_)
+            | Record::Closed(_)
+            | Record::Access(_)
+            | Record::Label(_)
+            | Record::Uncounted(_)
     )
 }

@@ -84,6 +84,33 @@ pub(super) fn records() -> Value {
         "Checkpoint": object(json!({
             "origin": text(), "size": whole(), "root": text(), "note": text(),
         })),
+        "Label": object(json!({
+            "id": text(), "decision": text(), "tenant": text(), "name": text(), "value": label_value(),
+            "through": text(), "actor": text(), "at": whole(), "stands": flag(),
+            "joined": {"type": ["object", "null"]},
+        })),
+        "Monitor": object(json!({
+            "system": text(), "monitor": text(), "state": {"enum": ["learning", "quiet", "alarm"]},
+            "severity": text(), "between_false_alarms": whole(), "seen": whole(), "unusable": whole(),
+            "measured_at": maybe_whole(), "evidence": {"type": "object"},
+        })),
+        "Alarm": object(json!({
+            "id": text(), "alarm": text(), "change": {"enum": ["raised", "cleared"]}, "system": text(),
+            "environment": text(), "node": text(), "monitor": text(), "severity": text(),
+            "summary": text(), "evidence": {"type": "object"}, "at": whole(),
+        })),
+        "Receiver": object(json!({
+            "name": text(), "kind": text(), "systems": maybe_names(), "least": text(),
+            "after_seconds": whole(),
+        })),
+        "TestResult": object(json!({"receiver": text(), "delivered": flag()})),
+        "Silence": object(json!({
+            "id": text(), "system": maybe(), "monitor": maybe(), "until": whole(), "reason": text(),
+            "actor": maybe(), "at": whole(),
+        })),
+        "LabelsReport": object(json!({"states": list(json!({
+            "enum": ["joined", "corrected", "waiting", "repeated"],
+        }))})),
         "Access": object(json!({
             "id": text(), "decision": text(), "tenant": text(), "actor": text(), "purpose": text(),
             "through": text(), "at": whole(),
@@ -101,4 +128,9 @@ pub(super) fn records() -> Value {
             "gone": whole(), "faults": whole(), "passed": flag(), "actor": text(), "at": whole(),
         })),
     })
+}
+
+/// What a label may say.
+pub(super) fn label_value() -> Value {
+    json!({"type": ["string", "number", "boolean"]})
 }

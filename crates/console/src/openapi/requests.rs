@@ -3,6 +3,7 @@
 use plimsoll_core::{Criticality, FailureKind, Role};
 use serde_json::{Value, json};
 
+use super::records::label_value;
 use super::{flag, list, maybe, maybe_names, maybe_whole, object, text, whole};
 use crate::operations::keys::OVERLAP_SECONDS_MAX;
 
@@ -33,6 +34,14 @@ pub(super) fn schemas() -> Value {
     let reason = || body(json!({"reason": text()}), json!({}));
     json!({
         "ReviewAnswer": body(json!({"answer": answer}), json!({"note": maybe()})),
+        "TestRequest": body(json!({"receiver": text()}), json!({})),
+        "SilenceRequest": body(json!({"seconds": whole(), "reason": text()}), json!({
+            "system": maybe(), "monitor": maybe(),
+        })),
+        "LabelsRequest": body(json!({"labels": list(body(
+            json!({"decision": text(), "value": label_value()}),
+            json!({"name": maybe(), "observed_at": maybe_whole()}),
+        ))}), json!({"tenant": maybe()})),
         "DrillRequest": body(json!({}), json!({"kind": {"enum": kinds}})),
         "RunbookRunRequest": body(
             json!({"runbook": text(), "started_at": whole(), "steps": steps}), json!({}),

@@ -56,6 +56,7 @@ const fn post(
 const DIGEST: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 const RUN: &str = r#"{"runbook":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad","started_at":1,"steps":[]}"#;
 const VERIFICATION: &str = r#"{"size":1,"root":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad","intact":1,"gone":0,"faults":0}"#;
+const LABELS: &str = r#"{"labels":[{"decision":"01J9ZC6T7R8Y3V5W1X2Q4K0M9N","value":true}]}"#;
 const REASON: &str = r#"{"reason":"because"}"#;
 
 #[rustfmt::skip]
@@ -100,6 +101,15 @@ const CALLS: &[Call] = &[
     get("/api/v1/decisions/{id}", "/api/v1/decisions/01J9", ANY, 503),
     get("/api/v1/decisions/{id}/payload", "/api/v1/decisions/01J9/payload?purpose=complaint", "oru", 503),
     get("/api/v1/decisions/{id}/proof", "/api/v1/decisions/01J9/proof", "ou", 503),
+    get("/api/v1/monitors", "/api/v1/monitors?system=x", ANY, 200),
+    get("/api/v1/alarms", "/api/v1/alarms?limit=5", ANY, 200),
+    get("/api/v1/receivers", "/api/v1/receivers", ANY, 200),
+    post("/api/v1/receivers/test", "/api/v1/receivers/test", r#"{"receiver":"ops"}"#, "o", 503),
+    get("/api/v1/silences", "/api/v1/silences", ANY, 200),
+    post("/api/v1/silences", "/api/v1/silences", r#"{"seconds":60,"reason":"a load test"}"#, "o", 503),
+    post("/api/v1/silences/{id}/lift", "/api/v1/silences/01J9/lift", "", "o", 503),
+    get("/api/v1/labels", "/api/v1/labels?waiting=true", ANY, 200),
+    post("/api/v1/labels", "/api/v1/labels", LABELS, "or", 503),
     get("/api/v1/reviews", "/api/v1/reviews?queue=credit", ANY, 200),
     get("/api/v1/reviews/{id}", "/api/v1/reviews/01J9", "oru", 503),
     post("/api/v1/reviews/{id}/answer", "/api/v1/reviews/01J9/answer", r#"{"answer":{"decision":"grant"},"note":"seen"}"#, "or", 503),

@@ -3,9 +3,11 @@
 use std::sync::Mutex;
 
 use plimsoll_control::bar::Report;
+use plimsoll_control::watch::MonitorView;
 use plimsoll_core::decision::Payload;
 use plimsoll_core::deployment::Halt;
 use plimsoll_core::governance::{Access, Approval, DeploymentReview, HoldEvent, Verification};
+use plimsoll_core::monitor::Alarm;
 use plimsoll_core::record::{Deployment, Drill, ReleaseRecord, RunbookRun};
 use plimsoll_core::review::Review;
 use plimsoll_core::{
@@ -13,7 +15,7 @@ use plimsoll_core::{
     Tenancy, TenantName, Timestamp,
 };
 use plimsoll_spec::{ApprovalRule, Role};
-use plimsoll_store::{AccessFilter, DecisionFilter};
+use plimsoll_store::{AccessFilter, DecisionFilter, LabelFilter, StoredLabel};
 use serde_json::{Value, json};
 
 use crate::operations::Answer;
@@ -177,6 +179,44 @@ impl Operations for Noting {
         actor: &'a str,
     ) -> Answer<'a, DeploymentReview> {
         let what = format!("review deployment {id} {} {actor}", request.justified);
+        self.note(what, nothing())
+    }
+    fn monitors<'a>(&'a self, system: Option<&'a SystemName>) -> Answer<'a, Vec<MonitorView>> {
+        self.note(format!("monitors {system:?}"), Ok(Vec::new()))
+    }
+    fn alarms<'a>(&'a self, system: Option<&'a SystemName>, limit: u32) -> Answer<'a, Vec<Alarm>> {
+        self.note(format!("alarms {system:?} {limit}"), Ok(Vec::new()))
+    }
+    fn receivers(&self) -> Answer<'_, Vec<ReceiverView>> {
+        self.note("receivers".into(), Ok(Vec::new()))
+    }
+    fn test_receiver<'a>(&'a self, receiver: &'a str, actor: &'a str) -> Answer<'a, ()> {
+        self.note(format!("test {receiver} {actor}"), nothing())
+    }
+    fn silences(&self) -> Answer<'_, Vec<SilenceView>> {
+        self.note("silences".into(), Ok(Vec::new()))
+    }
+    fn silence<'a>(&'a self, request: SilenceRequest, actor: &'a str) -> Answer<'a, SilenceView> {
+        self.note(format!("silence {} {actor}", request.seconds), nothing())
+    }
+    fn lift_silence<'a>(&'a self, id: &'a str, actor: &'a str) -> Answer<'a, SilenceView> {
+        self.note(format!("lift silence {id} {actor}"), nothing())
+    }
+    fn labels<'a>(
+        &'a self,
+        tenancy: &'a Tenancy,
+        filter: LabelFilter,
+    ) -> Answer<'a, Vec<StoredLabel>> {
+        let what = format!("labels of {tenancy} {}", filter.waiting);
+        self.note(what, Ok(Vec::new()))
+    }
+    fn record_labels<'a>(
+        &'a self,
+        tenancy: &'a Tenancy,
+        request: LabelsRequest,
+        actor: &'a str,
+    ) -> Answer<'a, LabelsReport> {
+        let what = format!("label {} of {tenancy} {actor}", request.labels.len());
         self.note(what, nothing())
     }
     fn releases<'a>(&'a self, system: Option<&'a SystemName>) -> Answer<'a, Vec<ReleaseRecord>> {

@@ -10,7 +10,7 @@ use plimsoll_core::stakes::{Durability, PayloadPolicy};
 use plimsoll_core::{FailureKind, System, Timestamp};
 use plimsoll_store::BarFacts;
 
-use super::{AuditFacts, Characteristic, Check, Evidence};
+use super::{AuditFacts, Characteristic, Check, Evidence, monitors};
 use crate::figures::{ago, count, counted, money, percent, span};
 
 /// A record that is under no checkpoint for longer than this is an alarm.
@@ -44,7 +44,7 @@ impl Case<'_> {
         six.into_iter().map(characteristic).collect()
     }
 
-    fn file(&self) -> String {
+    pub(super) fn file(&self) -> String {
         format!("systems/{}/system.toml", self.system.name)
     }
 
@@ -74,7 +74,9 @@ impl Case<'_> {
             Check::yes(format!("target {}", targets.join(", ")))
         };
         let running = "not measured: this version does not run evals on a schedule yet";
-        vec![Check::not_built(running), target]
+        let mut checks = vec![Check::not_built(running), target];
+        checks.extend(monitors::checks(self));
+        checks
     }
 
     /// Bounded failure modes: designed, and seen to happen.

@@ -44,6 +44,7 @@ pub(crate) fn clear(
         .and_then(|()| guards(ex, &answer))
         .and_then(|()| certainty(ex, request, &answer));
     ex.decision.stages.clear += ex.micros_since(since);
+    count(ex, &answer);
     match verdict {
         Ok(()) => Ok(Cleared(answer)),
         Err(failure) if ex.decision.mode == Mode::Observe => {
@@ -61,6 +62,20 @@ pub(crate) fn clear_given(ex: &mut Exchange, answer: Answer) -> Result<Cleared<A
     let verdict = schema(ex, &answer).and_then(|()| guards(ex, &answer));
     ex.decision.stages.clear += ex.micros_since(since);
     verdict.map(|()| Cleared(answer))
+}
+
+/// Counts what a model answered, for the monitors.
+fn count(ex: &Exchange, answer: &Answer) {
+    let is_real = ex.decision.drill.is_none() && !ex.is_rehearsal();
+    let value = match answer {
+        Answer::Value { value, .. } => value,
+        Answer::Chat { .. } | Answer::Buffered { .. } | Answer::Stream(_) => return,
+    };
+    if let (Some(windows), Value::Object(answer)) = (&ex.system.predictions, value)
+        && is_real
+    {
+        windows.count(answer);
+    }
 }
 
 fn schema(ex: &mut Exchange, answer: &Answer) -> Result<(), Failure> {

@@ -160,6 +160,7 @@ fn complete(open: &mut Open, outcome: Outcome, code: Option<Code>) {
     if !open.is_rehearsal() {
         open.meters()
             .closed(&open.node.metrics, &open.decision, total);
+        open.node.watching.note(&open.decision, None);
     }
     note_skipped(open, outcome);
 }

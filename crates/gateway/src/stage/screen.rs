@@ -50,9 +50,20 @@ impl Screened<Request> {
 pub(crate) fn screen(ex: &mut Exchange, item: &Item) -> Result<Screened<Request>, Failure> {
     let since = ex.lapped;
     crate::payload::keep_input(ex, item);
+    count(ex, item);
     let screened = contract(ex, item).and_then(|request| guards(ex, request));
     ex.decision.stages.screen = ex.micros_since(since);
     screened
+}
+
+/// Counts the row as it came, for the monitors: before anything is filled in or refused.
+fn count(ex: &Exchange, item: &Item) {
+    let is_real = ex.decision.drill.is_none() && !ex.is_rehearsal();
+    if let (Some(windows), Item::Row(Value::Object(row))) = (&ex.system.features, item)
+        && is_real
+    {
+        windows.count(row);
+    }
 }
 
 fn contract(ex: &mut Exchange, item: &Item) -> Result<Screened<Request>, Failure> {

@@ -16,6 +16,7 @@ mod erasures;
 mod halts;
 mod idempotency;
 mod keys;
+mod labels;
 mod ladder;
 mod limits;
 mod oip;

@@ -1,11 +1,12 @@
 //! `plimsoll bar`: above or below the line, from what is recorded. Works with the server down.
 
-use plimsoll_control::bar::{Report, Standing, render, render_summary};
+use plimsoll_control::bar::{MonitorFacts, Report, Standing, render, render_summary};
 use plimsoll_core::System;
 
 use crate::cli::{BarArgs, Global};
 use crate::evidence::{Asked, of_folder};
 use crate::exit::{Exit, Failure, Outcome};
+use crate::monitor_file;
 use crate::output::Output;
 use crate::workspace::{self, Reading};
 
@@ -48,6 +49,23 @@ pub(crate) async fn run(global: &Global, args: &BarArgs, out: Output) -> Outcome
     Ok(Exit::when(above))
 }
 
+/// What the monitors knew when they wrote it down last; what was never written was never measured.
+fn monitors(
+    reading: &Reading,
+    system: &System,
+    workspace: &plimsoll_spec::Workspace,
+) -> Option<MonitorFacts> {
+    workspace.folders.get(&system.name)?.monitors.as_ref()?;
+    let kept = monitor_file::read(reading.folder.root());
+    let facts = kept.and_then(|kept| {
+        Some(MonitorFacts {
+            monitors: kept.views(&system.name)?,
+            looked_at: Some(kept.at),
+        })
+    });
+    Some(facts.unwrap_or_default())
+}
+
 async fn report(
     reading: &Reading,
     system: &System,
@@ -59,6 +77,7 @@ async fn report(
         node: &workspace.server.node,
         currency: &workspace.server.currency,
         now: reading.clock.now(),
+        monitors: monitors(reading, system, workspace),
     };
     let applied = reading.applied(&workspace.server.node).await?;
     let log = of_folder(reading.folder.root(), applied);

@@ -4,7 +4,7 @@ use plimsoll_control::explain::{Surroundings, closed_by, render};
 use plimsoll_core::Decision;
 use plimsoll_core::ports::Reviews as _;
 use plimsoll_core::review::Review;
-use plimsoll_store::StoredReviews;
+use plimsoll_store::{LabelFilter, StoredLabel, StoredReviews};
 use serde_json::json;
 
 use crate::cli::{ExplainArgs, Global};
@@ -12,6 +12,9 @@ use crate::desk::{Desk, Shown};
 use crate::exit::{Exit, Exits as _, Outcome};
 use crate::output::Output;
 use crate::workspace::Reading;
+
+/// The most labels that are told of one decision.
+const LABELS_MAX: u32 = 50;
 
 /// Tells it.
 pub(crate) async fn run(global: &Global, args: &ExplainArgs, out: Output) -> Outcome<Exit> {
@@ -29,6 +32,7 @@ pub(crate) async fn run(global: &Global, args: &ExplainArgs, out: Output) -> Out
             (decision.outcome, decision.closed_at) = (Some(outcome), Some(at));
         }
     }
+    let labels = labels(&reading, &decision).await?;
     let kept = if args.payload {
         Some(kept(global, args, &reading, &decision).await?)
     } else {
@@ -36,6 +40,7 @@ pub(crate) async fn run(global: &Global, args: &ExplainArgs, out: Output) -> Out
     };
     if out.json {
         let mut value = json!(decision);
+        value["labels"] = json!(labels);
         match &kept {
             Some(Shown::Kept { payload }) => value["kept"] = json!(payload),
             Some(gone) => value["kept"] = json!(gone),
@@ -47,6 +52,7 @@ pub(crate) async fn run(global: &Global, args: &ExplainArgs, out: Output) -> Out
     let around = Surroundings {
         manifest: release.as_ref().map(|release| &release.manifest),
         review: review.as_ref(),
+        labels: &labels,
         currency: reading.currency(),
         width: out.columns,
     };
@@ -62,6 +68,17 @@ async fn review(reading: &Reading, decision: &Decision) -> Outcome<Option<Review
     let reviews = StoredReviews::new(&reading.store);
     let found = reviews.of_decision(&decision.tenant, decision.id).await;
     found.or_exit(Exit::Data)
+}
+
+/// What turned out to be true, as far as it joined this decision.
+async fn labels(reading: &Reading, decision: &Decision) -> Outcome<Vec<StoredLabel>> {
+    let filter = LabelFilter {
+        decision: Some(decision.id),
+        tenant: Some(decision.tenant.clone()),
+        limit: LABELS_MAX,
+        ..LabelFilter::default()
+    };
+    Ok(reading.store.labels(&filter).await?)
 }
 
 /// What is kept of it; that it was read is recorded.

@@ -32,6 +32,7 @@ use crate::held_keys::HeldKeys;
 use crate::serve::erasing::Eraser;
 use crate::serve::peers::Peers;
 use crate::serve::policies;
+use crate::serve::watching::Monitors;
 use crate::workspace;
 
 /// The most reviews that are looked at for one list.
@@ -54,6 +55,7 @@ pub(crate) struct LiveNode {
     pub(super) keys: Arc<HeldKeys>,
     pub(super) eraser: Eraser,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) monitors: Monitors,
     projector: Projector,
     operators: Operators,
     served: Mutex<Arc<Workspace>>,
@@ -86,6 +88,7 @@ impl LiveNode {
             projector: assembly.projector.clone(),
             keys: Arc::clone(&assembly.keys),
             eraser: Eraser::of(assembly),
+            monitors: Monitors::open(workspace.storage.path.clone(), workspace, &assembly.clock),
             operators,
             served: Mutex::new(Arc::new(workspace.clone())),
             started: Started {
@@ -267,6 +270,7 @@ impl LiveNode {
             node: &self.name,
             currency: &self.started.server.currency,
             now: self.clock.now(),
+            monitors: self.monitors.facts(name, self.clock.now()),
         };
         let log = self.journal.audit().map(|log| of_status(log.status()));
         Ok(asked.judge(&system, log).await?)

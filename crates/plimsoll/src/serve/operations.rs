@@ -3,14 +3,18 @@
 use plimsoll_console::{
     AccessRequest, Actor, Answer, Approvals, AsOfView, AuditStatus, DecisionProof,
     DeploymentRequest, DeploymentReviewRequest, ErasureReport, ErasureRequest, GivenKey,
-    HoldRequest, KeyRequest, KeyView, Operations, Readiness, ReleaseBundle, ReviewAnswer,
-    ReviewFilter, RollbackRequest, RotationRequest, RunbookRunRequest, RunbookView,
-    SignedCheckpoint, StandingView, SystemSummary, TenantRequest, TenantView, VerificationRequest,
+    HoldRequest, KeyRequest, KeyView, LabelsReport, LabelsRequest, Operations, Readiness,
+    ReleaseBundle, ReviewAnswer, ReviewFilter, RollbackRequest, RotationRequest, RunbookRunRequest,
+    RunbookView, SignedCheckpoint, StandingView, SystemSummary, TenantRequest, TenantView,
+    VerificationRequest,
 };
+use plimsoll_console::{ReceiverView, SilenceRequest, SilenceView};
 use plimsoll_control::bar::Report;
+use plimsoll_control::watch::MonitorView;
 use plimsoll_core::decision::Payload;
 use plimsoll_core::deployment::Halt;
 use plimsoll_core::governance::{Access, Approval, DeploymentReview, HoldEvent, Verification};
+use plimsoll_core::monitor::Alarm;
 use plimsoll_core::record::{Deployment, Drill, ReleaseRecord, RunbookRun};
 use plimsoll_core::review::Review;
 use plimsoll_core::{
@@ -19,7 +23,7 @@ use plimsoll_core::{
 };
 use plimsoll_gateway::SystemStatus;
 use plimsoll_spec::Role;
-use plimsoll_store::{AccessFilter, DecisionFilter};
+use plimsoll_store::{AccessFilter, DecisionFilter, LabelFilter, StoredLabel};
 use serde_json::Value;
 
 use crate::serve::live_node::{LiveNode, view};
@@ -248,6 +252,54 @@ impl Operations for LiveNode {
         actor: &'a Actor,
     ) -> Answer<'a, Approval> {
         Box::pin(self.note_approval(release, role, note, actor))
+    }
+
+    fn monitors<'a>(&'a self, system: Option<&'a SystemName>) -> Answer<'a, Vec<MonitorView>> {
+        let views = self.monitors.views(system, self.clock.now());
+        Box::pin(async move { Ok(views) })
+    }
+
+    fn alarms<'a>(&'a self, system: Option<&'a SystemName>, limit: u32) -> Answer<'a, Vec<Alarm>> {
+        Box::pin(async move { Ok(self.store.alarms(system, limit).await?) })
+    }
+
+    fn receivers(&self) -> Answer<'_, Vec<ReceiverView>> {
+        let receivers = self.known_receivers();
+        Box::pin(async move { Ok(receivers) })
+    }
+
+    fn test_receiver<'a>(&'a self, receiver: &'a str, actor: &'a str) -> Answer<'a, ()> {
+        Box::pin(self.try_receiver(receiver, actor))
+    }
+
+    fn silences(&self) -> Answer<'_, Vec<SilenceView>> {
+        Box::pin(async move { Ok(self.known_silences().await) })
+    }
+
+    fn silence<'a>(&'a self, request: SilenceRequest, actor: &'a str) -> Answer<'a, SilenceView> {
+        Box::pin(self.hold_back(request, actor))
+    }
+
+    fn lift_silence<'a>(&'a self, id: &'a str, actor: &'a str) -> Answer<'a, SilenceView> {
+        Box::pin(self.end_silence(id, actor))
+    }
+
+    fn labels<'a>(
+        &'a self,
+        tenancy: &'a Tenancy,
+        mut filter: LabelFilter,
+    ) -> Answer<'a, Vec<StoredLabel>> {
+        filter.tenant = tenancy.tenant().cloned();
+        Box::pin(async move { Ok(self.store.labels(&filter).await?) })
+    }
+
+    fn record_labels<'a>(
+        &'a self,
+        tenancy: &'a Tenancy,
+        request: LabelsRequest,
+        actor: &'a str,
+    ) -> Answer<'a, LabelsReport> {
+        Box::pin(self.take_labels(tenancy, request, actor))
     }
 
     fn record_access<'a>(&'a self, access: AccessRequest, actor: &'a str) -> Answer<'a, Access> {

@@ -11,3 +11,4 @@ mod drift;
 mod keys;
 mod running;
 mod serving;
+mod watching;

@@ -23,6 +23,12 @@ impl Workspace {
         workspace
     }
 
+    /// Nothing but a folder, to be filled.
+    pub(crate) fn empty() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { folder }
+    }
+
     pub(crate) fn root(&self) -> &Path {
         self.folder.path()
     }
@@ -33,6 +39,7 @@ impl Workspace {
 
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, text).unwrap();
         path
     }
@@ -143,6 +150,22 @@ impl Server {
     /// The same, with these headers, each with its line's end.
     pub(crate) fn ask_with(&self, path: &str, headers: &str) -> String {
         get(&self.data, path, headers)
+    }
+
+    /// What the data plane answers to this body.
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Value {
+        let address = self.data.trim_start_matches("http://");
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        let body = body.to_string();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+            body.len()
+        );
+        stream.write_all((head + &body).as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"))
     }
 
     pub(crate) fn stop(mut self) -> ExitStatus {

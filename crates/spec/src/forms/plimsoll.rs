@@ -1,5 +1,6 @@
 //! The form of `plimsoll.toml`: the server, its records, the providers, the keys and the operators.
 
+mod alerts;
 mod limits;
 mod people;
 mod records;
@@ -65,6 +66,12 @@ pub(crate) static FORM: TableForm = table(
             Form::Map("name", &Form::Table(&limits::LIMIT)),
             Means("no limit beside those of each system"),
             "How much may be used by whom, by the name that refusals use.",
+        ),
+        field(
+            "alerts",
+            Form::Map("name", &Form::Tagged(alerts::RECEIVERS)),
+            Means("nobody is told"),
+            "Who is told of alarms, by the name that records use.",
         ),
         field(
             "operators",

@@ -3,6 +3,7 @@
 mod behaviour;
 mod conduct;
 mod models;
+mod monitors;
 
 use super::Absent::{Default, Means, Required};
 use super::{Field, Form, Others, TableForm, field};
@@ -165,6 +166,12 @@ pub(crate) static FORM: TableForm = table(
             Form::Table(&conduct::BAR),
             Means("by the stakes"),
             "What the bar asks for, where it differs from the default of the stakes.",
+        ),
+        field(
+            "monitors",
+            Form::Table(&monitors::MONITORS),
+            Means("nothing is watched"),
+            "What is watched while the system serves.",
         ),
         field(
             "quality",

@@ -17,3 +17,4 @@ mod reference;
 mod retention;
 mod secrets;
 mod settings;
+mod watching;

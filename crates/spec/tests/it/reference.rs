@@ -103,6 +103,7 @@ fn the_schemas_refuse_what_the_check_refuses() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "most of it is the snapshot")]
 fn the_reference_has_every_key() {
     let page = plimsoll_spec::reference();
     for (file, schema) in plimsoll_spec::schemas() {
@@ -135,6 +136,10 @@ fn the_reference_has_every_key() {
     ### `[limits.NAME.tokens_in]`
     ### `[limits.NAME.tokens_out]`
     ### `[limits.NAME.money]`
+    ### `[alerts.NAME]` with `webhook`
+    ### `[alerts.NAME]` with `slack`
+    ### `[alerts.NAME]` with `pagerduty`
+    ### `[alerts.NAME]` with `alertmanager`
     ### `[operators.NAME]`
     ## `prices.toml`
     ### `[[price]]`
@@ -162,6 +167,19 @@ fn the_reference_has_every_key() {
     ### `[release]`
     ### `[release.approvals]`
     ### `[bar]`
+    ### `[monitors]`
+    ### `[monitors.errors]`
+    ### `[monitors.refusals]`
+    ### `[monitors.fallbacks]`
+    ### `[monitors.doubt]`
+    ### `[monitors.overrides]`
+    ### `[monitors.guard_hits]`
+    ### `[monitors.schema_failures]`
+    ### `[monitors.latency]`
+    ### `[monitors.cost]`
+    ### `[monitors.availability]`
+    ### `[monitors.features]`
+    ### `[monitors.predictions]`
     ### `[quality]`
     ## `rules.toml`
     ### `[[rule]]`

@@ -153,6 +153,15 @@ impl Reference {
         Ok(())
     }
 
+    /// The columns whose name is wanted, in order.
+    #[must_use]
+    pub fn part(&self, wanted: impl Fn(&str) -> bool) -> Self {
+        let wanted = self.columns.iter().filter(|(name, _)| wanted(name));
+        Self {
+            columns: wanted.cloned().collect(),
+        }
+    }
+
     /// The columns with their names, in order.
     pub fn columns(&self) -> &[(String, ReferenceColumn)] {
         &self.columns

@@ -8,6 +8,9 @@ use super::{Reference, ReferenceColumn};
 use crate::drift::{MissingTest, PsiTest, Smoothing, TolerantPsi, missing_share, psi_by_bin};
 use crate::unusable::Unusable;
 
+/// From so many rows on, one value alone is told as such.
+const CONSTANT_ROWS: u64 = 100;
+
 /// One value of a row.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Value<'a> {
@@ -36,6 +39,10 @@ struct Counts {
     mistyped: u64,
     below: u64,
     above: u64,
+    /// The one value that all numbers had so far, by its bits; none before the first.
+    only: Option<u64>,
+    /// Whether there were different ones.
+    varies: bool,
 }
 
 /// How one column of a window stands against the reference.
@@ -55,6 +62,8 @@ pub struct ColumnDrift {
     pub mistyped: u64,
     /// How many numbers lay outside of the reference's range; for categories, how many were unnamed.
     pub outside: u64,
+    /// Whether every value was the same though the reference had several: a source that is stuck.
+    pub is_constant: bool,
     /// Why there is no test.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_judged: Option<String>,
@@ -103,6 +112,9 @@ impl Window {
             ours.mistyped += theirs.mistyped;
             ours.below += theirs.below;
             ours.above += theirs.above;
+            let differ = ours.only.zip(theirs.only).is_some_and(|(a, b)| a != b);
+            ours.varies |= theirs.varies || differ;
+            ours.only = ours.only.or(theirs.only);
             for (bin, more) in ours.bins.iter_mut().zip(&theirs.bins) {
                 *bin += more;
             }
@@ -123,6 +135,8 @@ impl Counts {
         match (column, value) {
             (ReferenceColumn::Number(numbers), Value::Number(number)) if number.is_finite() => {
                 self.bins[numbers.cuts.bin(number)] += 1;
+                self.varies |= self.only.is_some_and(|only| only != number.to_bits());
+                self.only = Some(number.to_bits());
                 self.below += u64::from(number < numbers.range.0);
                 self.above += u64::from(number > numbers.range.1);
             }
@@ -133,6 +147,26 @@ impl Counts {
             | (ReferenceColumn::Category(_), Value::Number(_)) => self.mistyped += 1,
             (_, Value::Missing) | (ReferenceColumn::Number(_), Value::Number(_)) => {
                 self.missing += 1;
+            }
+        }
+    }
+
+    /// Whether at least [`CONSTANT_ROWS`] values were all the same, and those of the reference were not.
+    fn is_constant(&self, column: &ReferenceColumn) -> bool {
+        let rows: u64 = self.bins.iter().sum();
+        if rows < CONSTANT_ROWS {
+            return false;
+        }
+        match column {
+            ReferenceColumn::Number(numbers) => {
+                !self.varies && self.only.is_some() && numbers.range.0 < numbers.range.1
+            }
+            ReferenceColumn::Category(categories) => {
+                let named = &self.bins[..categories.names.len()];
+                let common = categories.counts.iter().max().copied().unwrap_or(0);
+                // One that nearly all had in the reference too is nothing new.
+                let is_rare = common * 100 < categories.counts.iter().sum::<u64>() * 99;
+                named.contains(&rows) && is_rare
             }
         }
     }
@@ -162,6 +196,7 @@ impl Counts {
             missing: missing_share((missing, reference_rows), (self.missing, rows)).ok(),
             mistyped: self.mistyped,
             outside,
+            is_constant: self.is_constant(column),
         }
     }
 }
@@ -215,6 +250,22 @@ mod tests {
         assert_eq!(told[0].missing.unwrap().current, 2.0 / 3.0);
         assert_eq!(told[0].not_judged.as_deref(), Some("there are no values"));
         assert_eq!(told[1].outside, 1);
+    }
+
+    #[test]
+    fn a_column_that_is_stuck_is_constant() {
+        let row = |age| [Value::Number(age), Value::Category("basic")];
+        let mut stuck = Window::new(reference());
+        let mut other = Window::new(reference());
+        (0..99).for_each(|_| stuck.add(row(7.0)));
+        assert!(!stuck.judge(&TolerantPsi::default())[0].is_constant);
+        other.add(row(7.0));
+        stuck.merge(&other);
+        let told = stuck.judge(&TolerantPsi::default());
+        assert!(told[0].is_constant && told[1].is_constant);
+        stuck.add([Value::Number(8.0), Value::Category("pro")]);
+        let told = stuck.judge(&TolerantPsi::default());
+        assert!(!told[0].is_constant && !told[1].is_constant);
     }
 
     #[test]

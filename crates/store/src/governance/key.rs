@@ -1,6 +1,7 @@
 //! How the events of governance are found again: by what they are about, who did it, and when.
 
 use plimsoll_core::keyring::{KeyEvent, TenantEvent};
+use plimsoll_core::monitor::{AlertChange, AlertEvent};
 use plimsoll_core::{Record, Timestamp};
 use serde::Serialize;
 
@@ -14,7 +15,8 @@ pub(crate) struct Key {
     pub(crate) kind: &'static str,
     /// Of an access the decision, of an erasure the request, of a hold the hold, of a policy its name,
     /// of an approval the release, of a deployment's review the deployment, of a retirement and of a
-    /// verification the node, of a tenant its name, of a key its tenant and name.
+    /// verification the node, of a tenant its name, of a key its tenant and name, of an alarm its dedup key, of
+    /// an alert the alarm's event, of a silence the event that began it.
     pub(crate) about: String,
     pub(crate) at: Timestamp,
     pub(crate) actor: Option<String>,
@@ -88,6 +90,12 @@ impl Key {
             .by(&verification.actor),
             Record::Tenant(event) => Self::of_tenant(event)?,
             Record::Key(event) => Self::of_key(event)?,
+            Record::Alarm(alarm) => Self {
+                system: text(&alarm.system),
+                environment: text(&alarm.environment),
+                ..Self::new("alarm", &alarm.id, &alarm.dedup_key(), alarm.at, alarm)?
+            },
+            Record::Alert(event) => Self::of_alert(event)?,
             _ => return Ok(None),
         };
         Ok(Some(key))
@@ -97,6 +105,21 @@ impl Key {
         Ok(Self {
             tenant: text(&event.tenant),
             ..Self::new("tenant", &event.id, &event.tenant, event.at, event)?.by(&event.actor)
+        })
+    }
+
+    fn of_alert(event: &AlertEvent) -> Result<Self, StoreError> {
+        let (kind, about) = match &event.event {
+            AlertChange::Delivered { about, .. }
+            | AlertChange::Undelivered { about, .. }
+            | AlertChange::Muted { about, .. } => ("alert", *about),
+            AlertChange::Silenced { .. } => ("silence", event.id),
+            AlertChange::Lifted { silence } => ("silence", *silence),
+        };
+        let new = Self::new(kind, &event.id, &about, event.at, event)?;
+        Ok(Self {
+            actor: event.actor.clone(),
+            ..new
         })
     }
 

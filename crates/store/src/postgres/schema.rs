@@ -25,12 +25,13 @@ macro_rules! migrations {
     };
 }
 
-const MIGRATIONS: [Migration; 5] = migrations! {
+const MIGRATIONS: [Migration; 6] = migrations! {
     1 "security",
     2 "projection",
     3 "reviews",
     4 "governance",
     5 "nodes",
+    6 "labels",
 };
 
 /// The schema of PostgreSQL that this version reads and writes.

@@ -6,7 +6,7 @@ use plimsoll_core::record::{Aggregate, Drill, ReleaseRecord, ReviewEvent, Runboo
 use plimsoll_core::{NodeName, Record, Timestamp};
 use serde::Serialize;
 
-use super::{deployments, governance};
+use super::{deployments, governance, labels};
 use crate::database::{Statement, Transaction};
 use crate::error::StoreError;
 use crate::governance::Key;
@@ -39,6 +39,7 @@ pub(super) async fn write(
         Record::Node(event) => node_event(place, "node", Some(event.at), event)?,
         Record::Recovery(recovery) => node_event(place, "recovery", recovery.at, recovery)?,
         Record::Uncounted(aggregate) => uncounted(place, aggregate),
+        Record::Label(label) => return labels::write(transaction, place, label).await,
         // Decisions are written many at a time, and governance is written above.
         Record::Opened(_)
         | Record::Closed(_)
@@ -51,7 +52,9 @@ pub(super) async fn write(
         | Record::DeploymentReview(_)
         | Record::Verification(_)
         | Record::Tenant(_)
-        | Record::Key(_) => return Ok(()),
+        | Record::Key(_)
+        | Record::Alarm(_)
+        | Record::Alert(_) => return Ok(()),
     };
     transaction.execute(statement).await?;
     Ok(())

@@ -22,7 +22,7 @@ const REBUILDING: &str = "be emptied for a rebuild";
 
 impl Projector {
     /// Forgets what the journal no longer retains: decisions whose records stood before `minimum`, and
-    /// which units of work they belonged to. What they counted for stays in the rollups, but for a
+    /// which units of work they belonged to; labels that were recorded there too. What they counted for stays in the rollups, but for a
     /// decision that was still open. On PostgreSQL, closed decisions go with their whole day, when no node's
     /// journal retains any of it. Releases, deployments, drills, runbook runs and events of governance
     /// are few and stay. Works in small transactions and may be stopped between any two; returns how many
@@ -78,6 +78,7 @@ impl Projector {
                to_at = CASE WHEN excluded.to_at > uncounted_hours.to_at
                             THEN excluded.to_at ELSE uncounted_hours.to_at END",
             "DELETE FROM uncounted WHERE node = $1 AND sequence < $2",
+            "DELETE FROM labels WHERE node = $1 AND sequence < $2",
             "UPDATE positions SET minimum_sequence = $2 WHERE node = $1 AND minimum_sequence < $2",
         ] {
             transaction
@@ -120,6 +121,7 @@ impl Projector {
         {}
         for sql in [
             "DELETE FROM uncounted WHERE node = $1 AND sequence >= $2",
+            "DELETE FROM labels WHERE node = $1 AND sequence >= $2",
             "DELETE FROM releases WHERE node = $1 AND sequence >= $2",
             "DELETE FROM deployments WHERE node = $1 AND sequence >= $2",
             "DELETE FROM drills WHERE node = $1 AND sequence >= $2",

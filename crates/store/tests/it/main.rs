@@ -5,6 +5,7 @@
 #[macro_use]
 mod engines;
 
+mod alarms;
 mod backup;
 mod bar;
 mod conformance;
@@ -14,6 +15,7 @@ mod erasure;
 mod export;
 mod fixtures;
 mod governance;
+mod labels;
 mod migrations;
 mod nodes;
 mod opening;

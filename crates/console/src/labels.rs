@@ -1,0 +1,72 @@
+//! `/api/v1/labels`: the truth about decisions, as it becomes known.
+
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{Query, State};
+use axum::{Extension, Json};
+use bytes::Bytes;
+use plimsoll_store::LabelFilter;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::access::Actor;
+use crate::error::ApiError;
+use crate::operations::labels::LabelsRequest;
+use crate::reading::{limit, parse, read_body, read_query};
+use crate::routes::Control;
+
+/// Which labels.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LabelQuery {
+    system: Option<String>,
+    decision: Option<String>,
+    tenant: Option<String>,
+    #[serde(default)]
+    waiting: bool,
+    limit: Option<u32>,
+    before: Option<String>,
+}
+
+/// A page of labels, the latest first, and where the next begins.
+pub(crate) async fn list(
+    State(control): State<Control>,
+    Extension(actor): Extension<Actor>,
+    query: Result<Query<LabelQuery>, QueryRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let query = read_query(query)?;
+    let tenancy = actor.within(query.tenant)?;
+    let limit = limit(query.limit)?;
+    let filter = LabelFilter {
+        system: parse("system", query.system)?,
+        decision: parse("decision", query.decision)?,
+        before: parse("before", query.before)?,
+        waiting: query.waiting,
+        limit,
+        ..LabelFilter::default()
+    };
+    let labels = control.operations.labels(&tenancy, filter).await?;
+    let full = labels.len() >= limit as usize;
+    let before = labels
+        .last()
+        .filter(|_| full)
+        .map(|last| last.label.id.to_string());
+    Ok(Json(json!({"labels": labels, "next": {"before": before}})))
+}
+
+/// Records labels.
+pub(crate) async fn record(
+    State(control): State<Control>,
+    Extension(actor): Extension<Actor>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let request: LabelsRequest = read_body(body)?;
+    let tenant = request.tenant.as_ref().map(ToString::to_string);
+    actor.within(tenant)?;
+    if request.labels.is_empty() {
+        return Err(ApiError::unfit("`labels` is empty"));
+    }
+    let recorded = control
+        .operations
+        .record_labels(&actor.tenancy, request, &actor.name);
+    Ok(Json(json!(recorded.await?)))
+}

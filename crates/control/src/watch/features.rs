@@ -1,0 +1,191 @@
+//! The inputs of a window against the release's reference, column by column: what has moved, and what is
+//! broken upstream.
+//!
+//! Drift is the tolerant PSI test, corrected over the columns (Benjamini and Hochberg), in two of the last
+//! three windows, so that one odd hour is no alarm. What is broken (values that are missing, of another type,
+//! outside of all that was ever seen, or always the same) is told at once.
+
+use std::collections::VecDeque;
+
+use plimsoll_core::monitor::{AlarmEvidence, Contributor};
+use plimsoll_stats::drift::TolerantPsi;
+use plimsoll_stats::multiple::{Correction, adjusted};
+use plimsoll_stats::proportion::wilson_at;
+use plimsoll_stats::stream::{ColumnDrift, Window};
+use serde::{Deserialize, Serialize};
+
+use super::standing::Finding;
+
+/// The level of the corrected tests.
+const LEVEL: f64 = 0.01;
+/// The level of the tests of single columns for what is missing.
+const MISSING_LEVEL: f64 = 0.001;
+/// Of so many windows, two must have moved.
+const WINDOWS: usize = 3;
+/// A share of values outside the reference's range or categories that is no accident.
+const OUTSIDE_SHARE: f64 = 0.01;
+/// The normal quantile of 999 in 1000, one-sided.
+const Z: f64 = 3.090_232_306;
+/// Columns that are told.
+const TOLD_MAX: usize = 10;
+
+/// What one window says of one column.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct FeatureFinding {
+    /// The column.
+    pub column: String,
+    /// What is said of it: `drift`, `missing`, `type`, `range`, `constant`, `not judged`.
+    pub what: String,
+    /// Its index of stability, or the share of rows that are affected.
+    pub size: f64,
+}
+
+/// Judges a window: drift first, by its size.
+pub fn judge_window(window: &Window) -> Vec<FeatureFinding> {
+    let columns = window.judge(&TolerantPsi::default());
+    let rows = window.rows();
+    let mut findings = drifted(&columns);
+    for column in &columns {
+        findings.extend(broken(column, rows));
+    }
+    findings
+}
+
+fn drifted(columns: &[ColumnDrift]) -> Vec<FeatureFinding> {
+    let tests: Vec<_> = columns
+        .iter()
+        .filter_map(|column| Some((column, column.psi?)))
+        .collect();
+    let p: Vec<f64> = tests.iter().map(|(_, test)| test.p).collect();
+    let corrected = adjusted(&p, Correction::BenjaminiHochberg).unwrap_or_default();
+    let moved = tests.iter().zip(corrected).filter(|(_, p)| *p <= LEVEL);
+    let mut moved: Vec<FeatureFinding> = moved
+        .map(|((column, test), _)| finding(&column.column, "drift", test.psi))
+        .collect();
+    moved.sort_by(|a, b| b.size.total_cmp(&a.size));
+    moved
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a count of rows")]
+fn broken(column: &ColumnDrift, rows: u64) -> Vec<FeatureFinding> {
+    let mut found = Vec::new();
+    let share = |count: u64| count as f64 / rows.max(1) as f64;
+    let surely = |count: u64| wilson_at(share(count), rows as f64, Z).low;
+    if let Some(missing) = column.missing.filter(|test| test.p <= MISSING_LEVEL) {
+        found.push(finding(&column.column, "missing", missing.current));
+    }
+    if column.mistyped > 0 {
+        found.push(finding(&column.column, "type", share(column.mistyped)));
+    }
+    if column.outside > 0 && surely(column.outside) > OUTSIDE_SHARE {
+        found.push(finding(&column.column, "range", share(column.outside)));
+    }
+    if column.is_constant {
+        found.push(finding(&column.column, "constant", 1.0));
+    }
+    let all_missing = column.missing.is_some_and(|test| test.current >= 1.0);
+    if column.not_judged.is_some() && !all_missing && column.mistyped == 0 {
+        found.push(finding(&column.column, "not judged", 0.0));
+    }
+    found
+}
+
+fn finding(column: &str, what: &str, size: f64) -> FeatureFinding {
+    FeatureFinding {
+        column: column.to_owned(),
+        what: what.to_owned(),
+        size,
+    }
+}
+
+/// The monitor.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct FeatureMonitor {
+    /// Of the last windows: whether any column had moved.
+    moved: VecDeque<bool>,
+    latest: Vec<FeatureFinding>,
+    rows: u64,
+    seen: u64,
+    is_wrong: bool,
+}
+
+impl FeatureMonitor {
+    /// Takes what a window says.
+    pub(crate) fn take(&mut self, findings: Vec<FeatureFinding>, rows: u64) -> Option<Finding> {
+        self.seen += rows;
+        self.rows = rows;
+        if self.moved.len() == WINDOWS {
+            self.moved.pop_front();
+        }
+        self.moved
+            .push_back(findings.iter().any(|one| one.what == "drift"));
+        let is_broken = findings
+            .iter()
+            .any(|one| !matches!(one.what.as_str(), "drift" | "not judged"));
+        let moved = self.moved.iter().filter(|moved| **moved).count();
+        self.latest = findings;
+        let is_wrong = is_broken || moved >= 2;
+        // Well again only after a window in which nothing was said.
+        let is_well = self.latest.iter().all(|one| one.what == "not judged");
+        if is_wrong == self.is_wrong || (self.is_wrong && !is_well) {
+            return None;
+        }
+        self.is_wrong = is_wrong;
+        Some(Finding {
+            is_wrong,
+            summary: self.summary(),
+            evidence: self.evidence(),
+        })
+    }
+
+    fn summary(&self) -> String {
+        if !self.is_wrong {
+            return format!("the last {} rows are like the reference again", self.rows);
+        }
+        let told: Vec<String> = self
+            .latest
+            .iter()
+            .take(3)
+            .map(|one| format!("{} ({} {:.3})", one.column, one.what, one.size))
+            .collect();
+        let more = self.latest.len().saturating_sub(3);
+        let more = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        format!(
+            "the last {} rows are not like the reference: {}{more}",
+            self.rows,
+            told.join(", ")
+        )
+    }
+
+    /// What it rests on now.
+    pub(crate) fn evidence(&self) -> AlarmEvidence {
+        let drift = self.latest.iter().filter(|one| one.what == "drift");
+        let told = self.latest.iter().take(TOLD_MAX);
+        AlarmEvidence {
+            n: self.rows,
+            figure: drift.map(|one| one.size).reduce(f64::max),
+            interval: None,
+            bar: Some(TolerantPsi::default().tolerated),
+            began_at: None,
+            contributors: told
+                .map(|one| Contributor {
+                    what: format!("{}: {}", one.column, one.what),
+                    share: one.size,
+                })
+                .collect(),
+            examples: Vec::new(),
+        }
+    }
+
+    pub(crate) const fn is_ready(&self) -> bool {
+        self.seen > 0
+    }
+
+    pub(crate) const fn seen(&self) -> (u64, u64) {
+        (self.seen, 0)
+    }
+}

@@ -1,0 +1,374 @@
+//! All that is watched of one system.
+
+use std::collections::BTreeMap;
+
+use plimsoll_core::monitor::{
+    AlarmEvidence, MonitorSpec, MonitorsSpec, Observation, Severity, Watched,
+};
+use plimsoll_core::{EventId, ReleaseId, SystemName, Timestamp};
+use plimsoll_stats::stream::Window;
+use serde::{Deserialize, Serialize};
+
+use super::burn::BurnMonitor;
+use super::features::{FeatureMonitor, judge_window};
+use super::level::LevelMonitor;
+use super::rate::RateMonitor;
+use super::standing::{Finding, State};
+
+/// A monitor of one kind.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Kind {
+    Rate(RateMonitor),
+    Level(LevelMonitor),
+    Burn(BurnMonitor),
+    Features(FeatureMonitor),
+    Measuring(Measuring),
+}
+
+/// Whether anything is measured.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+struct Measuring {
+    dropped: u64,
+    is_wrong: bool,
+}
+
+/// A monitor with how it stands.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+struct Monitor {
+    spec: MonitorSpec,
+    state: State,
+    kind: Kind,
+}
+
+/// What a monitor has to say, to be recorded and told.
+#[derive(Clone, PartialEq, Debug)]
+pub struct WatchEvent {
+    /// Which.
+    pub monitor: Watched,
+    /// The alarm that it is about: the new event's own id, or that of the one that raised it.
+    pub alarm: Option<EventId>,
+    /// How much it matters.
+    pub severity: Severity,
+    /// What it says.
+    pub finding: Finding,
+    /// What is to be done.
+    pub actions: Vec<plimsoll_core::monitor::Action>,
+}
+
+/// How a monitor stands, as it is shown.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct MonitorView {
+    /// Of which system.
+    pub system: SystemName,
+    /// What is watched.
+    pub monitor: Watched,
+    /// How it stands.
+    #[serde(flatten)]
+    pub state: State,
+    /// How much an alarm matters.
+    pub severity: Severity,
+    /// How many decisions lie between two false alarms on average, at least.
+    pub between_false_alarms: u64,
+    /// How many values it took.
+    pub seen: u64,
+    /// How many values it could not take: NaN, infinite, out of range.
+    pub unusable: u64,
+    /// When it measured last.
+    pub measured_at: Option<Timestamp>,
+    /// What it rests on.
+    pub evidence: AlarmEvidence,
+}
+
+/// All that is watched of one system. It is written down and read back over a restart.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct SystemWatch {
+    system: SystemName,
+    spec: MonitorsSpec,
+    availability: f64,
+    monitors: BTreeMap<Watched, Monitor>,
+    last_at: Option<Timestamp>,
+    looked_at: Option<Timestamp>,
+    began_at: Timestamp,
+    release: Option<ReleaseId>,
+}
+
+impl SystemWatch {
+    /// Begins to watch. `availability` is what the bar asks for.
+    pub fn new(
+        system: &SystemName,
+        spec: &MonitorsSpec,
+        availability: f64,
+        now: Timestamp,
+    ) -> Self {
+        let mut watch = Self {
+            system: system.clone(),
+            spec: spec.clone(),
+            availability,
+            monitors: BTreeMap::new(),
+            last_at: None,
+            looked_at: None,
+            began_at: now,
+            release: None,
+        };
+        watch.fill();
+        watch
+    }
+
+    /// Goes on under what the workspace says now: monitors that it describes as before keep what they know.
+    pub fn change(&mut self, spec: &MonitorsSpec, availability: f64) {
+        let is_as_before = self.spec.between_false_alarms == spec.between_false_alarms;
+        let budget_changed = (self.availability - availability).abs() > f64::EPSILON;
+        self.availability = availability;
+        self.monitors.retain(|watched, monitor| {
+            let same_bar = spec
+                .monitors
+                .get(watched)
+                .is_some_and(|wanted| wanted.bar == monitor.spec.bar);
+            let is_burn = *watched == Watched::Availability;
+            *watched == Watched::Measuring
+                || (same_bar && is_as_before && !(is_burn && budget_changed))
+        });
+        self.spec = spec.clone();
+        self.fill();
+    }
+
+    fn fill(&mut self) {
+        let between = self.spec.between_false_alarms;
+        let measuring = MonitorSpec {
+            bar: None,
+            severity: Severity::Warning,
+            on_alarm: Vec::new(),
+        };
+        let wanted = self.spec.monitors.iter();
+        let wanted = wanted.map(|(watched, spec)| (*watched, spec.clone()));
+        for (watched, spec) in wanted.chain([(Watched::Measuring, measuring)]) {
+            let kind = match watched {
+                Watched::Latency | Watched::Cost => Kind::Level(LevelMonitor::new(between)),
+                Watched::Availability => Kind::Burn(BurnMonitor::new(self.availability)),
+                Watched::Features | Watched::Predictions => {
+                    Kind::Features(FeatureMonitor::default())
+                }
+                Watched::Measuring => Kind::Measuring(Measuring::default()),
+                _ => Kind::Rate(RateMonitor::new(spec.bar, between)),
+            };
+            let monitor = self.monitors.entry(watched).or_insert(Monitor {
+                spec: spec.clone(),
+                state: State::default(),
+                kind,
+            });
+            monitor.spec = spec;
+        }
+    }
+
+    /// Which system.
+    pub const fn system(&self) -> &SystemName {
+        &self.system
+    }
+
+    /// The release of the last decision that was seen.
+    pub const fn release(&self) -> Option<ReleaseId> {
+        self.release
+    }
+
+    /// After how many rows a window of inputs is to be judged.
+    pub const fn window(&self) -> u64 {
+        self.spec.window
+    }
+
+    /// Takes what one decision tells.
+    pub fn observe(&mut self, observation: &Observation) -> Vec<WatchEvent> {
+        self.last_at = Some(observation.at);
+        self.release = Some(observation.release);
+        let mut events = Vec::new();
+        for (watched, monitor) in &mut self.monitors {
+            let found = monitor.observe(*watched, observation);
+            events.extend(monitor.settle(*watched, found));
+        }
+        events
+    }
+
+    /// Takes a window of inputs or answers.
+    pub fn take_window(&mut self, watched: Watched, window: &Window) -> Option<WatchEvent> {
+        let monitor = self.monitors.get_mut(&watched)?;
+        let Kind::Features(features) = &mut monitor.kind else {
+            return None;
+        };
+        let found = features.take(judge_window(window), window.rows());
+        let severity = monitor.spec.severity;
+        monitor.settle(watched, found.map(|found| (severity, found)))
+    }
+
+    /// Looks at what time alone changes: budgets, silence; `dropped` observations never came here.
+    pub fn look(&mut self, now: Timestamp, dropped: u64) -> Vec<WatchEvent> {
+        self.looked_at = Some(now);
+        let silent = self.silent(now);
+        let mut events = Vec::new();
+        for (watched, monitor) in &mut self.monitors {
+            let severity = monitor.spec.severity;
+            let found = match &mut monitor.kind {
+                Kind::Burn(burn) => burn
+                    .look(now)
+                    .map(|(least, found)| (severity.min(least.max(Severity::Ticket)), found)),
+                Kind::Measuring(measuring) => measuring
+                    .look(dropped, silent.as_deref())
+                    .map(|found| (severity, found)),
+                _ => None,
+            };
+            events.extend(monitor.settle(*watched, found));
+        }
+        events
+    }
+
+    fn silent(&self, now: Timestamp) -> Option<String> {
+        let limit = self.spec.silent_after?;
+        let since = self.last_at.unwrap_or(self.began_at);
+        let silence = now.since(since);
+        (silence > limit).then(|| {
+            format!(
+                "no decision in {}, limit {}",
+                crate::figures::span(silence),
+                crate::figures::span(limit)
+            )
+        })
+    }
+
+    /// Notes which event raised an alarm, once it is recorded.
+    pub fn raised(&mut self, watched: Watched, alarm: EventId, at: Timestamp) {
+        if let Some(monitor) = self.monitors.get_mut(&watched) {
+            monitor.state = State::Alarm { alarm, since: at };
+        }
+    }
+
+    /// How each monitor stands.
+    pub fn views(&self, now: Timestamp) -> Vec<MonitorView> {
+        let view = |(watched, monitor): (&Watched, &Monitor)| {
+            let (seen, unusable) = monitor.kind.seen();
+            let is_measuring = *watched == Watched::Measuring;
+            MonitorView {
+                system: self.system.clone(),
+                monitor: *watched,
+                state: monitor.state,
+                severity: monitor.spec.severity,
+                between_false_alarms: self.spec.between_false_alarms,
+                seen,
+                unusable,
+                measured_at: if is_measuring {
+                    self.looked_at
+                } else {
+                    self.last_at
+                },
+                evidence: monitor.kind.evidence(now),
+            }
+        };
+        self.monitors.iter().map(view).collect()
+    }
+}
+
+impl Monitor {
+    fn observe(&mut self, watched: Watched, of: &Observation) -> Option<(Severity, Finding)> {
+        let found = match &mut self.kind {
+            Kind::Rate(rate) => rate.observe(of.badness(watched)?, of),
+            #[expect(clippy::cast_precision_loss, reason = "microseconds of one decision")]
+            Kind::Level(level) if watched == Watched::Latency => {
+                level.observe(of.micros? as f64, of)
+            }
+            Kind::Level(level) => level.observe(of.cost, of),
+            Kind::Burn(burn) => {
+                burn.observe(of.badness(watched)? > 0.0, of);
+                None
+            }
+            Kind::Features(_) | Kind::Measuring(_) => None,
+        };
+        found.map(|found| (self.spec.severity, found))
+    }
+
+    /// Goes into the state that a finding means, and makes an event of it.
+    fn settle(
+        &mut self,
+        watched: Watched,
+        found: Option<(Severity, Finding)>,
+    ) -> Option<WatchEvent> {
+        let Some((severity, finding)) = found else {
+            if self.state == State::Learning && self.kind.is_ready() {
+                self.state = State::Quiet;
+            }
+            return None;
+        };
+        let before = match self.state {
+            State::Alarm { alarm, .. } => Some(alarm),
+            State::Learning | State::Quiet => None,
+        };
+        if !finding.is_wrong {
+            self.state = State::Quiet;
+        }
+        let actions = if finding.is_wrong {
+            self.spec.on_alarm.clone()
+        } else {
+            Vec::new()
+        };
+        Some(WatchEvent {
+            monitor: watched,
+            alarm: before,
+            severity,
+            finding,
+            actions,
+        })
+    }
+}
+
+impl Kind {
+    const fn is_ready(&self) -> bool {
+        match self {
+            Self::Rate(rate) => rate.is_ready(),
+            Self::Level(level) => level.is_ready(),
+            Self::Features(features) => features.is_ready(),
+            Self::Burn(_) | Self::Measuring(_) => true,
+        }
+    }
+
+    const fn seen(&self) -> (u64, u64) {
+        match self {
+            Self::Rate(rate) => rate.seen(),
+            Self::Level(level) => level.seen(),
+            Self::Burn(burn) => burn.seen(),
+            Self::Features(features) => features.seen(),
+            Self::Measuring(measuring) => (0, measuring.dropped),
+        }
+    }
+
+    fn evidence(&self, now: Timestamp) -> AlarmEvidence {
+        match self {
+            Self::Rate(rate) => rate.evidence(),
+            Self::Level(level) => level.evidence(),
+            Self::Burn(burn) => burn.evidence(now),
+            Self::Features(features) => features.evidence(),
+            Self::Measuring(_) => AlarmEvidence::default(),
+        }
+    }
+}
+
+impl Measuring {
+    fn look(&mut self, dropped: u64, silent: Option<&str>) -> Option<Finding> {
+        self.dropped += dropped;
+        let wrong = match silent {
+            Some(silent) => Some(silent.to_owned()),
+            None if dropped > 0 => Some(format!(
+                "{dropped} decisions were not seen by the monitors: there were more than they could take"
+            )),
+            None => None,
+        };
+        if wrong.is_some() == self.is_wrong {
+            return None;
+        }
+        self.is_wrong = wrong.is_some();
+        Some(Finding {
+            is_wrong: self.is_wrong,
+            summary: wrong.unwrap_or_else(|| "everything is measured again".to_owned()),
+            evidence: AlarmEvidence::default(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,487 @@
+//! What is watched of a system while it serves, what one decision tells of it, and what is recorded when
+//! something is wrong: alarms, the alerts that tell people of them, and silences.
+//!
+//! [`Alarm`] and [`AlertEvent`] are stored formats: fields are added with a default, never renamed.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::code::Code;
+use crate::decision::{Decision, Verdict};
+use crate::failure::FailureKind;
+use crate::ids::{DecisionId, EventId};
+use crate::manifest::ReleaseId;
+use crate::names::{EnvironmentName, NodeName, SystemName};
+use crate::outcome::Outcome;
+
+/// What is watched.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Watched {
+    /// Models that fail: unavailable, slow, wrong.
+    Errors,
+    /// Decisions that were refused.
+    Refusals,
+    /// Decisions that a later step of a ladder answered, or that abstained.
+    Fallbacks,
+    /// How unsure the model is: one less its confidence.
+    Doubt,
+    /// Answers that a person gave in place of the model's.
+    Overrides,
+    /// Guards that found something.
+    GuardHits,
+    /// Answers that did not have the form that they must have.
+    SchemaFailures,
+    /// How long decisions take.
+    Latency,
+    /// What decisions cost.
+    Cost,
+    /// The error budget of the availability that the bar asks for.
+    Availability,
+    /// The inputs, column by column, against the release's reference.
+    Features,
+    /// The answers against the release's reference.
+    Predictions,
+    /// That all this is measured at all: always watched.
+    Measuring,
+}
+
+impl Watched {
+    /// All of them, in the order in which they are documented.
+    pub const ALL: [Self; 13] = [
+        Self::Errors,
+        Self::Refusals,
+        Self::Fallbacks,
+        Self::Doubt,
+        Self::Overrides,
+        Self::GuardHits,
+        Self::SchemaFailures,
+        Self::Latency,
+        Self::Cost,
+        Self::Availability,
+        Self::Features,
+        Self::Predictions,
+        Self::Measuring,
+    ];
+
+    /// The name as it stands in files and records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Errors => "errors",
+            Self::Refusals => "refusals",
+            Self::Fallbacks => "fallbacks",
+            Self::Doubt => "doubt",
+            Self::Overrides => "overrides",
+            Self::GuardHits => "guard_hits",
+            Self::SchemaFailures => "schema_failures",
+            Self::Latency => "latency",
+            Self::Cost => "cost",
+            Self::Availability => "availability",
+            Self::Features => "features",
+            Self::Predictions => "predictions",
+            Self::Measuring => "measuring",
+        }
+    }
+
+    /// How much it matters unless the workspace says otherwise: what callers feel pages, what may only lead
+    /// there later does not.
+    pub const fn usual_severity(self) -> Severity {
+        match self {
+            Self::Errors | Self::SchemaFailures | Self::Availability => Severity::Page,
+            Self::Features => Severity::Ticket,
+            _ => Severity::Warning,
+        }
+    }
+}
+
+impl fmt::Display for Watched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A word that names nothing that is watched.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("`{0}` is nothing that is watched")]
+pub struct UnknownMonitor(String);
+
+impl FromStr for Watched {
+    type Err = UnknownMonitor;
+
+    fn from_str(text: &str) -> Result<Self, UnknownMonitor> {
+        let found = Self::ALL.into_iter().find(|one| one.as_str() == text);
+        found.ok_or_else(|| UnknownMonitor(text.to_owned()))
+    }
+}
+
+/// How much an alarm matters, the least first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Somebody should look at it some day.
+    Ticket,
+    /// Somebody should look at it today.
+    Warning,
+    /// Somebody should look at it now.
+    Page,
+}
+
+impl Severity {
+    /// The name as it stands in files and records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ticket => "ticket",
+            Self::Warning => "warning",
+            Self::Page => "page",
+        }
+    }
+
+    /// The severity of this name.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Ticket, Self::Warning, Self::Page]
+            .into_iter()
+            .find(|one| one.as_str() == text)
+    }
+}
+
+/// What is done when an alarm is raised.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// The primary model is asked no more: the ladder of `unavailable` answers.
+    FallBack,
+    /// No model is asked any more.
+    Halt,
+    /// The stable slot goes back to the release before.
+    RollBack,
+}
+
+impl Action {
+    /// The name as it stands in files and records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FallBack => "fall_back",
+            Self::Halt => "halt",
+            Self::RollBack => "roll_back",
+        }
+    }
+
+    /// The action of this name.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::FallBack, Self::Halt, Self::RollBack]
+            .into_iter()
+            .find(|one| one.as_str() == text)
+    }
+}
+
+/// What the workspace says about watching one system.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct MonitorsSpec {
+    /// How many decisions lie between two false alarms of one monitor, on average, at least.
+    pub between_false_alarms: u64,
+    /// After how many rows the inputs are held against the reference.
+    pub window: u64,
+    /// After how long without a decision that is an alarm; none: never.
+    pub silent_after: Option<Duration>,
+    /// What is watched.
+    pub monitors: BTreeMap<Watched, MonitorSpec>,
+}
+
+/// How one thing is watched.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct MonitorSpec {
+    /// The mean that is still well, between 0 and 1; none: learnt from the first decisions.
+    pub bar: Option<f64>,
+    /// How much an alarm matters.
+    pub severity: Severity,
+    /// What is done then.
+    pub on_alarm: Vec<Action>,
+}
+
+/// What one closed decision tells the monitors.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Observation {
+    /// Which decision.
+    pub decision: DecisionId,
+    /// Of which system.
+    pub system: SystemName,
+    /// The release that answered.
+    pub release: ReleaseId,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Its first failure's kind.
+    pub kind: Option<FailureKind>,
+    /// The code that tells most of what went wrong.
+    pub code: Option<Code>,
+    /// How sure the model was.
+    pub confidence: Option<f64>,
+    /// Whether a guard found something.
+    pub guard_hit: bool,
+    /// Whether an answer did not have its form.
+    pub schema_failure: bool,
+    /// Whether a person gave another answer than the model proposed; none if no person saw a proposal.
+    pub overridden: Option<bool>,
+    /// From opening to closing, in microseconds; none if it waited for a person.
+    pub micros: Option<u64>,
+    /// What it cost, in the workspace's currency.
+    pub cost: f64,
+    /// Whether it counts for the availability: it had to be answered.
+    pub answerable: bool,
+    /// When it was closed.
+    pub at: Timestamp,
+}
+
+impl Observation {
+    /// What a closed decision tells; none if it is open, or was part of a drill.
+    pub fn of(decision: &Decision) -> Option<Self> {
+        let (outcome, at) = (decision.outcome?, decision.closed_at?);
+        if decision.drill.is_some() {
+            return None;
+        }
+        let failed = |of: &str| {
+            let mut controls = decision.controls.iter();
+            controls.any(|one| one.verdict == Verdict::Failed && one.control.starts_with(of))
+        };
+        let about_input = decision.kind.is_some_and(FailureKind::is_about_input);
+        let step_code = decision.path.first().map(|step| step.code);
+        let was_reviewed = matches!(outcome, Outcome::Reviewed | Outcome::Expired);
+        Some(Self {
+            decision: decision.id,
+            system: decision.system.clone(),
+            release: decision.release,
+            outcome,
+            kind: decision.kind,
+            code: step_code.or(decision.code),
+            confidence: decision.confidence,
+            guard_hit: failed("guard:"),
+            schema_failure: failed("output:"),
+            overridden: None,
+            micros: decision.total_micros().filter(|_| !was_reviewed),
+            cost: decision.cost.amount.approximate(),
+            answerable: outcome != Outcome::Cancelled
+                && !(outcome == Outcome::Refused && about_input),
+            at,
+        })
+    }
+
+    /// How bad it was, from 0 to 1, as the monitor of `watched` sees it; none if it says nothing there.
+    pub fn badness(&self, watched: Watched) -> Option<f64> {
+        let of = |is_bad: bool| Some(f64::from(u8::from(is_bad)));
+        match watched {
+            Watched::Errors => of(self.outcome == Outcome::Failed
+                || matches!(
+                    self.kind,
+                    Some(FailureKind::Unavailable | FailureKind::Slow | FailureKind::Wrong)
+                )),
+            Watched::Refusals => of(self.outcome == Outcome::Refused),
+            Watched::Fallbacks => of(matches!(
+                self.outcome,
+                Outcome::FellBack | Outcome::Abstained
+            )),
+            Watched::Doubt => Some(1.0 - self.confidence?.clamp(0.0, 1.0)),
+            Watched::Overrides => of(self.overridden?),
+            Watched::GuardHits => of(self.guard_hit),
+            Watched::SchemaFailures => of(self.schema_failure),
+            Watched::Availability => of(!self.outcome.is_answered()).filter(|_| self.answerable),
+            Watched::Latency
+            | Watched::Cost
+            | Watched::Features
+            | Watched::Predictions
+            | Watched::Measuring => None,
+        }
+    }
+}
+
+/// Something is wrong with a system, or is well again.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Alarm {
+    /// Names the event.
+    pub id: EventId,
+    /// Names the alarm: the id of the event that raised it.
+    pub alarm: EventId,
+    /// What happened.
+    pub change: AlarmChange,
+    /// Of which system.
+    pub system: SystemName,
+    /// Where.
+    pub environment: EnvironmentName,
+    /// Which node saw it.
+    pub node: NodeName,
+    /// What is wrong.
+    pub monitor: Watched,
+    /// How much it matters.
+    pub severity: Severity,
+    /// The release in effect: of the last decision that was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<ReleaseId>,
+    /// In one sentence.
+    pub summary: String,
+    /// The evidence.
+    pub evidence: AlarmEvidence,
+    /// What is done about it; each is a deployment event of its own, which names the alarm as its reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<Action>,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Alarm {
+    /// Under which key receivers know that two alerts are about the same thing.
+    pub fn dedup_key(&self) -> String {
+        format!(
+            "plimsoll/{}/{}/{}",
+            self.environment, self.system, self.monitor
+        )
+    }
+}
+
+/// What happened to an alarm.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlarmChange {
+    /// It stands from now on.
+    Raised,
+    /// It stands no longer.
+    Cleared,
+}
+
+/// What an alarm rests on.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct AlarmEvidence {
+    /// How many values the figure is of.
+    pub n: u64,
+    /// The figure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub figure: Option<f64>,
+    /// Where it lies for 95 in 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<(f64, f64)>,
+    /// What it must not be above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bar: Option<f64>,
+    /// When it began, as far as that can be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began_at: Option<Timestamp>,
+    /// What adds most to it, with its share: error codes, or columns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contributors: Vec<Contributor>,
+    /// Some of the decisions, by id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub examples: Vec<DecisionId>,
+}
+
+/// Something that adds to an alarm.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Contributor {
+    /// What: an error code, or a column and what is wrong with it.
+    pub what: String,
+    /// Its share.
+    pub share: f64,
+}
+
+/// What became of telling people.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct AlertEvent {
+    /// Names the event.
+    pub id: EventId,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: AlertChange,
+    /// Who did it; none for the node itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What happened.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum AlertChange {
+    /// A receiver took an alert.
+    Delivered {
+        /// Of which event of an alarm.
+        about: EventId,
+        /// Which receiver.
+        receiver: String,
+        /// How often it was tried.
+        attempts: u32,
+    },
+    /// A receiver did not take an alert, and it is tried no more.
+    Undelivered {
+        /// Of which event of an alarm.
+        about: EventId,
+        /// Which receiver.
+        receiver: String,
+        /// How often it was tried.
+        attempts: u32,
+        /// What the last try met.
+        reason: String,
+    },
+    /// A silence covered it: nobody was told.
+    Muted {
+        /// Of which event of an alarm.
+        about: EventId,
+        /// Which silence.
+        silence: EventId,
+    },
+    /// Alerts are held back for a while.
+    Silenced {
+        /// About this system; none: all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        system: Option<SystemName>,
+        /// About this monitor; none: all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        monitor: Option<Watched>,
+        /// Until when.
+        until: Timestamp,
+        /// Why.
+        reason: String,
+    },
+    /// A silence ends before its time.
+    Lifted {
+        /// Which.
+        silence: EventId,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_monitor_is_found_by_its_name() {
+        for watched in Watched::ALL {
+            assert_eq!(watched.as_str().parse(), Ok(watched));
+            let text = serde_json::to_string(&watched).unwrap();
+            assert_eq!(text, format!("\"{watched}\""));
+        }
+        assert!("Errors".parse::<Watched>().is_err());
+        assert_eq!(Severity::parse("page"), Some(Severity::Page));
+        assert_eq!(Action::parse("halt"), Some(Action::Halt));
+    }
+
+    #[test]
+    fn an_event_of_an_alert_reads_back() {
+        let at = Timestamp::from_micros(1);
+        let event = AlertEvent {
+            id: EventId::new(at),
+            event: AlertChange::Silenced {
+                system: None,
+                monitor: Some(Watched::Latency),
+                until: at,
+                reason: "a load test".into(),
+            },
+            actor: Some("ada".into()),
+            at,
+        };
+        let text = serde_json::to_string(&event).unwrap();
+        assert!(text.contains(r#""event":"silenced""#), "{text}");
+        assert_eq!(serde_json::from_str::<AlertEvent>(&text).unwrap(), event);
+    }
+}

@@ -1,0 +1,157 @@
+//! Labels: the truth about decisions, recorded as it becomes known.
+//!
+//! Both planes come here. A label is on disk before anybody is told that it was taken. What is another
+//! tenant's is not known here, so that a label about it waits like one about a decision that nobody has seen:
+//! nothing tells the two apart.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use plimsoll_core::label::{
+    KnownLabels, Label, LabelSource, LabelState, LabelValue, NewLabel, WAITING_MAX,
+};
+use plimsoll_core::ports::PortError;
+use plimsoll_core::{DecisionId, EventId, LabelName, Record, SystemName, TenantName};
+use plimsoll_journal::{AppendError, Ticket};
+
+use crate::node::Node;
+
+/// The most labels of one call.
+pub const LABELS_MAX: usize = 1_000;
+
+/// A decision's id may lie so far ahead of this node's clock: another node made it.
+const AHEAD_MAX: Duration = Duration::from_mins(5);
+
+/// Who labels, and what they may know of.
+#[derive(Clone, Copy)]
+pub struct Labeller<'a> {
+    /// Whose decisions they are; none: each decision says whose it is, and one that is not known is
+    /// `unknown_of`'s.
+    pub tenant: Option<&'a TenantName>,
+    /// Whose a label is that waits, where `tenant` is none.
+    pub unknown_of: &'a TenantName,
+    /// Which systems they may know of.
+    pub may_use: &'a (dyn Fn(&SystemName) -> bool + Sync),
+    /// How the labels came.
+    pub through: LabelSource,
+    /// Who says so.
+    pub actor: &'a str,
+}
+
+/// Labels were not taken: none of the call was.
+#[derive(Debug, thiserror::Error)]
+pub enum LabelError {
+    /// There are too many of them.
+    #[error("{0} labels are too many for one call: {LABELS_MAX} are allowed")]
+    TooMany(usize),
+    /// A decision that cannot have been made yet.
+    #[error("decision `{0}` lies in the future: no decision has this id yet")]
+    NotYet(DecisionId),
+    /// As many wait as may.
+    #[error(
+        "{WAITING_MAX} labels wait for decisions that nobody knows: see `plimsoll label list --waiting`"
+    )]
+    WaitingFull,
+    /// It is not known what is labelled.
+    #[error(transparent)]
+    Store(#[from] PortError),
+    /// They could not be recorded.
+    #[error("the labels could not be recorded")]
+    Record(#[from] AppendError),
+}
+
+impl Node {
+    /// Records labels, and comes back when they are on disk: with what became of each, in order. Of two
+    /// about the same thing the later corrects the earlier; one that says what stands already is not
+    /// recorded again.
+    ///
+    /// # Errors
+    /// If one cannot be, the store does not say what stands, or the journal does not take them. Then it may
+    /// be that some are recorded: to send all again does no harm.
+    pub async fn label(
+        &self,
+        labeller: &Labeller<'_>,
+        labels: Vec<NewLabel>,
+    ) -> Result<Vec<LabelState>, LabelError> {
+        if labels.len() > LABELS_MAX {
+            return Err(LabelError::TooMany(labels.len()));
+        }
+        let latest = self.clock.now().plus(AHEAD_MAX);
+        if let Some(label) = labels.iter().find(|l| l.decision.made_at() > latest) {
+            return Err(LabelError::NotYet(label.decision));
+        }
+        let ids: Vec<DecisionId> = labels.iter().map(|label| label.decision).collect();
+        let mut known = self.decisions.known_labels(labeller.tenant, &ids).await?;
+        known
+            .decisions
+            .retain(|_, (_, system)| (labeller.may_use)(system));
+        let (states, records) = self.settle(labeller, known, labels)?;
+        let mut last: Option<Ticket> = None;
+        for record in &records {
+            last = Some(self.journal.append_waiting(record, None).await?);
+        }
+        if let Some(ticket) = last {
+            ticket.durable().await?;
+        }
+        for state in &states {
+            self.metrics.labelled(*state);
+        }
+        Ok(states)
+    }
+
+    /// What becomes of each label, and what is to be recorded.
+    fn settle(
+        &self,
+        labeller: &Labeller<'_>,
+        mut known: KnownLabels,
+        labels: Vec<NewLabel>,
+    ) -> Result<(Vec<LabelState>, Vec<Record>), LabelError> {
+        let (mut states, mut records) = (Vec::with_capacity(labels.len()), Vec::new());
+        for new in labels {
+            let of_decision = known.decisions.get(&new.decision);
+            let tenant = of_decision.map(|(tenant, _)| tenant).or(labeller.tenant);
+            let tenant = tenant.unwrap_or(labeller.unknown_of).clone();
+            let is_known = of_decision.is_some();
+            let state = state(&known.standing, (&new, &tenant), is_known);
+            states.push(state);
+            if state == LabelState::Repeated {
+                continue;
+            }
+            known.waiting += u64::from(!is_known);
+            if !is_known && known.waiting > WAITING_MAX {
+                return Err(LabelError::WaitingFull);
+            }
+            let place = (new.decision, tenant.clone(), new.name.clone());
+            known.standing.insert(place, new.value.clone());
+            let now = self.clock.now();
+            records.push(Record::Label(Box::new(Label {
+                id: EventId::new(now),
+                decision: new.decision,
+                tenant,
+                name: new.name,
+                value: new.value,
+                observed_at: new.observed_at,
+                through: labeller.through,
+                actor: labeller.actor.to_owned(),
+                at: now,
+            })));
+        }
+        Ok((states, records))
+    }
+}
+
+type Standing = BTreeMap<(DecisionId, TenantName, LabelName), LabelValue>;
+
+fn state(
+    standing: &Standing,
+    (new, tenant): (&NewLabel, &TenantName),
+    is_known: bool,
+) -> LabelState {
+    let place = (new.decision, tenant.clone(), new.name.clone());
+    match standing.get(&place) {
+        Some(value) if *value == new.value => LabelState::Repeated,
+        _ if !is_known => LabelState::Waiting,
+        Some(_) => LabelState::Corrected,
+        None => LabelState::Joined,
+    }
+}

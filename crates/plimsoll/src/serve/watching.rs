@@ -1,0 +1,258 @@
+//! The monitors of a running node: they take what its decisions told several times a second, raise alarms,
+//! and see that something is done about them.
+//!
+//! An alarm is on disk before anything is done or anybody is told. What the monitors know is written to the
+//! data folder every ten seconds, with each alarm, and at the stop. A crash takes the last ten seconds of
+//! observations, never a decision.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use plimsoll_control::bar::MonitorFacts;
+use plimsoll_control::watch::{MonitorView, SystemWatch, WatchEvent};
+use plimsoll_core::deployment::Halt;
+use plimsoll_core::monitor::{Action, Alarm, AlarmChange, Watched};
+use plimsoll_core::{Clock, EventId, Record, SystemName, Timestamp};
+use plimsoll_spec::Workspace;
+use tokio_util::sync::CancellationToken;
+
+use super::alerting::Alerting;
+use super::live_node::LiveNode;
+use crate::monitor_file::{self, Kept};
+
+/// How often what decisions told is taken.
+const TICK: Duration = Duration::from_millis(250);
+/// How often what time alone changes is looked at, and what is known is written down.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// What the monitors of this node know.
+pub(crate) struct Monitors {
+    data: PathBuf,
+    systems: Mutex<BTreeMap<SystemName, SystemWatch>>,
+    looked_at: Mutex<Option<Timestamp>>,
+    pub(crate) alerting: Alerting,
+}
+
+impl Monitors {
+    /// Those of the workspace, with what was known at the last stop.
+    pub(crate) fn open(data: PathBuf, workspace: &Workspace, clock: &Arc<dyn Clock>) -> Self {
+        let kept = monitor_file::read(&data);
+        let monitors = Self {
+            systems: Mutex::new(kept.map(|kept| kept.systems).unwrap_or_default()),
+            data,
+            looked_at: Mutex::new(None),
+            alerting: Alerting::new(Arc::clone(clock)),
+        };
+        monitors.follow(workspace, clock.now());
+        monitors
+    }
+
+    /// Watches what the workspace says from now on.
+    fn follow(&self, workspace: &Workspace, now: Timestamp) {
+        let mut systems = self.systems.lock();
+        let spec = |name: &SystemName| workspace.folders.get(name)?.monitors.as_ref();
+        systems.retain(|name, _| spec(name).is_some());
+        for (name, system) in &workspace.systems {
+            let Some(spec) = spec(name) else {
+                continue;
+            };
+            let availability = system.bar.availability;
+            systems
+                .entry(name.clone())
+                .and_modify(|watch| watch.change(spec, availability))
+                .or_insert_with(|| SystemWatch::new(name, spec, availability, now));
+        }
+    }
+
+    /// How all monitors stand, or those of one system.
+    pub(crate) fn views(&self, system: Option<&SystemName>, now: Timestamp) -> Vec<MonitorView> {
+        let systems = self.systems.lock();
+        let wanted = systems
+            .iter()
+            .filter(|(name, _)| system.is_none_or(|system| system == *name));
+        wanted.flat_map(|(_, watch)| watch.views(now)).collect()
+    }
+
+    /// What the bar wants to know of a system; none if nothing of it is watched.
+    pub(crate) fn facts(&self, system: &SystemName, now: Timestamp) -> Option<MonitorFacts> {
+        let monitors = self.views(Some(system), now);
+        let looked_at = *self.looked_at.lock();
+        (!monitors.is_empty()).then_some(MonitorFacts {
+            looked_at,
+            monitors,
+        })
+    }
+
+    fn save(&self, now: Timestamp) {
+        let kept = Kept::new(now, self.systems.lock().clone());
+        if let Err(error) = monitor_file::write(&self.data, &kept) {
+            tracing::warn!(%error, "what the monitors know could not be written down");
+        }
+    }
+}
+
+impl LiveNode {
+    /// Watches until it is told to stop.
+    pub(crate) async fn watch(self: Arc<Self>, stop: CancellationToken) {
+        let mut served = self.served();
+        let mut looked = None;
+        let mut dropped = 0;
+        loop {
+            let newer = self.served();
+            if !Arc::ptr_eq(&newer, &served) {
+                self.monitors.follow(&newer, self.clock.now());
+                served = newer;
+            }
+            dropped += self.take_observations().await;
+            let elapsed = self.clock.elapsed();
+            if looked.is_none_or(|at| elapsed.saturating_sub(at) >= LOOK) {
+                looked = Some(elapsed);
+                self.look_at_monitors(std::mem::take(&mut dropped)).await;
+            }
+            self.escalate(&served);
+            tokio::select! {
+                () = tokio::time::sleep(TICK) => {}
+                () = stop.cancelled() => break,
+            }
+        }
+        self.take_observations().await;
+        self.monitors.save(self.clock.now());
+    }
+
+    /// Takes what decisions told; says how many were lost.
+    async fn take_observations(&self) -> u64 {
+        let (observations, dropped) = self.node.observations();
+        let mut events = Vec::new();
+        {
+            let mut systems = self.monitors.systems.lock();
+            for observation in &observations {
+                if let Some(watch) = systems.get_mut(&observation.system) {
+                    let found = watch.observe(observation).into_iter();
+                    events.extend(found.map(|event| (observation.system.clone(), event)));
+                }
+            }
+            let rows = |system: &SystemName| Some(systems.get(system)?.window());
+            let full = self.node.full_windows(rows);
+            for one in full {
+                if let Some(watch) = systems.get_mut(&one.system) {
+                    let found = watch.take_window(one.watched, &one.window);
+                    events.extend(found.map(|event| (one.system.clone(), event)));
+                }
+            }
+        }
+        self.act_on(events).await;
+        dropped
+    }
+
+    async fn look_at_monitors(&self, dropped: u64) {
+        let now = self.clock.now();
+        let mut events = Vec::new();
+        for (name, watch) in self.monitors.systems.lock().iter_mut() {
+            let found = watch.look(now, dropped).into_iter();
+            events.extend(found.map(|event| (name.clone(), event)));
+        }
+        *self.monitors.looked_at.lock() = Some(now);
+        self.act_on(events).await;
+        self.monitors.save(now);
+        let views = self.monitors.views(None, now);
+        let alarms = views
+            .iter()
+            .map(|view| (&view.system, view.monitor, view.state.is_alarm()));
+        self.node.tell_monitors(alarms);
+    }
+
+    async fn act_on(&self, events: Vec<(SystemName, WatchEvent)>) {
+        for (system, event) in events {
+            let alarm = self.alarm(system, event);
+            let record = Record::Alarm(Box::new(alarm.clone()));
+            if let Err(error) = self.node.record(record).await {
+                tracing::error!(%error, "an alarm could not be recorded; people are told all the same");
+            }
+            if alarm.change == AlarmChange::Raised {
+                let mut systems = self.monitors.systems.lock();
+                if let Some(watch) = systems.get_mut(&alarm.system) {
+                    watch.raised(alarm.monitor, alarm.alarm, alarm.at);
+                }
+            }
+            self.monitors.save(alarm.at);
+            let (system, monitor) = (&alarm.system, alarm.monitor);
+            let (change, summary) = (&alarm.change, &alarm.summary);
+            tracing::warn!(%system, %monitor, ?change, summary, "alarm");
+            for action in &alarm.actions {
+                self.act(&alarm, *action).await;
+            }
+            self.tell(&alarm).await;
+        }
+    }
+
+    fn alarm(&self, system: SystemName, event: WatchEvent) -> Alarm {
+        let now = self.clock.now();
+        let id = EventId::new(now);
+        let release = {
+            let systems = self.monitors.systems.lock();
+            systems.get(&system).and_then(SystemWatch::release)
+        };
+        let change = if event.finding.is_wrong {
+            AlarmChange::Raised
+        } else {
+            AlarmChange::Cleared
+        };
+        Alarm {
+            id,
+            alarm: event.alarm.unwrap_or(id),
+            change,
+            environment: self.started.server.environment.clone(),
+            node: self.name.clone(),
+            monitor: event.monitor,
+            severity: event.severity,
+            release,
+            summary: format!("{} of {system} {}", event.monitor, event.finding.summary),
+            evidence: event.finding.evidence,
+            actions: event.actions,
+            at: now,
+            system,
+        }
+    }
+
+    /// Does what the workspace says is to be done. What cannot be done is said; the alarm stands anyway.
+    async fn act(&self, alarm: &Alarm, action: Action) {
+        let (system, actor) = (&alarm.system, format!("monitor:{}", alarm.monitor));
+        let reason = format!("alarm {}: {}", alarm.alarm, alarm.summary);
+        let is_halted = self
+            .node
+            .standing(system)
+            .is_some_and(|standing| standing.halt.is_some());
+        let done = match action {
+            // Who stepped in before, or another alarm, is not overridden.
+            Action::FallBack | Action::Halt if is_halted => Ok(()),
+            Action::FallBack => self
+                .step_in(system, Halt::Fallback, reason, &actor)
+                .await
+                .map(drop),
+            Action::Halt => self
+                .step_in(system, Halt::Halted, reason, &actor)
+                .await
+                .map(drop),
+            Action::RollBack => {
+                let request = plimsoll_console::RollbackRequest { to: None, reason };
+                self.point_back(system, request, &actor).await.map(drop)
+            }
+        };
+        if let Err(error) = done {
+            let action = action.as_str();
+            tracing::error!(%system, action, %error, "what is to be done on an alarm could not be");
+        }
+    }
+
+    /// Whether an alarm still stands.
+    pub(super) fn stands(&self, system: &SystemName, monitor: Watched, alarm: EventId) -> bool {
+        let views = self.monitors.views(Some(system), self.clock.now());
+        views.iter().any(|view| {
+            view.monitor == monitor
+                && matches!(view.state, plimsoll_control::watch::State::Alarm { alarm: standing, .. } if standing == alarm)
+        })
+    }
+}

@@ -1,0 +1,144 @@
+//! What is watched, and who is told.
+
+use std::time::Duration;
+
+use plimsoll_core::monitor::{Action, MonitorsSpec, Severity, Watched};
+use plimsoll_spec::{REFERENCE_ARTIFACT, ReceiverKind};
+
+use crate::folder::{Folder, LOAN_SYSTEM, loan};
+
+fn watching(monitors: &str) -> Folder {
+    let system = format!("{LOAN_SYSTEM}\n{monitors}\n");
+    loan().with("systems/loan-default/system.toml", &system)
+}
+
+fn spec(folder: &Folder) -> Option<MonitorsSpec> {
+    let workspace = folder.workspace();
+    workspace.folders.into_values().next().unwrap().monitors
+}
+
+fn told(alerts: &str) -> Folder {
+    loan()
+        .with("plimsoll.toml", alerts)
+        .env("SIGNING", "a-secret-of-some-length")
+        .env("SLACK", "https://hooks.slack.com/services/T0/B0/x")
+}
+
+#[test]
+fn monitors_are_read_with_what_holds_by_default() {
+    assert_eq!(spec(&loan()), None);
+    let folder = watching(
+        "[monitors]\nsilent_after = \"2h\"\n[monitors.errors]\nbar = 0.02\non_alarm = [\"fall_back\"]\n[monitors.latency]\nseverity = \"ticket\"",
+    );
+    let spec = spec(&folder).unwrap();
+    assert_eq!((spec.between_false_alarms, spec.window), (100_000, 1_000));
+    assert_eq!(spec.silent_after, Some(Duration::from_hours(2)));
+    let errors = &spec.monitors[&Watched::Errors];
+    assert_eq!(errors.severity, Severity::Page);
+    assert_eq!(errors.on_alarm, [Action::FallBack]);
+    assert_eq!(spec.monitors[&Watched::Latency].severity, Severity::Ticket);
+    assert_eq!(spec.monitors.len(), 2);
+}
+
+#[test]
+fn a_reference_is_part_of_the_release_and_what_it_is_for_needs_it() {
+    let with = watching("[monitors]\nreference = \"reference.json\"\n[monitors.features]")
+        .with("systems/loan-default/reference.json", "{\"columns\": []}");
+    let workspace = with.workspace();
+    let system = workspace.systems.values().next().unwrap();
+    let digest = system.manifest.artifacts[REFERENCE_ARTIFACT];
+    assert_eq!(
+        workspace.blob(digest).unwrap().as_ref(),
+        b"{\"columns\": []}"
+    );
+    let without = watching("[monitors.predictions]").told();
+    assert!(without.contains("needs a `reference`"), "{without}");
+    let gone = watching("[monitors]\nreference = \"gone.json\"\n[monitors.features]").told();
+    assert!(gone.contains("gone.json"), "{gone}");
+}
+
+#[test]
+fn what_cannot_be_watched_is_named() {
+    for (monitors, says) in [
+        ("[monitors]", "watches nothing"),
+        ("[monitors.error]", "errors"),
+        ("[monitors.errors]\nbar = 0.0", "between 0 and 1"),
+        ("[monitors.errors]\nbar = 1.5", "bar"),
+        ("[monitors.errors]\non_alarm = [\"panic\"]", "fall_back"),
+        ("[monitors.latency]\nbar = 0.1", "bar"),
+        (
+            "[monitors]\nbetween_false_alarms = 5\n[monitors.errors]",
+            "1000",
+        ),
+    ] {
+        let problems = watching(monitors).told();
+        assert!(problems.contains(says), "{monitors}: {problems}");
+    }
+}
+
+#[test]
+fn receivers_are_read_by_what_they_are() {
+    let folder = told(
+        r#"
+[alerts.ours]
+webhook = "https://example.com/alerts"
+secret = { env = "SIGNING" }
+systems = ["loan-default"]
+after = "30m"
+
+[alerts.chat]
+slack = { env = "SLACK" }
+least = "warning"
+
+[alerts.wake]
+pagerduty = { env = "SIGNING" }
+
+[alerts.near]
+alertmanager = "http://127.0.0.1:9093/"
+private = true
+"#,
+    );
+    let workspace = folder.workspace();
+    let [ours, chat, wake, near] = workspace.receivers.as_slice() else {
+        panic!("four receivers")
+    };
+    assert_eq!(ours.after, Duration::from_mins(30));
+    let loan = workspace.systems.keys().next().unwrap();
+    assert!(ours.wants(loan, Severity::Ticket));
+    assert!(!chat.wants(loan, Severity::Ticket) && chat.wants(loan, Severity::Page));
+    assert!(matches!(wake.kind, ReceiverKind::Pagerduty { .. }));
+    assert_eq!(wake.kind.url(), "https://events.pagerduty.com/v2/enqueue");
+    assert_eq!(near.kind.url(), "http://127.0.0.1:9093/api/v2/alerts");
+    let shown = format!("{:?}", workspace.receivers);
+    assert!(
+        !shown.contains("hooks.slack.com") && !shown.contains("some-length"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_receiver_that_cannot_be_meant_is_named() {
+    for (alerts, says) in [
+        (
+            "[alerts.x]\nwebhook = \"http://10.0.0.1/x\"\nsecret = { env = \"SIGNING\" }",
+            "private network",
+        ),
+        (
+            "[alerts.x]\nalertmanager = \"http://localhost:9093\"",
+            "private = true",
+        ),
+        ("[alerts.x]\nwebhook = \"https://example.com\"", "secret"),
+        (
+            "[alerts.x]\nslack = { env = \"SLACK\" }\nsystems = [\"loan\"]",
+            "loan",
+        ),
+        ("[alerts.x]\nleast = \"page\"", "webhook"),
+        (
+            "[alerts.x]\npagerduty = { env = \"SIGNING\" }\nurl = \"http://example.com\"",
+            "plain HTTP",
+        ),
+    ] {
+        let problems = told(alerts).told();
+        assert!(problems.contains(says), "{alerts}: {problems}");
+    }
+}
