@@ -10,10 +10,12 @@ mod level;
 mod rate;
 mod standing;
 mod system;
+mod truth;
 
 pub use features::{FeatureFinding, judge_window};
 pub use standing::{Finding, State};
 pub use system::{MonitorView, SystemWatch, WatchEvent};
+pub use truth::Cohort;
 
 /// Decisions from which a monitor without a bar of its own learns what is usual.
 pub const LEARNT_FROM: u64 = 1_000;

@@ -16,7 +16,7 @@ use crate::decision::{Decision, Verdict};
 use crate::failure::FailureKind;
 use crate::ids::{DecisionId, EventId};
 use crate::manifest::ReleaseId;
-use crate::names::{EnvironmentName, NodeName, SystemName};
+use crate::names::{EnvironmentName, LabelName, NodeName, SystemName};
 use crate::outcome::Outcome;
 
 /// What is watched.
@@ -47,13 +47,15 @@ pub enum Watched {
     Features,
     /// The answers against the release's reference.
     Predictions,
+    /// Labels, against what the model's confidence promised: whether the world has changed.
+    Truth,
     /// That all this is measured at all: always watched.
     Measuring,
 }
 
 impl Watched {
     /// All of them, in the order in which they are documented.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Errors,
         Self::Refusals,
         Self::Fallbacks,
@@ -66,6 +68,7 @@ impl Watched {
         Self::Availability,
         Self::Features,
         Self::Predictions,
+        Self::Truth,
         Self::Measuring,
     ];
 
@@ -84,6 +87,7 @@ impl Watched {
             Self::Availability => "availability",
             Self::Features => "features",
             Self::Predictions => "predictions",
+            Self::Truth => "truth",
             Self::Measuring => "measuring",
         }
     }
@@ -92,7 +96,9 @@ impl Watched {
     /// there later does not.
     pub const fn usual_severity(self) -> Severity {
         match self {
-            Self::Errors | Self::SchemaFailures | Self::Availability => Severity::Page,
+            Self::Errors | Self::SchemaFailures | Self::Availability | Self::Truth => {
+                Severity::Page
+            }
             Self::Features => Severity::Ticket,
             _ => Severity::Warning,
         }
@@ -201,6 +207,18 @@ pub struct MonitorSpec {
     pub severity: Severity,
     /// What is done then.
     pub on_alarm: Vec<Action>,
+    /// Where the truth comes from, for [`Watched::Truth`].
+    #[serde(default)]
+    pub truth: Option<TruthSpec>,
+}
+
+/// Which labels say whether an answer was right.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TruthSpec {
+    /// The label's name; its value is true if the answer was right.
+    pub label: LabelName,
+    /// After how long most labels of a day have come.
+    pub matured_after: Duration,
 }
 
 /// What one closed decision tells the monitors.
@@ -292,6 +310,7 @@ impl Observation {
             | Watched::Cost
             | Watched::Features
             | Watched::Predictions
+            | Watched::Truth
             | Watched::Measuring => None,
         }
     }

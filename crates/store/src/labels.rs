@@ -1,6 +1,6 @@
 //! Labels, as the projection has them: what stands, what was said before, and what waits.
 
-use plimsoll_core::label::{KnownLabels, Label};
+use plimsoll_core::label::{KnownLabels, Label, LabelValue};
 use plimsoll_core::{
     DecisionId, EnvironmentName, EventId, LabelName, ReleaseId, SystemName, TenantName, Timestamp,
 };
@@ -175,22 +175,38 @@ impl Store {
         Ok(known)
     }
 
-    /// The labels of one name that stand about decisions of a system in an environment, opened at `since` or
-    /// later and before `until`, by decision, at most `limit`.
+    /// How many decisions of a system in an environment a model answered with a confidence, opened at `since`
+    /// or later and before `until`; and of those with a standing label of this name, the confidence and the
+    /// label, at most `limit`.
     ///
     /// # Errors
     /// If the database is away or holds what cannot be read.
-    pub async fn standing_labels(
+    pub async fn labelled_confidences(
         &self,
         (system, environment): (&SystemName, &EnvironmentName),
         name: &LabelName,
         (since, until): (Timestamp, Timestamp),
         limit: u32,
-    ) -> Result<Vec<StoredLabel>, StoreError> {
+    ) -> Result<(u64, Vec<(f64, LabelValue)>), StoreError> {
+        let doing = "read what labels say of a day";
+        let answered = Statement::new(
+            "SELECT CAST(COUNT(*) AS bigint) FROM decisions
+             WHERE system = $1 AND environment = $2 AND opened_at >= $3 AND opened_at < $4
+               AND confidence IS NOT NULL AND outcome IN ('served', 'repaired') AND drill IS NULL",
+        )
+        .bind(system.as_str())
+        .bind(environment.as_str())
+        .bind(since.as_micros())
+        .bind(until.as_micros());
+        let row = self.row(Scope::Installation, answered, doing).await?;
+        let decisions = row.map_or(Ok(0), |row| count(&row, 0))?;
         let mut query = Statement::new(
-            "SELECT record, TRUE, system, environment, release, opened_at FROM labels
-             WHERE system = $1 AND environment = $2 AND name = $3
-               AND opened_at >= $4 AND opened_at < $5 AND ",
+            "SELECT d.confidence, labels.record FROM labels
+             JOIN decisions AS d ON d.id = labels.decision AND d.tenant = labels.tenant
+             WHERE labels.system = $1 AND labels.environment = $2 AND labels.name = $3
+               AND labels.opened_at >= $4 AND labels.opened_at < $5
+               AND d.confidence IS NOT NULL AND d.outcome IN ('served', 'repaired')
+               AND d.drill IS NULL AND ",
         )
         .bind(system.as_str())
         .bind(environment.as_str())
@@ -199,10 +215,15 @@ impl Store {
         .bind(until.as_micros());
         query
             .push(STANDS)
-            .push(" ORDER BY decision LIMIT ")
+            .push(" ORDER BY labels.decision LIMIT ")
             .push_bind(limit);
-        let rows = self.rows(Scope::Installation, query, "read labels").await?;
-        rows.iter().map(stored).collect()
+        let rows = self.rows(Scope::Installation, query, doing).await?;
+        let pair = |row: &Row| {
+            let label: Label = read_json("label", column(row, 1)?)?;
+            Ok((column(row, 0)?, label.value))
+        };
+        let pairs: Result<Vec<_>, StoreError> = rows.iter().map(pair).collect();
+        Ok((decisions, pairs?))
     }
 }
 

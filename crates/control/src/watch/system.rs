@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use plimsoll_core::monitor::{
-    AlarmEvidence, MonitorSpec, MonitorsSpec, Observation, Severity, Watched,
+    AlarmEvidence, MonitorSpec, MonitorsSpec, Observation, Severity, TruthSpec, Watched,
 };
 use plimsoll_core::{EventId, ReleaseId, SystemName, Timestamp};
 use plimsoll_stats::stream::Window;
@@ -14,6 +14,7 @@ use super::features::{FeatureMonitor, judge_window};
 use super::level::LevelMonitor;
 use super::rate::RateMonitor;
 use super::standing::{Finding, State};
+use super::truth::{Cohort, TruthMonitor};
 
 /// A monitor of one kind.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -23,6 +24,7 @@ enum Kind {
     Level(LevelMonitor),
     Burn(BurnMonitor),
     Features(FeatureMonitor),
+    Truth(TruthMonitor),
     Measuring(Measuring),
 }
 
@@ -139,6 +141,7 @@ impl SystemWatch {
             bar: None,
             severity: Severity::Warning,
             on_alarm: Vec::new(),
+            truth: None,
         };
         let wanted = self.spec.monitors.iter();
         let wanted = wanted.map(|(watched, spec)| (*watched, spec.clone()));
@@ -149,6 +152,7 @@ impl SystemWatch {
                 Watched::Features | Watched::Predictions => {
                     Kind::Features(FeatureMonitor::default())
                 }
+                Watched::Truth => Kind::Truth(TruthMonitor::default()),
                 Watched::Measuring => Kind::Measuring(Measuring::default()),
                 _ => Kind::Rate(RateMonitor::new(spec.bar, between)),
             };
@@ -197,6 +201,26 @@ impl SystemWatch {
         let found = features.take(judge_window(window), window.rows());
         let severity = monitor.spec.severity;
         monitor.settle(watched, found.map(|found| (severity, found)))
+    }
+
+    /// Of which labels, and of which time, the truth is to be told next.
+    pub fn truth_due(&self, now: Timestamp) -> Option<(TruthSpec, (Timestamp, Timestamp))> {
+        let monitor = self.monitors.get(&Watched::Truth)?;
+        let (Kind::Truth(truth), Some(spec)) = (&monitor.kind, &monitor.spec.truth) else {
+            return None;
+        };
+        Some((spec.clone(), truth.due(spec.matured_after, now)?))
+    }
+
+    /// Takes what labels say of the decisions of a day that ended at `until`.
+    pub fn take_cohort(&mut self, until: Timestamp, cohort: Cohort) -> Option<WatchEvent> {
+        let monitor = self.monitors.get_mut(&Watched::Truth)?;
+        let Kind::Truth(truth) = &mut monitor.kind else {
+            return None;
+        };
+        let found = truth.take(until, cohort);
+        let severity = monitor.spec.severity;
+        monitor.settle(Watched::Truth, found.map(|found| (severity, found)))
     }
 
     /// Looks at what time alone changes: budgets, silence; `dropped` observations never came here.
@@ -278,7 +302,7 @@ impl Monitor {
                 burn.observe(of.badness(watched)? > 0.0, of);
                 None
             }
-            Kind::Features(_) | Kind::Measuring(_) => None,
+            Kind::Features(_) | Kind::Truth(_) | Kind::Measuring(_) => None,
         };
         found.map(|found| (self.spec.severity, found))
     }
@@ -318,11 +342,12 @@ impl Monitor {
 }
 
 impl Kind {
-    const fn is_ready(&self) -> bool {
+    fn is_ready(&self) -> bool {
         match self {
             Self::Rate(rate) => rate.is_ready(),
             Self::Level(level) => level.is_ready(),
             Self::Features(features) => features.is_ready(),
+            Self::Truth(truth) => truth.is_ready(),
             Self::Burn(_) | Self::Measuring(_) => true,
         }
     }
@@ -333,6 +358,7 @@ impl Kind {
             Self::Level(level) => level.seen(),
             Self::Burn(burn) => burn.seen(),
             Self::Features(features) => features.seen(),
+            Self::Truth(truth) => truth.seen(),
             Self::Measuring(measuring) => (0, measuring.dropped),
         }
     }
@@ -343,6 +369,7 @@ impl Kind {
             Self::Level(level) => level.evidence(),
             Self::Burn(burn) => burn.evidence(now),
             Self::Features(features) => features.evidence(),
+            Self::Truth(truth) => truth.evidence(),
             Self::Measuring(_) => AlarmEvidence::default(),
         }
     }

@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use plimsoll_control::bar::MonitorFacts;
-use plimsoll_control::watch::{MonitorView, SystemWatch, WatchEvent};
+use plimsoll_control::watch::{Cohort, MonitorView, SystemWatch, WatchEvent};
 use plimsoll_core::deployment::Halt;
+use plimsoll_core::label::LabelValue;
 use plimsoll_core::monitor::{Action, Alarm, AlarmChange, Watched};
 use plimsoll_core::{Clock, EventId, Record, SystemName, Timestamp};
 use plimsoll_spec::Workspace;
@@ -27,6 +28,9 @@ use crate::monitor_file::{self, Kept};
 const TICK: Duration = Duration::from_millis(250);
 /// How often what time alone changes is looked at, and what is known is written down.
 const LOOK: Duration = Duration::from_secs(10);
+
+/// The most labels of a day that are looked at.
+const LABELS_MAX: u32 = 100_000;
 
 /// What the monitors of this node know.
 pub(crate) struct Monitors {
@@ -154,6 +158,7 @@ impl LiveNode {
             let found = watch.look(now, dropped).into_iter();
             events.extend(found.map(|event| (name.clone(), event)));
         }
+        events.extend(self.judge_cohorts(now).await);
         *self.monitors.looked_at.lock() = Some(now);
         self.act_on(events).await;
         self.monitors.save(now);
@@ -162,6 +167,38 @@ impl LiveNode {
             .iter()
             .map(|view| (&view.system, view.monitor, view.state.is_alarm()));
         self.node.tell_monitors(alarms);
+    }
+
+    /// Judges the days of which most labels must have come.
+    async fn judge_cohorts(&self, now: Timestamp) -> Vec<(SystemName, WatchEvent)> {
+        let due: Vec<_> = {
+            let systems = self.monitors.systems.lock();
+            let due = |(name, watch): (&SystemName, &SystemWatch)| {
+                Some((name.clone(), watch.truth_due(now)?))
+            };
+            systems.iter().filter_map(due).collect()
+        };
+        let mut events = Vec::new();
+        for (system, (spec, (since, until))) in due {
+            let of = (&system, &self.started.server.environment);
+            let told = self
+                .store
+                .labelled_confidences(of, &spec.label, (since, until), LABELS_MAX);
+            let cohort = match told.await {
+                Ok((decisions, labelled)) => cohort(decisions, &labelled),
+                // The day stays due, and is looked at again.
+                Err(error) => {
+                    tracing::warn!(%system, %error, "what labels say could not be read");
+                    continue;
+                }
+            };
+            let mut systems = self.monitors.systems.lock();
+            if let Some(watch) = systems.get_mut(&system) {
+                let found = watch.take_cohort(until, cohort);
+                events.extend(found.map(|event| (system.clone(), event)));
+            }
+        }
+        events
     }
 
     async fn act_on(&self, events: Vec<(SystemName, WatchEvent)>) {
@@ -255,4 +292,24 @@ impl LiveNode {
                 && matches!(view.state, plimsoll_control::watch::State::Alarm { alarm: standing, .. } if standing == alarm)
         })
     }
+}
+
+/// What labels say of the decisions of a day.
+fn cohort(decisions: u64, labelled: &[(f64, LabelValue)]) -> Cohort {
+    let mut cohort = Cohort {
+        decisions,
+        ..Cohort::default()
+    };
+    for (confidence, label) in labelled {
+        let LabelValue::Flag(right) = label else {
+            cohort.mistyped += 1;
+            continue;
+        };
+        let confidence = confidence.clamp(0.0, 1.0);
+        cohort.labelled += 1;
+        cohort.right += u64::from(*right);
+        cohort.expected += confidence;
+        cohort.variance += confidence * (1.0 - confidence);
+    }
+    cohort
 }

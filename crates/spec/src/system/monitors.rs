@@ -2,11 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use plimsoll_core::Digest;
-use plimsoll_core::monitor::{Action, MonitorSpec, MonitorsSpec, Severity, Watched};
+use std::time::Duration;
+
+use plimsoll_core::monitor::{Action, MonitorSpec, MonitorsSpec, Severity, TruthSpec, Watched};
+use plimsoll_core::{Digest, LabelName};
 
 use super::Resolver;
 use crate::forms::view::View;
+
+/// After how long labels are taken to have come, unless it is said.
+const MATURED_AFTER: Duration = Duration::from_hours(30 * 24);
 
 /// Under which name the reference is among the artifacts of a release.
 pub const REFERENCE_ARTIFACT: &str = "monitors.reference";
@@ -69,7 +74,13 @@ impl Resolver<'_> {
             .iter()
             .filter_map(|found| Action::parse(found.value))
             .collect();
+        let label = view.word("label", |text| LabelName::new(text).ok());
+        let matured_after = view.duration("matured_after");
         MonitorSpec {
+            truth: label.map(|found| TruthSpec {
+                label: found.value,
+                matured_after: matured_after.map_or(MATURED_AFTER, |found| found.value),
+            }),
             bar: bar.map(|found| found.value),
             severity: view
                 .word("severity", Severity::parse)

@@ -180,6 +180,7 @@ fn the_reference_has_every_key() {
     ### `[monitors.availability]`
     ### `[monitors.features]`
     ### `[monitors.predictions]`
+    ### `[monitors.truth]`
     ### `[quality]`
     ## `rules.toml`
     ### `[[rule]]`

@@ -61,6 +61,7 @@ fn a_reference_is_part_of_the_release_and_what_it_is_for_needs_it() {
 fn what_cannot_be_watched_is_named() {
     for (monitors, says) in [
         ("[monitors]", "watches nothing"),
+        ("[monitors.truth]", "label"),
         ("[monitors.error]", "errors"),
         ("[monitors.errors]\nbar = 0.0", "between 0 and 1"),
         ("[monitors.errors]\nbar = 1.5", "bar"),

@@ -13,7 +13,7 @@ on_both_engines! {
     a_correction_stands_and_what_was_said_before_is_kept
     a_rebuild_gives_the_same_labels
     labels_go_with_the_records_that_said_them
-    labels_that_stand_are_found_by_the_time_of_their_decision
+    what_labels_say_of_a_day_stands_beside_what_was_promised
 }
 
 fn label(number: u64, decision: DecisionId, value: &str) -> Label {
@@ -157,25 +157,34 @@ async fn labels_go_with_the_records_that_said_them() {
     assert!(labels[0].joined.is_some());
 }
 
-async fn labels_that_stand_are_found_by_the_time_of_their_decision() {
+async fn what_labels_say_of_a_day_stands_beside_what_was_promised() {
     let fixture = fixtures::fixture().await;
-    let (early, late) = (
-        fixtures::decision(3, Outcome::Served),
-        fixtures::decision(900, Outcome::Served),
+    let confident = |number, confidence| plimsoll_core::Decision {
+        confidence: Some(confidence),
+        ..fixtures::decision(number, Outcome::Served)
+    };
+    let (early, late, bare) = (
+        confident(3, 0.9),
+        confident(900, 0.8),
+        plimsoll_core::Decision {
+            confidence: None,
+            ..fixtures::decision(901, Outcome::Served)
+        },
     );
     let records = vec![
         (0, closed(early.clone())),
         (1, closed(late.clone())),
-        (2, record(label(950, early.id, "yes"))),
-        (3, record(label(951, late.id, "yes"))),
-        (4, record(label(952, late.id, "no"))),
+        (2, closed(bare.clone())),
+        (3, record(label(950, early.id, "yes"))),
+        (4, record(label(951, late.id, "yes"))),
+        (5, record(label(952, late.id, "no"))),
+        (6, record(label(953, bare.id, "no"))),
     ];
     project(&fixture, records).await;
     let of = (&late.system, &late.environment);
     let name = LabelName::new("repaid").unwrap();
     let span = (late.opened_at, at(100_000));
-    let found = fixture.store.standing_labels(of, &name, span, 10).await;
-    let found = found.unwrap();
-    assert_eq!(found.len(), 1);
-    assert_eq!(found[0].label.value, LabelValue::text("no").unwrap());
+    let told = fixture.store.labelled_confidences(of, &name, span, 10);
+    let no = LabelValue::text("no").unwrap();
+    assert_eq!(told.await.unwrap(), (1, vec![(0.8, no)]));
 }

@@ -39,6 +39,7 @@ fn spec(watched: Watched, bar: Option<f64>) -> MonitorsSpec {
         bar,
         severity: watched.usual_severity(),
         on_alarm: vec![Action::FallBack],
+        truth: None,
     };
     MonitorsSpec {
         between_false_alarms: 10_000,
@@ -356,6 +357,7 @@ fn a_workspace_that_changes_leaves_alone_what_it_describes_as_before() {
             bar: None,
             severity: Severity::Ticket,
             on_alarm: Vec::new(),
+            truth: None,
         },
     );
     watch.change(&newer, 0.99);
@@ -374,4 +376,52 @@ fn a_workspace_that_changes_leaves_alone_what_it_describes_as_before() {
     );
     watch.change(&spec(Watched::Errors, Some(0.05)), 0.99);
     assert_eq!(watch.views(START)[0].seen, 0);
+}
+
+#[test]
+fn a_gap_between_what_was_promised_and_what_is_true_in_two_cohorts_is_an_alarm() {
+    let mut spec = spec(Watched::Truth, None);
+    let truth = TruthSpec {
+        label: plimsoll_core::LabelName::new("right").unwrap(),
+        matured_after: Duration::from_hours(48),
+    };
+    spec.monitors.get_mut(&Watched::Truth).unwrap().truth = Some(truth);
+    let mut watch = SystemWatch::new(&system(), &spec, 0.99, START);
+    let day = |number: u64| START.plus(Duration::from_hours(24 * number));
+    let cohort = |right| Cohort {
+        decisions: 500,
+        labelled: 400,
+        right,
+        expected: 360.0,
+        variance: 36.0,
+        mistyped: 1,
+    };
+    let mut take = |number: u64, cohort: Cohort| {
+        let (_, (since, until)) = watch.truth_due(day(number)).unwrap();
+        assert!(until <= day(number).minus(Duration::from_hours(48)));
+        assert_eq!(until.since(since), Duration::from_hours(24));
+        let found = watch.take_cohort(until, cohort);
+        assert!(
+            watch.truth_due(day(number)).is_none(),
+            "a day is judged once"
+        );
+        found
+    };
+    assert_eq!(take(10, cohort(355)), None);
+    assert_eq!(take(11, cohort(320)), None);
+    let found = take(12, cohort(318)).unwrap();
+    assert!(found.finding.is_wrong);
+    assert_eq!(found.severity, Severity::Page);
+    assert!(
+        found.finding.summary.contains("79.50 % of 400"),
+        "{}",
+        found.finding.summary
+    );
+    assert!((found.finding.evidence.bar.unwrap() - 0.1).abs() < 1e-9);
+    // Too few labels say nothing, and nobody labelled poisons nothing.
+    assert_eq!(take(13, Cohort::default()), None);
+    let over = take(14, cohort(358)).unwrap();
+    assert!(!over.finding.is_wrong);
+    let view = &watch.views(START)[0];
+    assert_eq!((view.seen, view.unusable), (1_600, 4));
 }

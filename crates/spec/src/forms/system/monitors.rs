@@ -1,6 +1,6 @@
 //! `[monitors]` of `system.toml`: what is watched while the system serves.
 
-use super::super::Absent::{Default, Means};
+use super::super::Absent::{Default, Means, Required};
 use super::super::{Form, TableForm, field};
 use super::table;
 
@@ -127,6 +127,12 @@ pub(in crate::forms) static MONITORS: TableForm = table(
             Means("not watched"),
             "The answers against the columns of `reference` that begin with `answer.`.",
         ),
+        field(
+            "truth",
+            Form::Table(&TRUTH),
+            Means("not watched"),
+            "What turned out to be true against what the model's confidence promised.",
+        ),
     ],
 );
 
@@ -161,6 +167,38 @@ static LEVEL: TableForm = table(
             "severity",
             Form::Choice(SEVERITIES),
             Means("`page` for availability, `ticket` for features, else `warning`"),
+            "How much an alarm matters.",
+        ),
+        field(
+            "on_alarm",
+            Form::List(&Form::Choice(ACTIONS)),
+            Means("nothing"),
+            "What is done when it is raised; each is a deployment event that names the alarm.",
+        ),
+    ],
+);
+
+static TRUTH: TableForm = table(
+    "Labels against the model's confidence, day by day.",
+    &[
+        field(
+            "label",
+            Form::Name,
+            Required(
+                "name the label that is true when the answer was right, as in label = \"right\"",
+            ),
+            "The label: its value is true if the answer was right.",
+        ),
+        field(
+            "matured_after",
+            Form::Duration,
+            Default("\"30d\""),
+            "After how long most labels of a day have come; a day is judged then, once.",
+        ),
+        field(
+            "severity",
+            Form::Choice(SEVERITIES),
+            Default("\"page\""),
             "How much an alarm matters.",
         ),
         field(
