@@ -278,7 +278,8 @@ const ALWAYS: Timestamp = Timestamp::from_micros(i64::MAX);
 /// A node that starts writes an event, so after some years most events are starts, and nearly all of
 /// them change nothing. What is left out here is what the fold cannot see: of the starts of a release all
 /// but the last, and but the first after an event of a canary with that release. The first event of the
-/// stable slot is told, start or not: it stands as there is no other.
+/// stable slot is told, start or not: it stands as there is no other. `known` are the releases that were
+/// started, found one after the other by their index instead of among all starts.
 async fn events(
     transaction: &mut Transaction,
     system: &SystemName,
@@ -286,7 +287,15 @@ async fn events(
     at: Timestamp,
 ) -> Result<Vec<(Deployment, Place)>, StoreError> {
     let rows = transaction.rows(Statement::new(
-        "WITH telling AS (
+        "WITH RECURSIVE known (release) AS (
+             SELECT MIN(release) FROM deployments
+             WHERE system = $1 AND environment = $2 AND cause = 'start'
+             UNION ALL
+             SELECT (SELECT MIN(release) FROM deployments
+                     WHERE system = $1 AND environment = $2 AND cause = 'start'
+                       AND release > known.release)
+             FROM known WHERE known.release IS NOT NULL
+         ), telling AS (
              SELECT number FROM deployments
              WHERE system = $1 AND environment = $2 AND at <= $3 AND cause <> 'start'
              UNION
@@ -298,8 +307,7 @@ async fn events(
                      WHERE system = $1 AND environment = $2 AND release = known.release AND at <= $3
                        AND cause = 'start'
                      ORDER BY order_at DESC, node DESC, sequence DESC LIMIT 1)
-             FROM (SELECT DISTINCT release FROM deployments
-                   WHERE system = $1 AND environment = $2) AS known
+             FROM known
              UNION
              SELECT (SELECT number FROM deployments
                      WHERE system = $1 AND environment = $2 AND release = canary.release AND at <= $3

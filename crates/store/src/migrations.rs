@@ -17,7 +17,7 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: [Migration; 6] = [
+const MIGRATIONS: [Migration; 7] = [
     Migration {
         number: 1,
         name: "projection",
@@ -47,6 +47,11 @@ const MIGRATIONS: [Migration; 6] = [
         number: 6,
         name: "labels",
         sql: include_str!("../migrations/0006_labels.sql"),
+    },
+    Migration {
+        number: 7,
+        name: "as_of",
+        sql: include_str!("../migrations/0007_as_of.sql"),
     },
 ];
 

@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use plimsoll_core::{NodeName, Record};
 
-use crate::database::{Engine, Scope, Statement, Transaction, Way};
+use crate::database::{Scope, Statement, Transaction, Way};
 use crate::error::StoreError;
 use crate::sql::signed;
 use crate::store::Store;
@@ -30,11 +30,9 @@ use crate::store::Store;
 pub use feed::{Feed, RecordSource};
 pub use follow::Pace;
 
-/// Records in one transaction. Larger ones gain little, take memory and keep other writers waiting.
-pub const BATCH_MAX: usize = 256;
-
-/// The same for PostgreSQL, where a transaction costs more and nobody waits for its end.
-const POSTGRES_BATCH_MAX: usize = 1_024;
+/// Records in one transaction. Each transaction writes the last page of every index anew, so small ones cost
+/// twice as much for each record; larger ones gain little, take memory and keep other writers waiting.
+pub const BATCH_MAX: usize = 1_024;
 
 /// Projects the journal of one node. There must be one at a time per node.
 #[derive(Clone, Debug)]
@@ -51,14 +49,6 @@ impl Projector {
             store: store.clone(),
             node,
             applied: Arc::default(),
-        }
-    }
-
-    /// How many records are applied in one transaction.
-    pub(crate) fn batch_max(&self) -> usize {
-        match &*self.store.engine {
-            Engine::Sqlite(_) => BATCH_MAX,
-            Engine::Postgres(_) => POSTGRES_BATCH_MAX,
         }
     }
 
@@ -93,7 +83,7 @@ impl Projector {
     /// # Errors
     /// If the database is away; then nothing of the failing batch is in the tables.
     pub async fn apply(&self, records: &[(u64, Record)]) -> Result<(), StoreError> {
-        for batch in records.chunks(self.batch_max()) {
+        for batch in records.chunks(BATCH_MAX) {
             self.apply_batch(batch).await?;
         }
         Ok(())
@@ -165,10 +155,9 @@ impl Projector {
     /// If the journal cannot be read or the database is away.
     pub async fn project_until(&self, feed: &dyn Feed, sequence: u64) -> Result<u64, StoreError> {
         let mut source = self.source(feed).await?;
-        let most = self.batch_max();
         while self.applied() <= sequence {
             let (reader, batch) = tokio::task::spawn_blocking(move || {
-                let batch = source.next_batch(most);
+                let batch = source.next_batch(BATCH_MAX);
                 (source, batch)
             })
             .await

@@ -67,7 +67,8 @@ impl Sqlite {
         let durable = options.clone().synchronous(SqliteSynchronous::Full);
         let fast = options
             .synchronous(SqliteSynchronous::Normal)
-            .pragma("cache_size", PROJECTION_CACHE);
+            .pragma("cache_size", PROJECTION_CACHE)
+            .pragma("wal_autocheckpoint", LOG_PAGES);
         let sqlite = Self {
             readers: pool(READERS_MAX, read_only(&path)),
             projection: pool(1, fast),
@@ -189,7 +190,9 @@ impl Sqlite {
 /// What a connection keeps: prepared statements, and pages (in KiB, below zero).
 const STATEMENTS_MAX: usize = 32;
 const CACHE: &str = "-1024";
-const PROJECTION_CACHE: &str = "-2048";
+const PROJECTION_CACHE: &str = "-8192";
+/// Pages of the log before it is copied into the database: pages that every batch changes are copied once for many.
+const LOG_PAGES: &str = "4000";
 
 fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()

@@ -25,13 +25,14 @@ macro_rules! migrations {
     };
 }
 
-const MIGRATIONS: [Migration; 6] = migrations! {
+const MIGRATIONS: [Migration; 7] = migrations! {
     1 "security",
     2 "projection",
     3 "reviews",
     4 "governance",
     5 "nodes",
     6 "labels",
+    7 "as_of",
 };
 
 /// The schema of PostgreSQL that this version reads and writes.

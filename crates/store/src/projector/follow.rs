@@ -11,8 +11,8 @@ use plimsoll_core::Record;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::StoreError;
-use crate::projector::Projector;
 use crate::projector::feed::{Feed, RecordSource};
+use crate::projector::{BATCH_MAX, Projector};
 
 /// How often the journal is asked whether there is more. Asking costs one atomic load, and is cheaper
 /// than to be woken by each of thousands of commits.
@@ -124,7 +124,7 @@ impl Projector {
                 batches_left -= 1;
             }
             let started = self.store.clock.elapsed();
-            match look(&mut source, self.batch_max()).await {
+            match look(&mut source, BATCH_MAX).await {
                 Look::Records(batch) => {
                     match self.apply_until_done(&batch, &cancel).await {
                         Applied::All => {}

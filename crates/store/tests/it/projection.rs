@@ -291,27 +291,26 @@ async fn an_opened_record_never_reopens_a_closed_decision() {
 async fn project_until_reads_no_further_than_it_must_and_stops_at_the_end() {
     let fixture = fixture().await;
     let projector = Projector::new(&fixture.store, node());
-    let many = (0..1_200).map(|number| closed(decision(number, Outcome::Served)));
+    let many = (0..4_000).map(|number| closed(decision(number, Outcome::Served)));
     let memory = Memory::holding(numbered(many));
     let batch = u64::try_from(BATCH_MAX).unwrap();
     let position = projector.project_until(&*memory, batch + 1).await.unwrap();
-    // PostgreSQL takes larger batches.
     assert!(
-        position > batch + 1 && position < 1_200 && position.is_multiple_of(batch),
+        position > batch + 1 && position < 4_000 && position.is_multiple_of(batch),
         "{position}"
     );
     assert_eq!(
         projector.project_until(&*memory, 5_000).await.unwrap(),
-        1_200
+        4_000
     );
-    assert_eq!(projector.position().await.unwrap(), 1_200);
+    assert_eq!(projector.position().await.unwrap(), 4_000);
     assert_eq!(
         fixture
             .store
             .count_decisions(&DecisionFilter::default())
             .await
             .unwrap(),
-        1_200
+        4_000
     );
 }
 
