@@ -65,9 +65,15 @@ pub struct Verdict {
     pub score: f64,
     /// The rules that held.
     pub findings: Vec<Finding>,
+    /// What the rules themselves would have done about each finding, whatever the policy says.
+    #[serde(skip)]
+    pub defaults: Vec<Action>,
     /// What could not judge it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_evaluated: Vec<NotEvaluated>,
+    /// Whether it is blocked because something deterministic could not judge it.
+    #[serde(skip)]
+    pub fails_closed: bool,
 }
 
 /// The rule that a score above a threshold is a finding of.
@@ -104,7 +110,9 @@ struct Weighing<'a> {
     added: f64,
     counted: Vec<RuleId>,
     findings: Vec<Finding>,
+    defaults: Vec<Action>,
     not_evaluated: Vec<NotEvaluated>,
+    fails_closed: bool,
 }
 
 impl Guard {
@@ -264,7 +272,9 @@ impl<'a> Weighing<'a> {
             added: 0.0,
             counted: Vec::new(),
             findings: Vec::new(),
+            defaults: Vec::new(),
             not_evaluated: Vec::new(),
+            fails_closed: false,
         }
     }
 
@@ -299,6 +309,7 @@ impl<'a> Weighing<'a> {
         // The same place is told once, though several views show it.
         if self.findings.len() < FINDINGS_MAX && !self.findings.contains(&finding) {
             self.findings.push(finding);
+            self.defaults.push(default);
         }
     }
 
@@ -307,6 +318,7 @@ impl<'a> Weighing<'a> {
         self.not_evaluated.push(reason);
         if self.policy.on_error == OnError::Closed {
             self.would = Action::Block;
+            self.fails_closed = true;
             if !self.policy.shadow {
                 self.action = Action::Block;
             }
@@ -334,7 +346,9 @@ impl<'a> Weighing<'a> {
             would: self.would,
             score,
             findings: self.findings,
+            defaults: self.defaults,
             not_evaluated: self.not_evaluated,
+            fails_closed: self.fails_closed,
         }
     }
 }
