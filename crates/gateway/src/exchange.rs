@@ -119,8 +119,7 @@ impl Exchange {
         // Each row of a batch has the system's deadline; the caller's own is one for the call.
         let callers = envelope.deadline.map(|left| beginning.called + left);
         let deadline = callers.map_or(started + total, |callers| callers.min(started + total));
-        let subject = envelope.subject.as_deref();
-        let subject = subject.map(|subject| node.pseudonym("subject", subject));
+        let pseudonym = |subject: &str| node.pseudonym("subject", subject);
         let decision = Box::new(Decision {
             id: DecisionId::new(now),
             request: beginning.request,
@@ -131,7 +130,7 @@ impl Exchange {
             key: caller.key.clone(),
             unit: envelope.unit.clone(),
             session: envelope.session.clone(),
-            subject,
+            subject: envelope.subject.as_deref().map(pseudonym),
             idempotency: beginning.idempotency,
             release: system.deployment.release,
             deployment: system.deployment.id,

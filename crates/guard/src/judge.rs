@@ -270,6 +270,7 @@ fn policy(orders: &Orders) -> Policy {
         thresholds: thresholds.collect(),
         rules: rules.collect(),
         packs: Vec::new(),
+        hosts: None,
     }
 }
 

@@ -38,7 +38,8 @@ pub struct Guard {
     policy: Arc<Policy>,
     packs: Packs,
     classifier: Classifier,
-    detectors: Vec<Arc<dyn Detector>>,
+    /// Each with what is done about its findings unless the policy says otherwise.
+    detectors: Vec<(Action, Arc<dyn Detector>)>,
     further: Vec<(When, Arc<dyn Detector>)>,
     limits: ViewLimits,
 }
@@ -139,9 +140,20 @@ impl Guard {
 
     /// With a deterministic detector beside the rules: personal data, secrets, links.
     #[must_use]
-    pub fn beside(mut self, detector: Arc<dyn Detector>) -> Self {
-        self.detectors.push(detector);
+    pub fn beside(self, detector: Arc<dyn Detector>) -> Self {
+        self.beside_to(Action::Flag, detector)
+    }
+
+    /// The same, whose findings are more than flagged unless the policy says otherwise.
+    #[must_use]
+    pub fn beside_to(mut self, default: Action, detector: Arc<dyn Detector>) -> Self {
+        self.detectors.push((default, detector));
         self
+    }
+
+    /// Its policy.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     /// With a classifier behind the linear one. The greatest score among its findings counts.
@@ -191,11 +203,11 @@ impl Guard {
                 );
             }
         }
-        for detector in &self.detectors {
+        for (default, detector) in &self.detectors {
             match detector.detect(text, direction) {
                 Ok(found) => found
                     .into_iter()
-                    .for_each(|one| weighing.keep(one, Action::Flag)),
+                    .for_each(|one| weighing.keep(one, *default)),
                 Err(reason) => weighing.failed(reason),
             }
         }

@@ -2,7 +2,7 @@
 //! is the same however the text was cut.
 //!
 //! The text is taken apart at *seams*: ends of words at which no rule of the detector could go on
-//! ([`seams`]). Whether there is a seam depends on the text before it alone, never on how it arrived.
+//! (`seams`). Whether there is a seam depends on the text before it alone, never on how it arrived.
 //! Each piece between two seams is judged once, with what came before it in view, and what may be told
 //! is what lies before the last seam. So the bytes that are held back are those that a rule could still
 //! extend over.
