@@ -380,6 +380,7 @@ mod tests {
             micros: 1,
             code: (verdict == Verdict::Failed).then_some(Code::UnsureRule),
             finding: finding.map(str::to_owned),
+            findings: Vec::new(),
         };
         vec![
             control("admission", Verdict::Passed, None),

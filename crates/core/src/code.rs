@@ -133,6 +133,8 @@ codes! {
 
     // Adversarial.
     GuardBlocked "guard_blocked" Some(K::Adversarial), 400, false, Caller, "A guard found something in the input that may not pass.";
+    ToolWithheld "tool_withheld" Some(K::Adversarial), 403, false, Caller, "A call of a tool with external effect came after untrusted content, and is withheld.";
+    GuardReview "guard_review" Some(K::Adversarial), 400, false, Caller, "A guard found something in the input that a person should decide about.";
 
     // Unavailable.
     ModelUnreachable "model_unreachable" Some(K::Unavailable), 502, true, Provider, "No connection to the model could be made.";
@@ -163,6 +165,8 @@ codes! {
     OutputEmpty "output_empty" Some(K::Wrong), 502, true, Provider, "The answer is empty.";
     OutputTruncated "output_truncated" Some(K::Wrong), 502, true, Provider, "The answer stops before its end.";
     OutputBlocked "output_blocked" Some(K::Wrong), 502, false, Provider, "A guard found something in the answer that may not pass.";
+    ToolRefused "tool_refused" Some(K::Wrong), 502, true, Provider, "The answer calls a tool that it may not, or with arguments that it may not.";
+    OutputReview "output_review" Some(K::Wrong), 502, false, Provider, "A guard found something in the answer that a person should decide about.";
     ProviderContentFilter "provider_content_filter" Some(K::Wrong), 502, false, Provider, "The provider withheld its answer.";
 
     // Unsure.

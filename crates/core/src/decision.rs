@@ -14,7 +14,7 @@ use crate::digest::Digest;
 use crate::failure::FailureKind;
 use crate::ids::{DecisionId, DeploymentId, EventId, RequestId, ReviewId};
 use crate::ladder::Step;
-use crate::manifest::{Mode, ReleaseId};
+use crate::manifest::{GuardAction, Mode, ReleaseId};
 use crate::money::Money;
 use crate::names::{EnvironmentName, KeyName, ModelName, SystemName, TenantName};
 use crate::outcome::Outcome;
@@ -169,6 +169,30 @@ pub struct ControlRecord {
     /// Field and rule, never a value: `loan_amount: range`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finding: Option<String>,
+    /// What a guard's rules found, the first sixteen of it, never the text that was matched.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<GuardFinding>,
+}
+
+/// One place at which a rule of a guard held.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct GuardFinding {
+    /// The rule, as family and name: `pii/iban`.
+    pub rule: String,
+    /// The part of the request or answer: `messages[1].content`. Names of members only where the contract
+    /// has them.
+    pub part: String,
+    /// Its first byte in the text of that part, in UTF-8.
+    pub start: u64,
+    /// One past its last byte.
+    pub end: u64,
+    /// How sure the rule is, from 0 to 1.
+    pub score: f64,
+    /// What was done about it.
+    pub action: GuardAction,
+    /// Whether that was only said.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub shadow: bool,
 }
 
 /// What a control said.

@@ -108,7 +108,10 @@ pub(crate) enum Answer {
         more_texts: Vec<String>,
     },
     /// A stream that was read to its end before anything of it was given.
-    Buffered { events: Vec<Bytes>, content: String },
+    Buffered {
+        events: Vec<StreamEvent>,
+        content: String,
+    },
     /// A stream that has begun.
     Stream(Box<OpenStream>),
 }

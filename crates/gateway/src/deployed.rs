@@ -5,17 +5,18 @@ use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
 use minijinja::Environment;
-use plimsoll_core::manifest::{GuardSpec, Manifest, ModelSpec};
+use plimsoll_core::manifest::{GuardAction, GuardSpec, Manifest, ModelSpec};
 use plimsoll_core::record::Deployment;
 use plimsoll_core::{Digest, ModelName, System};
 use plimsoll_guard::contract::{Contract, ContractProblem, JsonContract};
 use plimsoll_guard::expr::Expr;
-use plimsoll_guard::phrases::Phrases;
+use plimsoll_guard::tools::Tools;
 use plimsoll_models::{BuildContext, Model, ModelError};
 
 use plimsoll_spec::REFERENCE_ARTIFACT;
 use plimsoll_spec::prices::priced_as;
 
+use crate::guarding::{Guard, Prompt, compile_tools};
 use crate::metrics::Meters;
 use crate::retry::RetryBudget;
 use crate::room::Room;
@@ -59,6 +60,10 @@ pub(crate) struct Built {
     /// The inputs, and the answers, counted against the release's reference.
     pub(crate) features: Option<Windows>,
     pub(crate) predictions: Option<Windows>,
+    /// The tools that answers may call, if the release says which.
+    pub(crate) tools: Option<Tools>,
+    /// What is known of the prompt, where a guard asks whether an answer tells it.
+    pub(crate) prompt_words: Option<Prompt>,
     pub(crate) room: Arc<Room>,
     pub(crate) retries: RetryBudget,
     /// The counters of what nearly every decision does, found once.
@@ -71,14 +76,6 @@ pub(crate) enum InputContract {
     Row(Box<Contract>),
     /// Chat bodies, against a schema if there is one.
     Chat(Option<JsonContract>),
-}
-
-/// A detector with an action, ready to run.
-pub(crate) struct Guard {
-    pub(crate) spec: GuardSpec,
-    pub(crate) detector: Phrases,
-    /// The name that records carry: `guard:phrases`.
-    pub(crate) control: String,
 }
 
 /// A manifest that cannot be run.
@@ -127,8 +124,10 @@ impl Built {
                 .collect(),
             unsure: unsure.map_err(|e| broken(chain(&e)))?,
             prompt: prompt(manifest, blob).map_err(broken)?,
-            input_guards: guards(&manifest.guards.input).map_err(broken)?,
-            output_guards: guards(&manifest.guards.output).map_err(broken)?,
+            input_guards: guards(manifest, &manifest.guards.input, blob).map_err(broken)?,
+            output_guards: guards(manifest, &manifest.guards.output, blob).map_err(broken)?,
+            tools: tools(manifest, blob).map_err(broken)?,
+            prompt_words: prompt_words(manifest, blob).map_err(broken)?,
             features,
             predictions,
             room: Arc::new(Room::new(manifest.in_flight_max)),
@@ -160,7 +159,11 @@ impl Built {
 
     /// Whether an answer can only be cleared as a whole.
     pub(crate) fn clears_whole_answers_only(&self) -> bool {
-        self.output.is_some() || self.unsure.is_some()
+        let asks_a_person = |guard: &Guard| guard.may(GuardAction::Review);
+        self.output.is_some()
+            || self.unsure.is_some()
+            || self.tools.is_some()
+            || self.output_guards.iter().any(asks_a_person)
     }
 
     /// Whether anything is held against answers.
@@ -190,17 +193,6 @@ fn build_models(
     manifest.models.iter().map(build).collect()
 }
 
-impl Guard {
-    fn new(spec: &GuardSpec) -> Result<Self, String> {
-        let detector = Phrases::new(&spec.phrases).map_err(|error| error.to_string())?;
-        Ok(Self {
-            detector,
-            control: format!("guard:{}", spec.detector),
-            spec: spec.clone(),
-        })
-    }
-}
-
 /// OpenAI's structured outputs: the schema of the answer, under the system's name.
 fn response_format(system: &System, schema: &serde_json::Value) -> serde_json::Value {
     serde_json::json!({
@@ -209,8 +201,36 @@ fn response_format(system: &System, schema: &serde_json::Value) -> serde_json::V
     })
 }
 
-fn guards(specs: &[GuardSpec]) -> Result<Vec<Guard>, String> {
-    specs.iter().map(Guard::new).collect()
+fn guards(
+    manifest: &Manifest,
+    specs: &[GuardSpec],
+    blob: &dyn Fn(Digest) -> Option<Arc<[u8]>>,
+) -> Result<Vec<Guard>, String> {
+    let has_reviewers = manifest.review.is_some();
+    let guard = |spec| Guard::new(spec, blob, has_reviewers);
+    specs.iter().map(guard).collect()
+}
+
+/// The tools that answers may call, if the release says which.
+fn tools(
+    manifest: &Manifest,
+    blob: &dyn Fn(Digest) -> Option<Arc<[u8]>>,
+) -> Result<Option<Tools>, String> {
+    let compile = |specs| compile_tools(specs, blob);
+    manifest.tools.as_ref().map(compile).transpose()
+}
+
+/// What is known of the prompt, if a guard on answers looks for it.
+fn prompt_words(
+    manifest: &Manifest,
+    blob: &dyn Fn(Digest) -> Option<Arc<[u8]>>,
+) -> Result<Option<Prompt>, String> {
+    let mut guards = manifest.guards.output.iter();
+    if !guards.any(|spec| spec.detector == "leakage") {
+        return Ok(None);
+    }
+    let template = prompt_text(manifest, blob)?;
+    Ok(Some(Prompt::new(template.as_deref())))
 }
 
 /// An error and its causes, on one line.
@@ -276,14 +296,24 @@ fn prompt(
     manifest: &Manifest,
     blob: &dyn Fn(Digest) -> Option<Arc<[u8]>>,
 ) -> Result<Option<Environment<'static>>, String> {
-    let Some(prompt) = &manifest.prompt else {
+    let Some(text) = prompt_text(manifest, blob)? else {
         return Ok(None);
     };
-    let bytes = blob(prompt.template).ok_or("the prompt's blob is missing from data/blobs")?;
-    let text = String::from_utf8(bytes.to_vec()).map_err(|_| "the prompt is not UTF-8")?;
     let mut environment = Environment::new();
     environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
     let added = environment.add_template_owned("prompt", text);
     added.map_err(|e| format!("the prompt does not parse: {e}"))?;
     Ok(Some(environment))
+}
+
+fn prompt_text(
+    manifest: &Manifest,
+    blob: &dyn Fn(Digest) -> Option<Arc<[u8]>>,
+) -> Result<Option<String>, String> {
+    let Some(prompt) = &manifest.prompt else {
+        return Ok(None);
+    };
+    let bytes = blob(prompt.template).ok_or("the prompt's blob is missing from data/blobs")?;
+    let text = String::from_utf8(bytes.to_vec()).map_err(|_| "the prompt is not UTF-8")?;
+    Ok(Some(text))
 }

@@ -6,7 +6,9 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
-use plimsoll_core::decision::{ControlRecord, Cost, PathStep, Protocol, StageTimes, Verdict};
+use plimsoll_core::decision::{
+    ControlRecord, Cost, GuardFinding, PathStep, Protocol, StageTimes, Verdict,
+};
 use plimsoll_core::limits::Exceeded;
 use plimsoll_core::{
     Code, Decision, DecisionId, Digest, EventId, FailureKind, ModelName, Outcome, RequestId, Step,
@@ -18,6 +20,7 @@ use crate::caller::Caller;
 use crate::deployed::Deployed;
 use crate::envelope::Envelope;
 use crate::failure::Failure;
+use crate::guarding::Guarded;
 use crate::limiting::{self, Admission, Standings};
 use crate::metrics::Meters;
 use crate::node::Node;
@@ -53,6 +56,8 @@ pub(crate) struct Open {
     pub(crate) standings: Option<Arc<Standings>>,
     /// Whether its `opened` record was written.
     pub(crate) opened: bool,
+    /// What guards know of it.
+    pub(crate) guarded: Guarded,
     /// The input, as far as the payload policy lets it be kept.
     pub(crate) kept_input: Option<Vec<u8>>,
     /// The failure that a drill forces on the first model.
@@ -114,8 +119,7 @@ impl Exchange {
         // Each row of a batch has the system's deadline; the caller's own is one for the call.
         let callers = envelope.deadline.map(|left| beginning.called + left);
         let deadline = callers.map_or(started + total, |callers| callers.min(started + total));
-        let subject = envelope.subject.as_deref();
-        let subject = subject.map(|subject| node.pseudonym("subject", subject));
+        let pseudonym = |subject: &str| node.pseudonym("subject", subject);
         let decision = Box::new(Decision {
             id: DecisionId::new(now),
             request: beginning.request,
@@ -126,7 +130,7 @@ impl Exchange {
             key: caller.key.clone(),
             unit: envelope.unit.clone(),
             session: envelope.session.clone(),
-            subject,
+            subject: envelope.subject.as_deref().map(pseudonym),
             idempotency: beginning.idempotency,
             release: system.deployment.release,
             deployment: system.deployment.id,
@@ -165,6 +169,7 @@ impl Exchange {
             admission: None,
             standings: None,
             opened: false,
+            guarded: Guarded::default(),
             kept_input: None,
             forced: None,
             given: BTreeMap::new(),
@@ -241,6 +246,31 @@ impl Open {
             micros,
             code: failed.map(Failure::code),
             finding: failed.and_then(|failure| failure.finding.clone()),
+            findings: Vec::new(),
+        });
+    }
+
+    /// Notes what a guard found that ran from the last lap until now; with a code if that stands against the
+    /// text.
+    pub(crate) fn note_findings(
+        &mut self,
+        control: impl Into<Cow<'static, str>>,
+        failed: Option<Code>,
+        finding: Option<String>,
+        findings: Vec<GuardFinding>,
+    ) {
+        let micros = self.lap();
+        self.decision.controls.push(ControlRecord {
+            control: control.into(),
+            verdict: if failed.is_some() {
+                Verdict::Failed
+            } else {
+                Verdict::Passed
+            },
+            micros,
+            code: failed,
+            finding,
+            findings,
         });
     }
 
@@ -272,6 +302,7 @@ impl Open {
             micros: 0,
             code: Some(Code::ControlFailed),
             finding: Some(reason.to_owned()),
+            findings: Vec::new(),
         });
     }
 

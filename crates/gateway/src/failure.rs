@@ -48,6 +48,11 @@ impl Failure {
         self.refusal.code
     }
 
+    /// Whether a guard leaves it to a person, whatever the ladder says.
+    pub(crate) const fn asks_a_person(&self) -> bool {
+        matches!(self.refusal.code, Code::GuardReview | Code::OutputReview)
+    }
+
     /// Whether a limit of the workspace stands in the way.
     pub(crate) const fn is_limit(&self) -> bool {
         self.refusal.limit.is_some()

@@ -21,6 +21,7 @@ mod protocol;
 mod routes;
 
 mod budget;
+mod guarding;
 mod idempotency;
 mod labels;
 mod last_good;

@@ -107,7 +107,10 @@ async fn descend(
             screened: request.is_some(),
             repairable: failure.uncleared.is_some(),
         };
-        let step = descent.after(failure.kind(), footing);
+        let step = match failure.asks_a_person() {
+            true if manifest.review.is_some() && halted.is_none() => Step::Review,
+            _ => descent.after(failure.kind(), footing),
+        };
         ex.note_step(&failure, &step);
         payload::keep_uncleared(ex, &failure);
         if let Step::Model(name) = &step {

@@ -4,22 +4,22 @@
 //! it. From then on two models are never spliced: a failure ends the stream with the provider's own
 //! error shape, and the decision is `partial`. The decision is finished before `[DONE]` is told.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use plimsoll_core::decision::Usage;
-use plimsoll_core::manifest::{GuardAction, StreamMode};
+use plimsoll_core::manifest::StreamMode;
 use plimsoll_core::stakes::PayloadPolicy;
 use plimsoll_core::{Code, Decision, Outcome};
-use plimsoll_guard::phrases::PhraseWindow;
-use plimsoll_models::openai::{Channel, ChatStream, OpenaiModel, Part, StreamEvent};
+use plimsoll_models::openai::{ChatStream, OpenaiModel, StreamEvent};
 use plimsoll_models::{ModelError, Timers};
 
 use crate::answer::{Answer, OpenStream, Rest};
 use crate::deployed::Deployed;
 use crate::exchange::{Exchange, Open};
 use crate::failure::Failure;
+use crate::guarding::{Stop, Weave};
 use crate::opening::{self, SetAside};
 use crate::protocol::openai_shape;
 use crate::refusal::Refusal;
@@ -87,7 +87,7 @@ pub(crate) async fn read_whole(ex: &mut Exchange, open: OpenStream) -> Result<An
             return Err(reading.ended(ex, failure));
         }
         if usage_asked || !is_usage_alone(&event) {
-            events.push(event.raw);
+            events.push(event);
         }
     }
     reading.settle(ex, rest.reported_model());
@@ -205,7 +205,7 @@ pub(crate) struct Telling {
     reading: Reading,
     usage_asked: bool,
     keeps_text: bool,
-    windows: Windows,
+    weave: Option<Weave>,
     ready: VecDeque<Bytes>,
     ended_in_order: bool,
     /// What came of it, if it was only made again to be compared.
@@ -213,7 +213,7 @@ pub(crate) struct Telling {
 }
 
 impl Telling {
-    pub(crate) fn new(ex: Exchange, open: OpenStream, outcome: Outcome) -> Self {
+    pub(crate) fn new(mut ex: Exchange, open: OpenStream, outcome: Outcome) -> Self {
         let reading = Reading {
             attempt: open.attempt,
             reservation: open.reservation,
@@ -222,7 +222,7 @@ impl Telling {
         Self {
             usage_asked: reading.usage_asked(&ex),
             keeps_text: ex.system.manifest().payloads != PayloadPolicy::None,
-            windows: Windows::new(&ex.system),
+            weave: Some(Weave::new(&mut ex, true).keeping(TEXT_BYTES_MAX)),
             exchange: Some(ex),
             outcome,
             head: open.head.into(),
@@ -284,24 +284,26 @@ impl Telling {
                 .text
                 .push_str(&delta[..delta.floor_char_boundary(room)]);
         }
-        match self.windows.push(event) {
-            Ok(released) => self.ready.extend(released),
-            Err(control) => self.block(control).await,
+        let Some(weave) = &mut self.weave else { return };
+        match weave.push(event) {
+            Ok(released) => self
+                .ready
+                .extend(released.into_iter().map(|event| event.raw)),
+            Err(Stop(failure)) => self.fail(failure.code(), failure.finding).await,
         }
-    }
-
-    async fn block(&mut self, control: String) {
-        if let Some(ex) = &mut self.exchange {
-            ex.lap();
-            ex.note_control(control, Some(&Failure::plain(Code::OutputBlocked)));
-        }
-        self.fail(Code::OutputBlocked, None).await;
     }
 
     /// Ends the stream in order: what was held back is released, the decision is finished, and only
     /// then `[DONE]` is told.
     async fn end(&mut self, done: Option<Bytes>) {
-        self.ready.extend(self.windows.finish());
+        if let Some(weave) = &mut self.weave {
+            match weave.finish() {
+                Ok(released) => self
+                    .ready
+                    .extend(released.into_iter().map(|event| event.raw)),
+                Err(Stop(failure)) => return self.fail(failure.code(), failure.finding).await,
+            }
+        }
         self.ended_in_order = done.is_some();
         let outcome = self.outcome;
         let Some(decision) = self.finish(outcome, None).await else {
@@ -327,7 +329,9 @@ impl Telling {
     }
 
     async fn fail(&mut self, code: Code, finding: Option<String>) {
-        self.windows.forget();
+        if let Some(weave) = &mut self.weave {
+            weave.forget();
+        }
         if let Some(ex) = &mut self.exchange {
             let attempt = self.reading.attempt;
             if let Some(attempt) = ex.decision.attempts.get_mut(attempt) {
@@ -345,11 +349,12 @@ impl Telling {
     async fn finish(&mut self, outcome: Outcome, code: Option<Code>) -> Option<Box<Decision>> {
         let mut open = self.exchange.take()?.close();
         self.reading.settle(&mut open, self.rest.reported_model());
-        open.lap();
-        for guard in self.windows.clean() {
-            open.note_control(guard, None);
+        let mut content = std::mem::take(&mut self.reading.text);
+        if let Some(mut weave) = self.weave.take() {
+            open.lap();
+            content = weave.redacted().unwrap_or(content);
+            weave.note(&mut open);
         }
-        let content = std::mem::take(&mut self.reading.text);
         let answer = Answer::Buffered {
             events: Vec::new(),
             content,
@@ -381,141 +386,4 @@ fn error_event(decision: &Decision, code: Code) -> Bytes {
     let mut event = openai_shape::event(&openai_shape::error(&Refusal::plain(code)));
     event.push_str(&outcome_comment(decision));
     Bytes::from(event)
-}
-
-/// The blocking guards' windows over each text that the stream weaves together, and the events that
-/// are held back because a rule could still extend over their end.
-struct Windows {
-    guards: Vec<WindowGuard>,
-    held: VecDeque<HeldEvent>,
-}
-
-struct WindowGuard {
-    control: String,
-    blocks: bool,
-    found: bool,
-    fresh: PhraseWindow,
-    channels: BTreeMap<Channel, ChannelWindow>,
-}
-
-/// One text that a guard reads as it comes.
-struct ChannelWindow {
-    window: PhraseWindow,
-    /// How many bytes came.
-    bytes: usize,
-    /// Up to where nothing can be found any more.
-    clear: usize,
-}
-
-struct HeldEvent {
-    raw: Bytes,
-    /// Up to where each channel must be clear before this event may pass.
-    ends: Vec<(Channel, usize)>,
-}
-
-const FIRST_CHOICE: Channel = Channel {
-    choice: 0,
-    part: Part::Content,
-};
-
-impl Windows {
-    fn new(system: &Deployed) -> Self {
-        let guards = system.output_guards.iter().map(|guard| WindowGuard {
-            control: guard.control.clone(),
-            blocks: guard.spec.action == GuardAction::Block,
-            found: false,
-            fresh: PhraseWindow::new(&guard.detector),
-            channels: BTreeMap::new(),
-        });
-        Self {
-            guards: guards.collect(),
-            held: VecDeque::new(),
-        }
-    }
-
-    /// Takes an event in and gives those that may pass now; `Err` names the guard that blocks.
-    fn push(&mut self, event: StreamEvent) -> Result<Vec<Bytes>, String> {
-        if self.guards.is_empty() {
-            return Ok(vec![event.raw]);
-        }
-        let first = event.delta.iter().map(|text| (FIRST_CHOICE, text));
-        let more = event.more.iter().map(|piece| (piece.channel, &piece.text));
-        let mut ends = Vec::new();
-        for (channel, text) in first.chain(more) {
-            let mut end = 0;
-            for guard in &mut self.guards {
-                end = guard.push(channel, text)?;
-            }
-            ends.push((channel, end));
-        }
-        self.held.push_back(HeldEvent {
-            raw: event.raw,
-            ends,
-        });
-        Ok(self.release())
-    }
-
-    fn release(&mut self) -> Vec<Bytes> {
-        let mut released = Vec::new();
-        while let Some(event) = self.held.front() {
-            let clear = |(channel, end): &(Channel, usize)| {
-                self.guards
-                    .iter()
-                    .all(|guard| guard.clear_up_to(*channel) >= *end)
-            };
-            if !event.ends.iter().all(clear) {
-                break;
-            }
-            released.extend(self.held.pop_front().map(|event| event.raw));
-        }
-        released
-    }
-
-    /// The text is at its end: nothing can extend any more, and every push was judged.
-    fn finish(&mut self) -> Vec<Bytes> {
-        self.held.drain(..).map(|event| event.raw).collect()
-    }
-
-    /// Drops what is held back: it may not pass.
-    fn forget(&mut self) {
-        self.held.clear();
-    }
-
-    /// The guards that found nothing.
-    fn clean(&self) -> Vec<String> {
-        self.guards
-            .iter()
-            .filter(|guard| !guard.found)
-            .map(|g| g.control.clone())
-            .collect()
-    }
-}
-
-impl WindowGuard {
-    /// Reads a piece of a channel's text; gives how long the text is now.
-    fn push(&mut self, channel: Channel, text: &str) -> Result<usize, String> {
-        let fresh = || ChannelWindow {
-            window: self.fresh.clone(),
-            bytes: 0,
-            clear: 0,
-        };
-        let read = self.channels.entry(channel).or_insert_with(fresh);
-        let release = read.window.push(text);
-        read.bytes += text.len();
-        read.clear = release.safe;
-        let bytes = read.bytes;
-        if release.findings.is_empty() {
-            return Ok(bytes);
-        }
-        self.found = true;
-        if self.blocks {
-            Err(self.control.clone())
-        } else {
-            Ok(bytes)
-        }
-    }
-
-    fn clear_up_to(&self, channel: Channel) -> usize {
-        self.channels.get(&channel).map_or(0, |read| read.clear)
-    }
 }

@@ -40,6 +40,11 @@ impl Classifier {
         Weights::parse(SHIPPED).map(Self::new)
     }
 
+    /// The bytes of the weights that come with the release.
+    pub fn shipped_weights() -> &'static [u8] {
+        SHIPPED
+    }
+
     /// A classifier with these weights.
     pub fn new(weights: Weights) -> Self {
         Self {

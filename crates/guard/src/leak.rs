@@ -5,9 +5,14 @@
 //! share of each sentence's words that a source has. Overlap is evidence, not proof: a paraphrase of the
 //! prompt is not found, and a sentence of a source's words may say the opposite.
 
+mod detector;
+
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
+
+pub(crate) use self::detector::word_hashes;
+pub use self::detector::{CANARY_CHARACTERS_MIN, CanaryError, Leakage};
 
 /// How many words in a row make one n-gram.
 const WORDS_IN_A_ROW: usize = 5;
@@ -39,16 +44,37 @@ impl Canary {
 
     /// Whether it stands in `answer`, in any case and with anything but letters and digits between.
     pub fn is_in(&self, answer: &str) -> bool {
-        let characters = answer.bytes().filter(u8::is_ascii_alphanumeric);
-        let bare: Vec<u8> = characters.map(|byte| byte.to_ascii_lowercase()).collect();
-        memchr::memmem::find(&bare, self.0.as_bytes()).is_some()
+        self.find(answer).is_some()
     }
+
+    /// Where it stands first.
+    pub fn find(&self, answer: &str) -> Option<Range<usize>> {
+        let bare = bare(answer);
+        let at = memchr::memmem::find(&bare, self.0.as_bytes())?;
+        let mut places = answer
+            .bytes()
+            .enumerate()
+            .filter(|(_, byte)| byte.is_ascii_alphanumeric())
+            .map(|(place, _)| place)
+            .skip(at);
+        let start = places.next()?;
+        let end = places.nth(self.0.len().checked_sub(2)?)?;
+        Some(start..end + 1)
+    }
+}
+
+/// The letters and digits of a text alone, in lower case.
+fn bare(text: &str) -> Vec<u8> {
+    let characters = text.bytes().filter(u8::is_ascii_alphanumeric);
+    characters.map(|byte| byte.to_ascii_lowercase()).collect()
 }
 
 /// The n-grams of a text that may not be told.
 #[derive(Clone, Debug)]
 pub struct Confidential {
     grams: HashSet<u64>,
+    /// The beginnings of these, of one word and more: an answer that ends with one may go on with it.
+    starts: HashSet<u64>,
     shortest: usize,
 }
 
@@ -57,8 +83,27 @@ impl Confidential {
     pub fn new(prompt: &str) -> Self {
         let words: Vec<u64> = words(prompt).map(|(_, hash)| hash).collect();
         let grams = words.windows(WORDS_IN_A_ROW).map(gram).collect();
+        let starts = (1..WORDS_IN_A_ROW)
+            .flat_map(|length| words.windows(length).map(gram))
+            .collect();
         let shortest = LEAK_WORDS_MIN.min(words.len()).max(WORDS_IN_A_ROW);
-        Self { grams, shortest }
+        Self {
+            grams,
+            starts,
+            shortest,
+        }
+    }
+
+    /// Whether what ends with these words may go on so that it shares a row with the prompt.
+    fn may_go_on(&self, words: &[u64]) -> bool {
+        let in_a_row = words.len() >= WORDS_IN_A_ROW
+            && self
+                .grams
+                .contains(&gram(&words[words.len() - WORDS_IN_A_ROW..]));
+        let begins = |length: usize| {
+            length <= words.len() && self.starts.contains(&gram(&words[words.len() - length..]))
+        };
+        in_a_row || (1..WORDS_IN_A_ROW).any(begins)
     }
 
     /// Where `answer` tells rows of words of the prompt, and how many words each row has.

@@ -6,7 +6,8 @@
 //! [`rules`] answers by a table of them, [`phrases`] finds what may not be said, and [`redact`]
 //! keeps the shape of a payload without its texts.
 //!
-//! Detectors give findings ([`finding`]) and a [`policy`] says what is done about them: [`secrets`] and
+//! Detectors give findings ([`finding`]) and a [`policy`] says what is done about them; a [`judge`] is a
+//! detector under orders, and a [`window`] its view of a text that arrives in chunks: [`secrets`] and
 //! [`pii`] on the way in and out, [`vault`] replaces what they found and puts it back; of answers,
 //! [`repair`] mends JSON, [`links`] and [`url_policy`] hold addresses against a list, [`leak`] finds
 //! the prompt, loops and what no source says; [`tools`] is the boundary of an agent.
@@ -19,7 +20,9 @@ pub mod expr;
 pub mod rules;
 
 pub mod finding;
+pub mod judge;
 pub mod policy;
+pub mod window;
 
 pub mod classifier;
 pub mod pack;

@@ -111,6 +111,11 @@ const SHIPPED: [&str; 2] = [
 ];
 
 impl Packs {
+    /// The files of the packs that come with the release, in order.
+    pub fn shipped() -> impl Iterator<Item = &'static str> {
+        SHIPPED.into_iter()
+    }
+
     /// The packs that come with the release, and `more` of the operator's own.
     ///
     /// # Errors

@@ -56,6 +56,8 @@ pub struct Policy {
     pub rules: BTreeMap<String, RulePolicy>,
     /// Rule packs of the operator's own: files beside the policy.
     pub packs: Vec<String>,
+    /// The hosts that outputs may link to; none: links are not looked at unless a row names its own.
+    pub hosts: Option<Vec<String>>,
 }
 
 /// A direction as a key of a table.

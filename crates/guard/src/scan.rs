@@ -38,7 +38,8 @@ pub struct Guard {
     policy: Arc<Policy>,
     packs: Packs,
     classifier: Classifier,
-    detectors: Vec<Arc<dyn Detector>>,
+    /// Each with what is done about its findings unless the policy says otherwise.
+    detectors: Vec<(Action, Arc<dyn Detector>)>,
     further: Vec<(When, Arc<dyn Detector>)>,
     limits: ViewLimits,
 }
@@ -65,9 +66,15 @@ pub struct Verdict {
     pub score: f64,
     /// The rules that held.
     pub findings: Vec<Finding>,
+    /// What the rules themselves would have done about each finding, whatever the policy says.
+    #[serde(skip)]
+    pub defaults: Vec<Action>,
     /// What could not judge it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_evaluated: Vec<NotEvaluated>,
+    /// Whether it is blocked because something deterministic could not judge it.
+    #[serde(skip)]
+    pub fails_closed: bool,
 }
 
 /// The rule that a score above a threshold is a finding of.
@@ -104,7 +111,9 @@ struct Weighing<'a> {
     added: f64,
     counted: Vec<RuleId>,
     findings: Vec<Finding>,
+    defaults: Vec<Action>,
     not_evaluated: Vec<NotEvaluated>,
+    fails_closed: bool,
 }
 
 impl Guard {
@@ -131,9 +140,20 @@ impl Guard {
 
     /// With a deterministic detector beside the rules: personal data, secrets, links.
     #[must_use]
-    pub fn beside(mut self, detector: Arc<dyn Detector>) -> Self {
-        self.detectors.push(detector);
+    pub fn beside(self, detector: Arc<dyn Detector>) -> Self {
+        self.beside_to(Action::Flag, detector)
+    }
+
+    /// The same, whose findings are more than flagged unless the policy says otherwise.
+    #[must_use]
+    pub fn beside_to(mut self, default: Action, detector: Arc<dyn Detector>) -> Self {
+        self.detectors.push((default, detector));
         self
+    }
+
+    /// Its policy.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     /// With a classifier behind the linear one. The greatest score among its findings counts.
@@ -183,11 +203,11 @@ impl Guard {
                 );
             }
         }
-        for detector in &self.detectors {
+        for (default, detector) in &self.detectors {
             match detector.detect(text, direction) {
                 Ok(found) => found
                     .into_iter()
-                    .for_each(|one| weighing.keep(one, Action::Flag)),
+                    .for_each(|one| weighing.keep(one, *default)),
                 Err(reason) => weighing.failed(reason),
             }
         }
@@ -264,7 +284,9 @@ impl<'a> Weighing<'a> {
             added: 0.0,
             counted: Vec::new(),
             findings: Vec::new(),
+            defaults: Vec::new(),
             not_evaluated: Vec::new(),
+            fails_closed: false,
         }
     }
 
@@ -299,6 +321,7 @@ impl<'a> Weighing<'a> {
         // The same place is told once, though several views show it.
         if self.findings.len() < FINDINGS_MAX && !self.findings.contains(&finding) {
             self.findings.push(finding);
+            self.defaults.push(default);
         }
     }
 
@@ -307,6 +330,7 @@ impl<'a> Weighing<'a> {
         self.not_evaluated.push(reason);
         if self.policy.on_error == OnError::Closed {
             self.would = Action::Block;
+            self.fails_closed = true;
             if !self.policy.shadow {
                 self.action = Action::Block;
             }
@@ -334,7 +358,9 @@ impl<'a> Weighing<'a> {
             would: self.would,
             score,
             findings: self.findings,
+            defaults: self.defaults,
             not_evaluated: self.not_evaluated,
+            fails_closed: self.fails_closed,
         }
     }
 }

@@ -68,10 +68,15 @@ impl Secrets {
     /// The rules that come with Plimsoll.
     pub fn shipped() -> Self {
         static SHIPPED: LazyLock<Secrets> = LazyLock::new(|| {
-            Secrets::parse(include_str!("../rules/secrets.toml"))
+            Secrets::parse(Secrets::shipped_rules())
                 .expect("the shipped rules are held valid by a test")
         });
         SHIPPED.clone()
+    }
+
+    /// The file of these rules.
+    pub const fn shipped_rules() -> &'static str {
+        include_str!("../rules/secrets.toml")
     }
 
     /// Reads a file of rules.

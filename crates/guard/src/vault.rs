@@ -37,6 +37,8 @@ pub struct Vault {
     counts: HashMap<String, u32>,
     /// Placeholders that texts brought along.
     foreign: BTreeSet<String>,
+    /// Whether what is taken out from now on stays out.
+    is_one_way: bool,
 }
 
 /// Why a text could not be redacted.
@@ -64,6 +66,12 @@ impl Vault {
     /// Whether it keeps none.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
+    }
+
+    /// From now on values that are new to the vault get a placeholder and are never put back: those of an
+    /// answer, which its reader is not to see.
+    pub const fn keep_out(&mut self) {
+        self.is_one_way = true;
     }
 
     /// `text` with what was found in it replaced by placeholders.
@@ -94,7 +102,7 @@ impl Vault {
         if let Some(placeholder) = self.placeholders.get(&key) {
             return Ok(placeholder.clone());
         }
-        if self.values.len() >= VALUES_MAX {
+        if self.placeholders.len() >= VALUES_MAX {
             return Err(VaultError::Full);
         }
         let count = self.counts.entry(key.0.clone()).or_default();
@@ -105,7 +113,9 @@ impl Vault {
                 break next;
             }
         };
-        self.values.insert(placeholder.clone(), key.1.clone());
+        if !self.is_one_way {
+            self.values.insert(placeholder.clone(), key.1.clone());
+        }
         self.placeholders.insert(key, placeholder.clone());
         Ok(placeholder)
     }
@@ -176,6 +186,18 @@ mod tests {
         assert_eq!((again.as_str(), vault.len()), ("[EMAIL_2]", 2));
         assert_eq!(vault.restore(&redacted), text);
         assert_eq!(format!("{vault:?}"), "Vault(2 values)");
+    }
+
+    #[test]
+    fn what_is_kept_out_gets_a_number_and_is_not_put_back() {
+        let mut vault = Vault::new();
+        let email = [finding("pii/email", 0..7, 0.9)];
+        assert_eq!(vault.redact("a@x.org", &email).unwrap(), "[EMAIL_1]");
+        vault.keep_out();
+        for _ in 0..2 {
+            assert_eq!(vault.redact("b@x.org", &email).unwrap(), "[EMAIL_2]");
+        }
+        assert_eq!(vault.restore("[EMAIL_1] [EMAIL_2]"), "a@x.org [EMAIL_2]");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod errors;
 mod request;
 mod response;
+mod rewrite;
 mod sse;
 mod stream;
 mod wire;
@@ -20,6 +21,7 @@ use plimsoll_core::{Code, Secret};
 
 pub use self::request::{chat_body, fixed_members, output_limit_key, repair_body};
 pub use self::response::ChatReply;
+pub use self::rewrite::{event_data, event_with_texts};
 pub use self::stream::{Channel, ChatStream, Part, StreamEvent, TextPiece};
 use crate::error::ModelError;
 use crate::model::BuildError;

@@ -99,6 +99,8 @@ pub(crate) enum Form {
     Cel,
     /// One of these words, each with its meaning.
     Choice(&'static [(&'static str, &'static str)]),
+    /// One of these words, or a table that says more than the word.
+    WordOr(&'static [(&'static str, &'static str)], &'static TableForm),
     /// `{ env = "…" }` or `{ file = "…" }`.
     Secret,
     /// Any value.

@@ -13,6 +13,7 @@ mod monitors;
 mod rules;
 mod standing;
 mod templates;
+mod tools;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -67,7 +68,8 @@ impl Resolver<'_> {
         let prompt = self.prompt(file.table("prompt"), &contracts, &models);
         let (abstain, review) = (self.abstain(&contracts, &models), self.review());
         let ladders = self.ladders(&contracts, &models, abstain.is_some());
-        let guards = self.guards(file.table("guards"));
+        let guards = self.guards(file.table("guards"), &models);
+        let tools = self.tools(file.table("tools"), &models);
         let deadline = self.deadline(&models);
         self.check_models(&models, &contracts);
         self.check_budget(&models);
@@ -81,6 +83,7 @@ impl Resolver<'_> {
             input: contracts.input,
             output: contracts.output,
             guards,
+            tools,
             ladders,
             deadline,
             retry: self.retry(),

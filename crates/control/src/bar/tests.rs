@@ -64,6 +64,7 @@ pub(crate) fn manifest() -> Manifest {
             stream: StreamMode::Refuse,
         },
         guards: Guards::default(),
+        tools: None,
         ladders: Ladders::new(designed, false),
         deadline: DeadlineSpec {
             total_ms: 50,

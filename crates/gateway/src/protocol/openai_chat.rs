@@ -186,7 +186,8 @@ fn tell(told: Told, told_as: ToldAs) -> respond::Reply {
 fn tell_answer(decision: &Decision, answer: Answer, told_as: ToldAs) -> respond::Reply {
     match answer {
         Answer::Buffered { events, .. } => {
-            let mut events = std::collections::VecDeque::from(events);
+            let events = events.into_iter().map(|event| event.raw);
+            let mut events: std::collections::VecDeque<Bytes> = events.collect();
             let done = events.pop_back();
             let mark = Bytes::from(crate::stream::outcome_comment(decision));
             whole_stream(events.into_iter().chain([mark]).chain(done).collect())

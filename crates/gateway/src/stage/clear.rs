@@ -3,7 +3,7 @@
 //! Outcome: a [`Cleared`] answer, which only this file can make and which alone reaches a caller; or
 //! a failure, `wrong` or `unsure`. Fails closed.
 
-use plimsoll_core::manifest::{GuardAction, Mode};
+use plimsoll_core::manifest::Mode;
 use plimsoll_core::{Code, ModelName};
 use plimsoll_guard::expr::Scope;
 use serde_json::Value;
@@ -11,8 +11,9 @@ use serde_json::Value;
 use crate::answer::{Answer, Request};
 use crate::exchange::Exchange;
 use crate::failure::Failure;
+use crate::guarding::clear_texts;
 use crate::refusal::Refusal;
-use crate::stage::screen::{Screened, any_text};
+use crate::stage::screen::Screened;
 
 /// Something that was cleared. Its field is private to this file, so nothing else makes one.
 #[derive(Debug)]
@@ -36,12 +37,12 @@ pub(crate) fn clear(
     ex: &mut Exchange,
     request: &Screened<Request>,
     model: &ModelName,
-    answer: Answer,
+    mut answer: Answer,
 ) -> Result<Cleared<Answer>, Failure> {
     let since = ex.lapped;
     ex.decision.confidence = answer.confidence();
     let verdict = schema(ex, &answer)
-        .and_then(|()| guards(ex, &answer))
+        .and_then(|()| clear_texts(ex, &mut answer))
         .and_then(|()| certainty(ex, request, &answer));
     ex.decision.stages.clear += ex.micros_since(since);
     count(ex, &answer);
@@ -57,9 +58,12 @@ pub(crate) fn clear(
 
 /// Clears an answer that no model just made: the abstain value, a person's, an earlier one. It is
 /// held against the same contract and guards; nobody is unsure of it.
-pub(crate) fn clear_given(ex: &mut Exchange, answer: Answer) -> Result<Cleared<Answer>, Failure> {
+pub(crate) fn clear_given(
+    ex: &mut Exchange,
+    mut answer: Answer,
+) -> Result<Cleared<Answer>, Failure> {
     let since = ex.lapped;
-    let verdict = schema(ex, &answer).and_then(|()| guards(ex, &answer));
+    let verdict = schema(ex, &answer).and_then(|()| clear_texts(ex, &mut answer));
     ex.decision.stages.clear += ex.micros_since(since);
     verdict.map(|()| Cleared(answer))
 }
@@ -83,7 +87,12 @@ fn schema(ex: &mut Exchange, answer: &Answer) -> Result<(), Failure> {
     let Some(contract) = &system.output else {
         return Ok(());
     };
-    let verdict = held_against(answer, |value| contract.check(value, Code::OutputSchema));
+    // The contract is about what the caller gets: with the values that went upstream as placeholders.
+    let check = |value: &Value| match &ex.guarded.vault {
+        Some(vault) => contract.check(&vault.restore_value(value), Code::OutputSchema),
+        None => contract.check(value, Code::OutputSchema),
+    };
+    let verdict = held_against(answer, check);
     ex.note_control("output:schema", verdict.as_ref().err());
     verdict
 }
@@ -104,32 +113,6 @@ fn held_against(
             check(&value.map_err(|_| Failure::plain(Code::OutputNotJson))?).map_err(about)
         }
     }
-}
-
-fn guards(ex: &mut Exchange, answer: &Answer) -> Result<(), Failure> {
-    let system = std::sync::Arc::clone(&ex.system);
-    if matches!(answer, Answer::Stream(_)) {
-        return Ok(());
-    }
-    for guard in &system.output_guards {
-        let fits = |text: &str| guard.detector.is_match(text);
-        let found = match answer {
-            Answer::Value { value, .. } => any_text(value, &fits),
-            Answer::Chat {
-                content,
-                more_texts,
-                ..
-            } => content.iter().chain(more_texts).any(|text| fits(text)),
-            Answer::Buffered { content, .. } => fits(content),
-            Answer::Stream(_) => false,
-        };
-        let failure = found.then(|| Failure::plain(Code::OutputBlocked));
-        ex.note_control(guard.control.clone(), failure.as_ref());
-        if let Some(failure) = failure.filter(|_| guard.spec.action == GuardAction::Block) {
-            return Err(failure);
-        }
-    }
-    Ok(())
 }
 
 fn certainty(

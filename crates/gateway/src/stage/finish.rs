@@ -13,6 +13,7 @@ use plimsoll_journal::SealedPayload;
 
 use crate::answer::Answer;
 use crate::exchange::{Exchange, Open};
+use crate::guarding::{TOOLS_CONTROL, restore};
 use crate::node::Node;
 use crate::pipeline::Ending;
 use crate::refusal::Refusal;
@@ -64,13 +65,19 @@ pub(crate) async fn finish(ex: Exchange, ending: Ending) -> Told {
     }
 }
 
-/// Closes a decision with an answer or a refusal.
-pub(crate) async fn close(open: Box<Open>, outcome: Outcome, end: Result<Answer, Refusal>) -> Told {
+/// Closes a decision with an answer or a refusal. What is recorded has placeholders where input was
+/// redacted; the caller gets the values.
+pub(crate) async fn close(
+    mut open: Box<Open>,
+    outcome: Outcome,
+    end: Result<Answer, Refusal>,
+) -> Told {
     let node = Arc::clone(&open.node);
     let code = end.as_ref().err().map(|refusal| refusal.code);
+    let vault = open.guarded.vault.take();
     let (mut decision, recorded) = write(open, outcome, code, end.as_ref().ok()).await;
     let body = match (recorded, end) {
-        (Ok(()), Ok(answer)) => Body::Answer(answer),
+        (Ok(()), Ok(answer)) => Body::Answer(restore(answer, vault)),
         (Ok(()), Err(refusal)) => Body::Refused(refusal),
         (Err(refusal), _) => {
             withhold(&node, &mut decision, Outcome::Refused, refusal.code);
@@ -186,10 +193,12 @@ fn note_skipped(open: &mut Open, outcome: Outcome) {
     let guards = system.input_guards.iter().chain(&system.output_guards);
     let schema = system.output.is_some().then_some("output:schema");
     let unsure = system.unsure.is_some().then_some("unsure");
+    let tools = system.tools.is_some().then_some(TOOLS_CONTROL);
     let named = ["admission", "contract"]
         .into_iter()
         .chain(schema)
-        .chain(unsure);
+        .chain(unsure)
+        .chain(tools);
     for control in named.chain(guards.map(|guard| guard.control.as_str())) {
         if !open
             .decision

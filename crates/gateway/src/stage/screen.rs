@@ -5,7 +5,7 @@
 //! refused is noted and passed on.
 
 use plimsoll_core::decision::AttemptReason;
-use plimsoll_core::manifest::{GuardAction, Mode};
+use plimsoll_core::manifest::Mode;
 use plimsoll_core::{Code, ModelName};
 use plimsoll_guard::contract::Violation;
 use serde_json::Value;
@@ -14,6 +14,7 @@ use crate::answer::{ChatItem, Item, Request};
 use crate::deployed::{Deployed, InputContract};
 use crate::exchange::{Exchange, Open};
 use crate::failure::Failure;
+use crate::guarding::screen_texts;
 use crate::refusal::Refusal;
 
 /// Something that was screened. Its field is private to this file, so nothing else makes one.
@@ -132,7 +133,8 @@ fn as_it_is(system: &Deployed, item: &Item) -> Option<Request> {
     }
 }
 
-fn row_request(system: &Deployed, row: Value) -> Result<Request, Failure> {
+/// The request that a row makes: for a predictor as it is, or filled into the prompt.
+pub(crate) fn row_request(system: &Deployed, row: Value) -> Result<Request, Failure> {
     let Some(prompt) = &system.prompt else {
         return Ok(Request::Row(row));
     };
@@ -163,37 +165,9 @@ fn row_request(system: &Deployed, row: Value) -> Result<Request, Failure> {
 }
 
 fn guards(ex: &mut Exchange, request: Screened<Request>) -> Result<Screened<Request>, Failure> {
-    let system = std::sync::Arc::clone(&ex.system);
-    if system.input_guards.is_empty() {
-        return Ok(request);
-    }
-    let inputs = match request.get() {
-        Request::Row(value) => value,
-        Request::Prompt { item, .. } | Request::Chat(item) => item.value(),
-    };
-    for guard in &system.input_guards {
-        let found = any_text(inputs, &|text| guard.detector.is_match(text));
-        let failure = found.then(|| Failure::plain(Code::GuardBlocked));
-        ex.note_control(guard.control.clone(), failure.as_ref());
-        match failure {
-            Some(failure) if guard.spec.action == GuardAction::Block => match ex.decision.mode {
-                Mode::Enforce => return Err(failure),
-                Mode::Observe => ex.decision.observed.push(failure.code()),
-            },
-            Some(_) | None => {}
-        }
-    }
-    Ok(request)
-}
-
-/// Whether any text inside `value` fits, keys included. The depth is bounded by the frame.
-pub(crate) fn any_text(value: &Value, fits: &dyn Fn(&str) -> bool) -> bool {
-    match value {
-        Value::String(text) => fits(text),
-        Value::Array(items) => items.iter().any(|item| any_text(item, fits)),
-        Value::Object(map) => map
-            .iter()
-            .any(|(key, item)| fits(key) || any_text(item, fits)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
+    let redacted = screen_texts(ex, request.get())?;
+    Ok(match redacted {
+        Some(inner) => Screened { inner, ..request },
+        None => request,
+    })
 }

@@ -38,6 +38,19 @@ impl Vault {
         }
     }
 
+    /// The placeholders of this vault in `text` with their values, and up to where nothing that comes behind
+    /// `text` could change that.
+    pub fn find(&self, text: &str) -> (Vec<(Range<usize>, &str)>, usize) {
+        let found = placeholders(text).filter_map(|span| {
+            let value = self.values.get(&text[span.clone()])?;
+            Some((span, value.as_str()))
+        });
+        (
+            found.collect(),
+            open_placeholder(text).unwrap_or(text.len()),
+        )
+    }
+
     fn restore_as(&self, text: &str, write: impl Fn(&str) -> String) -> String {
         let mut restored = String::with_capacity(text.len());
         let mut done = 0;
@@ -68,6 +81,14 @@ fn is_inside(byte: u8) -> bool {
     byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_'
 }
 
+/// Where a placeholder may begin that `text` does not end.
+fn open_placeholder(text: &str) -> Option<usize> {
+    text.rfind('[').filter(|at| {
+        let inside = &text.as_bytes()[at + 1..];
+        inside.len() <= PLACEHOLDER_BYTES_MAX && inside.iter().all(|byte| is_inside(*byte))
+    })
+}
+
 /// Restores a text that arrives in chunks. Held back is only an end that may be a placeholder's beginning.
 #[derive(Debug)]
 pub struct Restorer<'v> {
@@ -87,10 +108,7 @@ impl<'v> Restorer<'v> {
     /// Takes the next chunk; what can be told now.
     pub fn push(&mut self, chunk: &str) -> String {
         self.held.push_str(chunk);
-        let open = self.held.rfind('[').filter(|at| {
-            let inside = &self.held.as_bytes()[at + 1..];
-            inside.len() <= PLACEHOLDER_BYTES_MAX && inside.iter().all(|byte| is_inside(*byte))
-        });
+        let open = open_placeholder(&self.held);
         let kept = self.held.split_off(open.unwrap_or(self.held.len()));
         let told = self.vault.restore(&self.held);
         self.held = kept;

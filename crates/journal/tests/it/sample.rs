@@ -72,6 +72,7 @@ pub(crate) fn large(at: Timestamp) -> Record {
             micros: 10 + number,
             code: None,
             finding: Some("loan_amount: range".to_owned()),
+            findings: Vec::new(),
         })
         .collect();
     decision.attempts = (0..2)

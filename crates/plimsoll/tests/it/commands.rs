@@ -183,3 +183,31 @@ fn the_reference_is_written_whole() {
         assert!(text.starts_with("# "), "{page}");
     }
 }
+
+#[test]
+fn a_scan_of_outputs_looks_at_links_where_hosts_are_named() {
+    let workspace = Workspace::predictor();
+    let rows = r#"{"text": "see https://evil.example/x", "allowed_hosts": ["docs.example.org"]}
+{"text": "see https://docs.example.org/x", "allowed_hosts": ["docs.example.org"]}
+{"text": "see https://evil.example/x"}
+"#;
+    std::fs::write(workspace.path("rows.jsonl"), rows).unwrap();
+    let file = workspace.path("rows.jsonl");
+    let told = workspace.expect(
+        0,
+        &[
+            "guard",
+            "scan",
+            file.to_str().unwrap(),
+            "--direction",
+            "output",
+            "--json",
+        ],
+    );
+    let actions: Vec<String> = told
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .map(|row| row["action"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(actions, ["block", "allow", "allow"]);
+}

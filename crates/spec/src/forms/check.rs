@@ -53,10 +53,12 @@ impl Checker<'_> {
             Others::Parameters => {}
             Others::NoDetector => {
                 let message = format!(
-                    "detector `{name}` is not in this version; it has: {}",
+                    "{} has no detector `{name}`; it has: {}",
+                    place(path),
                     keys.join(", ")
                 );
-                let hint = "take the line out until the detector is there: a control that would not run is refused, not ignored";
+                let hint =
+                    "take the line out: a control that would not run is refused, not ignored";
                 self.report.error(self.source, at, message).help(hint);
             }
             Others::Refused => {
@@ -83,7 +85,9 @@ impl Checker<'_> {
                 let message = format!("`{path}` is not in this version");
                 self.report.error(self.source, key, message).help(*why);
             }
-            (Form::Table(form), DeValue::Table(table)) => self.table(form, table, key, path),
+            (Form::Table(form) | Form::WordOr(_, form), DeValue::Table(table)) => {
+                self.table(form, table, key, path);
+            }
             (Form::Tagged(forms), DeValue::Table(table)) => self.tagged(forms, table, key, path),
             (Form::Map(_, form), DeValue::Table(table)) => {
                 for (key, value) in table {
@@ -264,7 +268,7 @@ fn text(form: &Form, text: &str, currency: &str) -> Result<(), Unfit> {
                 Some(error.to_string()),
             )
         }),
-        Form::Choice(words) => {
+        Form::Choice(words) | Form::WordOr(words, _) => {
             let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
             if words.contains(&text) {
                 return Ok(());
@@ -365,6 +369,10 @@ impl Form {
             Self::Choice(words) => {
                 let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
                 format!("one of {}", listed(&words))
+            }
+            Self::WordOr(words, _) => {
+                let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+                format!("one of {}, or a table", listed(&words))
             }
             Self::Secret => "{ env = \"…\" } or { file = \"…\" }".to_owned(),
             Self::Any => "a value".to_owned(),

@@ -57,7 +57,9 @@ fn section(page: &mut String, heading: &str, path: &str, form: &TableForm) {
 
 fn below(page: &mut String, path: &str, form: &Form) {
     match form {
-        Form::Table(form) => section(page, &format!("`[{path}]`"), path, form),
+        Form::Table(form) | Form::WordOr(_, form) => {
+            section(page, &format!("`[{path}]`"), path, form);
+        }
         Form::List(Form::Table(form)) => section(page, &format!("`[[{path}]]`"), path, form),
         Form::Map(name, form) => below(page, &format!("{path}.{}", name.to_uppercase()), form),
         Form::Tagged(forms) => {
@@ -94,6 +96,7 @@ fn value(form: &Form) -> String {
             .map(|(word, _)| format!("`\"{word}\"`"))
             .collect::<Vec<_>>()
             .join(", "),
+        Form::WordOr(words, _) => format!("{}, or a table", value(&Form::Choice(words))),
         Form::Whole { min, max } => format!("{min} to {max}"),
         Form::Number { min, max } => format!("a number from {min} to {max}"),
         Form::Duration => "a duration".to_owned(),
@@ -111,7 +114,8 @@ fn value(form: &Form) -> String {
 
 /// What each word of a choice means.
 fn words(form: &Form) -> String {
-    let (Form::Choice(words) | Form::List(Form::Choice(words))) = form else {
+    let (Form::Choice(words) | Form::List(Form::Choice(words)) | Form::WordOr(words, _)) = form
+    else {
         return String::new();
     };
     let each: Vec<String> = words

@@ -83,6 +83,10 @@ fn value(form: &Form) -> Map<String, Value> {
             let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
             json!({"type": "string", "enum": names})
         }
+        Form::WordOr(words, form) => {
+            let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            json!({"anyOf": [{"type": "string", "enum": names}, table(form)]})
+        }
         Form::Secret => json!({"oneOf": [secret("env"), secret("file")]}),
         Form::Any => json!({}),
         Form::List(form) => json!({"type": "array", "items": value(form)}),

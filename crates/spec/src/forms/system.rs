@@ -2,8 +2,10 @@
 
 mod behaviour;
 mod conduct;
+mod guards;
 mod models;
 mod monitors;
+mod tools;
 
 use super::Absent::{Default, Means, Required};
 use super::{Field, Form, Others, TableForm, field};
@@ -81,9 +83,15 @@ pub(crate) static FORM: TableForm = table(
         ),
         field(
             "guards",
-            Form::Table(&behaviour::GUARDS),
+            Form::Table(&guards::GUARDS),
             Means("none"),
             "Detectors on what comes in and what goes out, each with an action.",
+        ),
+        field(
+            "tools",
+            Form::Map("name", &Form::Table(&tools::TOOL)),
+            Means("whatever the caller offers"),
+            "The tools that answers may call, by name.",
         ),
         field(
             "on",

@@ -222,6 +222,12 @@ impl Resolver<'_> {
         }
     }
 
+    /// The JSON Schema that `view` names under `schema`, kept as a blob.
+    pub(super) fn json_schema(&mut self, view: View<'_>) -> Option<(Digest, Value)> {
+        let schema = self.schema(view)?;
+        Some((schema.digest, schema.value))
+    }
+
     /// What a lenient parser lets pass, such as a key that stands twice.
     fn check_strict(&mut self, source: &Source) {
         let limits = FrameLimits {

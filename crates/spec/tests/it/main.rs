@@ -8,6 +8,7 @@
 
 mod design;
 mod folder;
+mod guards;
 mod limits;
 mod mangled;
 mod operators;

@@ -269,15 +269,15 @@ fn the_abstain_value_matches_the_output_schema() {
 }
 
 #[test]
-fn detectors_of_later_versions_are_refused_not_ignored() {
+fn detectors_that_a_side_does_not_have_are_refused_not_ignored() {
     let folder = support_with("phrases = {", "injection = \"block\"\nphrases = {");
     insta::assert_snapshot!(folder.told(), @r#"
-    error: detector `injection` is not in this version; it has: phrases
+    error: `[guards.output]` has no detector `injection`; it has: secrets, pii, links, leakage, phrases
        --> systems/support-answer/system.toml:23:1
        |
     23 | injection = "block"
        | ^^^^^^^^^
-       = help: take the line out until the detector is there: a control that would not run is refused, not ignored
+       = help: take the line out: a control that would not run is refused, not ignored
 
     1 error
     "#);

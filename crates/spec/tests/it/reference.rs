@@ -155,9 +155,17 @@ fn the_reference_has_every_key() {
     ### `[output]`
     ### `[guards]`
     ### `[guards.input]`
+    ### `[guards.input.injection]`
+    ### `[guards.input.pii]`
+    ### `[guards.input.secrets]`
     ### `[guards.input.phrases]`
     ### `[guards.output]`
+    ### `[guards.output.secrets]`
+    ### `[guards.output.pii]`
+    ### `[guards.output.links]`
+    ### `[guards.output.leakage]`
     ### `[guards.output.phrases]`
+    ### `[tools.NAME]`
     ### `[on]`
     ### `[deadline]`
     ### `[retry]`

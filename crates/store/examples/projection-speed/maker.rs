@@ -290,6 +290,7 @@ fn controls() -> Vec<ControlRecord> {
         micros: 3,
         code: None,
         finding: None,
+        findings: Vec::new(),
     });
     passed.to_vec()
 }

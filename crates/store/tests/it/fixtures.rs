@@ -168,6 +168,7 @@ pub(crate) fn control(name: &str, verdict: Verdict) -> ControlRecord {
         micros: 3,
         code: None,
         finding: None,
+        findings: Vec::new(),
     }
 }
 
@@ -251,6 +252,7 @@ pub(crate) fn manifest() -> Manifest {
             stream: StreamMode::Refuse,
         },
         guards: Guards::default(),
+        tools: None,
         ladders: serde_json::from_str::<Ladders>("{}").unwrap(),
         deadline: DeadlineSpec {
             total_ms: 50,

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use plimsoll_guard::finding::{Action, Direction};
+use plimsoll_guard::links::Links;
 use plimsoll_guard::pii::Pii;
 use plimsoll_guard::policy::Policy;
 use plimsoll_guard::scan::{Guard, Verdict};
@@ -67,7 +68,7 @@ pub(super) fn run(args: &ScanArgs, out: Output) -> Outcome<Exit> {
         counts.rows += 1;
         match row(&line) {
             Ok((row, text)) => {
-                let verdict = guard.scan(&text, direction);
+                let verdict = with_links(&guard, &row, direction).scan(&text, direction);
                 counts.by_action[verdict.action as usize] += 1;
                 tell(number, row, &verdict, out)?;
             }
@@ -88,6 +89,20 @@ pub(super) fn run(args: &ScanArgs, out: Output) -> Outcome<Exit> {
 fn guard(policy: Option<&Path>) -> Outcome<Guard> {
     let guard = guard_by(policy)?.beside(Arc::new(Secrets::shipped()));
     Ok(guard.beside(Arc::new(Pii::new())))
+}
+
+/// The guard that also looks at the links of an output: to the hosts that the policy allows, and those that
+/// the row names under `allowed_hosts`. What leads elsewhere is blocked unless the policy says otherwise.
+fn with_links(guard: &Guard, row: &Map<String, Value>, direction: Direction) -> Guard {
+    let of_policy = guard.policy().hosts.as_deref();
+    let of_row = row.get("allowed_hosts").and_then(Value::as_array);
+    if direction != Direction::Output || (of_policy.is_none() && of_row.is_none()) {
+        return guard.clone();
+    }
+    let named = of_row.into_iter().flatten().filter_map(Value::as_str);
+    let hosts = of_policy.unwrap_or_default().iter().cloned();
+    let links = Links::new(hosts.chain(named.map(str::to_owned)));
+    guard.clone().beside_to(Action::Block, Arc::new(links))
 }
 
 fn guard_by(policy: Option<&Path>) -> Outcome<Guard> {

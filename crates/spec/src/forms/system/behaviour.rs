@@ -1,7 +1,7 @@
 //! The forms of prompt, contracts and guards.
 
 use super::super::Absent::{Default, Means, Required};
-use super::super::{Form, Others, TableForm, field};
+use super::super::{Form, TableForm, field};
 use super::table;
 
 pub(super) static PROMPT: TableForm = table(
@@ -149,59 +149,6 @@ pub(super) static OUTPUT: TableForm = table(
             ]),
             Default("\"buffer\""),
             "How streams are treated. Without output controls nothing is held back.",
-        ),
-    ],
-);
-
-pub(super) static GUARDS: TableForm = table(
-    "Detectors, each with an action.",
-    &[
-        field(
-            "input",
-            Form::Table(&DETECTORS),
-            Means("none"),
-            "On what comes in: a block is `adversarial`.",
-        ),
-        field(
-            "output",
-            Form::Table(&DETECTORS),
-            Means("none"),
-            "On what goes out: a block is `wrong`.",
-        ),
-    ],
-);
-
-static DETECTORS: TableForm = TableForm {
-    about: "The detectors, by name.",
-    others: Others::NoDetector,
-    fields: &[field(
-        "phrases",
-        Form::Table(&PHRASES),
-        Means("off"),
-        "Finds phrases, without regard to the case of ASCII letters.",
-    )],
-};
-
-static PHRASES: TableForm = table(
-    "The `phrases` detector: up to 10,000 phrases of up to 1,024 bytes.",
-    &[
-        field(
-            "action",
-            Form::Choice(&[("flag", "record the finding only"), ("block", "stop")]),
-            Required("say what happens on a finding: \"flag\" or \"block\""),
-            "What happens on a finding.",
-        ),
-        field(
-            "list",
-            Form::List(&Form::Text),
-            Means("see `file`"),
-            "The phrases.",
-        ),
-        field(
-            "file",
-            Form::File,
-            Means("see `list`"),
-            "A text file with a phrase per line; lines that begin with `#` are comments.",
         ),
     ],
 );
