@@ -114,8 +114,7 @@ impl Exchange {
         // Each row of a batch has the system's deadline; the caller's own is one for the call.
         let callers = envelope.deadline.map(|left| beginning.called + left);
         let deadline = callers.map_or(started + total, |callers| callers.min(started + total));
-        let subject = envelope.subject.as_deref();
-        let subject = subject.map(|subject| node.pseudonym("subject", subject));
+        let subject = envelope.subject.as_deref().map(|s| node.subject(s));
         let decision = Box::new(Decision {
             id: DecisionId::new(now),
             request: beginning.request,
@@ -146,6 +145,7 @@ impl Exchange {
             cost: Cost::FREE,
             payload: None,
             review: None,
+            worked_seconds: None,
             spliced: Vec::new(),
             drill: None,
             observed: Vec::new(),
