@@ -81,6 +81,14 @@ pub(crate) async fn answer(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let answer: ReviewAnswer = read_body(body)?;
+    if answer
+        .worked_seconds
+        .is_some_and(|seconds| seconds > ReviewAnswer::WORKED_SECONDS_MAX)
+    {
+        let most = ReviewAnswer::WORKED_SECONDS_MAX;
+        let message = format!("`worked_seconds` must be at most {most}, a week");
+        return Err(ApiError::unfit(message));
+    }
     let decision = control
         .operations
         .answer_review(&actor.tenancy, &id, answer, &actor.name)

@@ -16,6 +16,7 @@ use plimsoll_core::{EnvironmentName, ReleaseId, Stakes, System, SystemName, Time
 use plimsoll_store::BarFacts;
 use serde::Serialize;
 
+use crate::cost::freshness::PricedModel;
 use crate::watch::MonitorView;
 
 pub use render::{render, render_summary};
@@ -154,6 +155,8 @@ pub struct Evidence<'a> {
     pub monitors: Option<&'a MonitorFacts>,
     /// Deployments that overrode their approvals and that nobody has looked at since.
     pub unreviewed: &'a [Deployment],
+    /// The prices that hold now for what the system asks; empty if everything that it asks is free.
+    pub prices: &'a [PricedModel],
 }
 
 /// What an audit log says of itself.

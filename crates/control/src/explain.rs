@@ -446,6 +446,7 @@ mod tests {
             },
             payload: None,
             review: Some(ReviewId::from_bytes([4; 16])),
+            worked_seconds: None,
             spliced: Vec::new(),
             drill: None,
             observed: Vec::new(),

@@ -5,6 +5,7 @@
 //! talks to a node or a database is in `plimsoll-console` and in the binary.
 
 pub mod bar;
+pub mod cost;
 pub mod diff;
 pub mod drift;
 pub mod drill;

@@ -93,6 +93,9 @@ pub struct Decision {
     /// The review that it waits or waited for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review: Option<ReviewId>,
+    /// How long a person worked on that review, in seconds, as they say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worked_seconds: Option<u64>,
     /// What was changed in the bytes that passed: `model`, `max_tokens`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spliced: Vec<String>,
@@ -259,6 +262,18 @@ pub struct Usage {
     /// Of these, spent on reasoning.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub reasoning_tokens: u64,
+    /// Of the tokens read, those of images.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub image_input_tokens: u64,
+    /// Of the tokens read, those of sound.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub audio_input_tokens: u64,
+    /// Of the tokens written, those of images.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub image_output_tokens: u64,
+    /// Of the tokens written, those of sound.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub audio_output_tokens: u64,
 }
 
 #[expect(

@@ -9,6 +9,7 @@ use crate::digest::Digest;
 use crate::ids::{DecisionId, ReviewId};
 use crate::label::KnownLabels;
 use crate::limits::Amounts;
+use crate::money::Money;
 use crate::names::{EnvironmentName, KeyName, SystemName, TenantName};
 use crate::review::{Review, ReviewState};
 
@@ -87,6 +88,19 @@ pub struct Used {
     pub amounts: Amounts,
     /// When the first of it was opened.
     pub first_at: Timestamp,
+}
+
+/// What a unit of work has cost so far: a budget for each unit counts on from it after a start.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UnitSpent {
+    /// Whose unit it is.
+    pub tenant: TenantName,
+    /// The unit, as callers name it.
+    pub unit: String,
+    /// What it has cost.
+    pub spent: Money,
+    /// When the last of its decisions was opened.
+    pub last_at: Timestamp,
 }
 
 /// Of which decisions is asked what they used, and how finely.

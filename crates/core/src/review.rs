@@ -47,6 +47,9 @@ pub enum ReviewState {
         actor: String,
         /// Why.
         note: Option<String>,
+        /// How long they worked on it, in seconds, as they say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        worked_seconds: Option<u64>,
         /// When.
         at: Timestamp,
     },

@@ -61,6 +61,9 @@ pub struct BarSpec {
     pub quality: BTreeMap<String, Bound>,
     /// The most that one unit of work may cost.
     pub cost_per_unit: Option<Money>,
+    /// After how long a price that nobody looked at no longer counts; none: it counts however old.
+    #[serde(default)]
+    pub price_age: Option<Duration>,
 }
 
 /// A bound on a figure: `>= 0.92`.

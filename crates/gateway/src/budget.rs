@@ -1,19 +1,26 @@
 //! The money limits of a system: reserved before a call, settled after it.
 //!
 //! A reservation is taken in one step over the unit's and the day's limit, so that callers at the
-//! same time never overshoot by more than what they reserved. Usage outlives a reload.
+//! same time never overshoot by more than what they reserved. Usage outlives a reload, and a start: it is
+//! recovered from the records.
 
 use std::collections::HashMap;
 
 use parking_lot::Mutex;
 use plimsoll_core::manifest::BudgetSpec;
-use plimsoll_core::{Code, Money, Timestamp};
+use plimsoll_core::ports::UnitSpent;
+use plimsoll_core::{Code, Money, TenantName, Timestamp};
 
 use crate::refusal::Refusal;
 
 /// How many units of work are remembered; past that, the ones that were spent on longest ago go.
 const UNITS_MAX: usize = 100_000;
 const MICROS_PER_DAY: i64 = 24 * 60 * 60 * 1_000_000;
+
+/// What a unit goes by here: another tenant's of the same name is another.
+pub(crate) fn unit_key(tenant: &TenantName, unit: &str) -> String {
+    format!("{tenant} {unit}")
+}
 
 /// What one system has spent.
 #[derive(Default)]
@@ -53,13 +60,19 @@ impl Reservation {
 }
 
 impl Ledger {
-    /// A ledger of a system that spent `today` on the UTC day of `now`, as the records say.
-    pub(crate) fn recovered(today: Money, now: Timestamp) -> Self {
-        Self(Mutex::new(Spending {
+    /// A ledger of a system that spent `today` on the UTC day of `now` and so much on these units, as the
+    /// records say.
+    pub(crate) fn recovered(today: Money, units: &[UnitSpent], now: Timestamp) -> Self {
+        let mut spending = Spending {
             day: day_of(now),
             today,
             units: HashMap::new(),
-        }))
+        };
+        for one in units {
+            let unit = unit_key(&one.tenant, &one.unit);
+            spending.add_to_unit(&unit, one.spent, one.last_at);
+        }
+        Self(Mutex::new(spending))
     }
 
     /// Sets `estimate` aside, or says which limit stands against it. A decision that belongs to no
@@ -224,6 +237,26 @@ mod tests {
                 .reserve(&limits, (Some("c"), Money::ZERO), half, tomorrow)
                 .is_ok()
         );
+    }
+
+    #[test]
+    fn what_a_unit_spent_before_a_start_counts_on() {
+        let of = |name: &str| UnitSpent {
+            tenant: TenantName::new(name).unwrap(),
+            unit: "ticket-7".into(),
+            spent: "0.4".parse().unwrap(),
+            last_at: NOW,
+        };
+        let ledger = Ledger::recovered(Money::ZERO, &[of("acme")], NOW);
+        let limits = limits("0.5", "");
+        let some: Money = "0.2".parse().unwrap();
+        let reserve = |tenant: &str, estimate| {
+            let unit = unit_key(&TenantName::new(tenant).unwrap(), "ticket-7");
+            ledger.reserve(&limits, (Some(&unit), Money::ZERO), estimate, NOW)
+        };
+        assert!(reserve("acme", some).is_err());
+        assert!(reserve("acme", "0.1".parse().unwrap()).is_ok());
+        assert!(reserve("other", some).is_ok(), "another's ticket");
     }
 
     #[test]

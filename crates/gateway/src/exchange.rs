@@ -119,7 +119,6 @@ impl Exchange {
         // Each row of a batch has the system's deadline; the caller's own is one for the call.
         let callers = envelope.deadline.map(|left| beginning.called + left);
         let deadline = callers.map_or(started + total, |callers| callers.min(started + total));
-        let pseudonym = |subject: &str| node.pseudonym("subject", subject);
         let decision = Box::new(Decision {
             id: DecisionId::new(now),
             request: beginning.request,
@@ -130,7 +129,7 @@ impl Exchange {
             key: caller.key.clone(),
             unit: envelope.unit.clone(),
             session: envelope.session.clone(),
-            subject: envelope.subject.as_deref().map(pseudonym),
+            subject: envelope.subject.as_deref().map(|s| node.subject(s)),
             idempotency: beginning.idempotency,
             release: system.deployment.release,
             deployment: system.deployment.id,
@@ -150,6 +149,7 @@ impl Exchange {
             cost: Cost::FREE,
             payload: None,
             review: None,
+            worked_seconds: None,
             spliced: Vec::new(),
             drill: None,
             observed: Vec::new(),

@@ -13,7 +13,7 @@ use plimsoll_core::keyring::Keyring;
 use plimsoll_core::ports::{Decisions, Reviews, UsageQuery};
 use plimsoll_core::record::{Aggregate, Deployment, Record, RecordRef};
 use plimsoll_core::{
-    Clock, Code, DecisionId, Digest, KeyName, Money, NodeName, ReleaseId, Role, Secret, System,
+    Clock, Code, DecisionId, Digest, KeyName, NodeName, ReleaseId, Role, Secret, System,
     SystemName, TenantName, Timestamp,
 };
 use plimsoll_journal::{AppendError, AuditStatus, Blobs, Health, Journal, SealedPayload, Ticket};
@@ -171,8 +171,15 @@ impl Node {
             ..
         } = parts;
         let now = clock.now();
-        let ledger =
-            |(name, spent): (SystemName, Money)| (name, Arc::new(Ledger::recovered(spent, now)));
+        let (today, units) = (recorded.spent_today, recorded.spent_on_units);
+        let spenders: BTreeSet<&SystemName> = today.keys().chain(units.keys()).collect();
+        let ledgers = spenders.into_iter().map(|name| {
+            let today = today.get(name).copied().unwrap_or_default();
+            let units = units.get(name).map_or(&[][..], Vec::as_slice);
+            let ledger = Ledger::recovered(today, units, now);
+            (name.clone(), Arc::new(ledger))
+        });
+        let ledgers = ledgers.collect();
         Self {
             name: workspace.server.node.clone(),
             binary_version: parts.binary_version,
@@ -180,7 +187,7 @@ impl Node {
             limiter: Arc::new(Limiter::new(&workspace.limits, now)),
             workers: workers(&workspace),
             when_full: workspace.storage.queue.when_full,
-            ledgers: Mutex::new(recorded.spent_today.into_iter().map(ledger).collect()),
+            ledgers: Mutex::new(ledgers),
             workspace: Mutex::new(LastWorkspace {
                 served: Arc::new(workspace),
                 rejected: None,

@@ -1,6 +1,8 @@
 //! Before anything is used: what is set aside in the system's budget and in the workspace's limits, and
 //! the `opened` record in the journal.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use plimsoll_core::decision::{Cost, CostBasis, Usage};
 use plimsoll_core::limits::{self, Amounts};
@@ -8,8 +10,9 @@ use plimsoll_core::record::RecordRef;
 use plimsoll_core::stakes::Durability;
 use plimsoll_core::{Code, ModelName, Money, Timestamp};
 use plimsoll_journal::SealedPayload;
+use plimsoll_spec::prices::Bound;
 
-use crate::budget::Reservation;
+use crate::budget::{Reservation, unit_key};
 use crate::exchange::{Exchange, Open};
 use crate::failure::Failure;
 
@@ -22,12 +25,19 @@ pub(crate) struct SetAside {
     budget: Reservation,
     limits: Option<limits::Reservation>,
     amounts: Amounts,
+    /// When that was, on the node's monotonic clock; none if nothing was called.
+    began: Option<Duration>,
     /// Whether the call can cost no more than that.
     is_ceiling: bool,
     is_limited: bool,
 }
 
 impl SetAside {
+    /// When it was set aside, just before the call; none if nothing was called.
+    pub(crate) const fn began(&self) -> Option<Duration> {
+        self.began
+    }
+
     /// The money.
     pub(crate) const fn money(&self) -> Money {
         self.amounts.money
@@ -102,11 +112,7 @@ fn in_budget(ex: &mut Open, estimate: Money, now: Timestamp) -> Result<Reservati
     }
     let ledger = ex.node.ledger(&ex.decision.system);
     let tenant = &ex.decision.tenant;
-    let unit = ex
-        .decision
-        .unit
-        .as_ref()
-        .map(|unit| format!("{tenant} {unit}"));
+    let unit = ex.decision.unit.as_ref().map(|unit| unit_key(tenant, unit));
     let spent_before = ex
         .decision
         .attempts
@@ -135,13 +141,19 @@ fn estimate(
     };
     let price = ex.system.priced.get(name).and_then(|(provider, model)| {
         let (prices, at) = (&ex.snapshot.prices, ex.decision.opened_at);
-        prices.ceiling(provider, model, at, amounts.tokens_in, amounts.tokens_out)
+        let bound = Bound {
+            input_tokens: amounts.tokens_in,
+            output_tokens: amounts.tokens_out,
+            micros: crate::exchange::micros(ex.remaining()),
+        };
+        prices.ceiling(provider, model, at, bound)
     });
     SetAside {
         amounts: Amounts {
             money: price.unwrap_or(Money::ZERO),
             ..amounts
         },
+        began: Some(ex.node.clock.elapsed()),
         is_ceiling: price.is_some() && (!talks || answer_max.is_some()),
         ..SetAside::default()
     }

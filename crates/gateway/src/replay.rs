@@ -349,6 +349,7 @@ fn remembered(manifest: Manifest) -> System {
             runbook_age: defaults.drill_age,
             quality: std::collections::BTreeMap::new(),
             cost_per_unit: None,
+            price_age: None,
         },
         quality: None,
         deploy: DeployPolicy::OnApproval,

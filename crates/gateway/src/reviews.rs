@@ -195,7 +195,8 @@ pub enum ReviewError {
 }
 
 impl Node {
-    /// Closes a review with a person's answer, and its decision with it.
+    /// Closes a review with a person's answer, and its decision with it. `worked_seconds` is how long the
+    /// person says to have worked on it.
     ///
     /// # Errors
     /// If the answer does not fit the output schema, the review is not open, or the store or the
@@ -206,7 +207,7 @@ impl Node {
         id: ReviewId,
         answer: Value,
         actor: &str,
-        note: Option<String>,
+        (note, worked_seconds): (Option<String>, Option<u64>),
     ) -> Result<Decision, ReviewError> {
         let review = self.reviews.get(tenant, id).await?;
         self.fits_output(&review, &answer)?;
@@ -215,6 +216,7 @@ impl Node {
             answer,
             actor: actor.to_owned(),
             note,
+            worked_seconds,
             at,
         };
         let review = self.reviews.close(tenant, id, state).await?;
@@ -295,6 +297,9 @@ impl Node {
         let attempts = self.attempts_so_far(&decision).await;
         decision.closed_at = Some(at);
         decision.outcome = Some(outcome);
+        if let ReviewState::Answered { worked_seconds, .. } = review.state {
+            decision.worked_seconds = worked_seconds;
+        }
         decision.cost = cost_of_attempts(&decision);
         let micros = decision.total_micros().unwrap_or(0);
         self.metrics.closed(&decision, micros);

@@ -13,6 +13,7 @@ use plimsoll_spec::PriceTable;
 
 use crate::caller::Keys;
 use crate::deployed::Deployed;
+use crate::node::Node;
 
 /// The workspace as it is served.
 pub(crate) struct Snapshot {
@@ -28,6 +29,13 @@ pub(crate) struct Snapshot {
     pub(crate) body_timeout: Duration,
     /// Releases that were made and wait for somebody to deploy them.
     pub(crate) pending: BTreeMap<SystemName, ReleaseId>,
+}
+
+impl Node {
+    /// The prices by which calls are priced now.
+    pub fn prices(&self) -> Arc<PriceTable> {
+        Arc::clone(&self.snapshot.load().prices)
+    }
 }
 
 /// A system's slots, filled.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use plimsoll_core::deployment::{Slot, Standing};
+use plimsoll_core::ports::UnitSpent;
 use plimsoll_core::record::{Deployment, DeploymentCause};
 use plimsoll_core::{DeploymentId, Money, NodeName, ReleaseId, SystemName, Timestamp};
 
@@ -34,6 +35,8 @@ pub struct Recorded {
     pub own: BTreeMap<SystemName, Deployment>,
     /// What each system has spent today (UTC).
     pub spent_today: BTreeMap<SystemName, Money>,
+    /// What the units of work have cost that each system with a budget for one worked on lately.
+    pub spent_on_units: BTreeMap<SystemName, Vec<UnitSpent>>,
 }
 
 impl Recorded {

@@ -158,8 +158,16 @@ impl Reading {
     /// Puts the usage and its cost into the record of the attempt, and settles what was set aside. A
     /// stream that told no usage keeps its reservation: it may have cost that much.
     fn settle(&self, ex: &mut Open, reported_model: Option<&str>) {
+        if let Some(began) = self.reservation.began() {
+            let micros = ex.micros_since(began);
+            if let Some(attempt) = ex.decision.attempts.get_mut(self.attempt) {
+                attempt.micros = micros;
+            }
+        }
+        let attempt = ex.decision.attempts.get(self.attempt);
+        let micros = attempt.map_or(0, |attempt| attempt.micros);
         let cost = match &self.usage {
-            Some(usage) => cost_of(ex, self.attempt, Some(usage), 0),
+            Some(usage) => cost_of(ex, self.attempt, Some(usage), micros),
             None => self.reservation.cost(),
         };
         if self.usage.is_some() {

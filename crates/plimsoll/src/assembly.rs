@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use plimsoll_core::record::Recovery;
-use plimsoll_core::{Clock, Digest, NodeName, Record, SystemClock, Timestamp};
+use plimsoll_core::{Clock, Digest, NodeName, Record, SystemClock, Tenancy, Timestamp};
 use plimsoll_gateway::{ControlLoss, Node, Parts, Recorded};
 use plimsoll_journal::{AuditConfig, Blobs, Damage, Journal, JournalConfig, Opened, Retention};
 use plimsoll_spec::{OnControlLoss, Workspace};
@@ -29,6 +29,8 @@ const DEPLOYMENTS_MAX: u32 = 500;
 /// Events of reviews that are brought into the journal at a start.
 const REVIEW_EVENTS_MAX: u32 = 1_000;
 const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
+/// For how long before a start a unit of work is looked for: what it cost counts on in its budget.
+const UNITS_LATELY: Duration = Duration::from_hours(30 * 24);
 
 /// A node with what it stands on.
 pub(crate) struct Assembly {
@@ -299,6 +301,13 @@ async fn recorded(workspace: &Workspace, store: &Store, now: Timestamp) -> Outco
         if system.manifest.budget.per_day.is_some() {
             let facts = store.bar_facts(name, environment, midnight).await?;
             recorded.spent_today.insert(name.clone(), facts.cost.total);
+        }
+        if system.manifest.budget.per_unit.is_some() {
+            let since = now.minus(UNITS_LATELY);
+            let place = (name, environment);
+            let all = Tenancy::Installation;
+            let units = store.spent_on_units(&all, place, since).await?;
+            recorded.spent_on_units.insert(name.clone(), units);
         }
     }
     Ok(recorded)

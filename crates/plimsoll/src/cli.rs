@@ -1,5 +1,6 @@
 //! The command line: what may be typed. What each command does stands in [`crate::command`].
 
+mod cost;
 mod drift;
 mod guard;
 mod keys;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use plimsoll_core::{FailureKind, Outcome, QueueName, SystemName, TenantName};
 
+pub(crate) use cost::{CostArgs, CostCommand, ReconcileArgs, WhatIf};
 pub(crate) use drift::{DriftArgs, DriftCorrection, DriftMethod};
 pub(crate) use guard::{GuardCommand, JsonArgs, RedactArgs, ScanArgs, TrainArgs, UrlArgs};
 pub(crate) use keys::{KeyCommand, KeyCreateArgs, TenantCommand, WhichKey};
@@ -107,6 +109,8 @@ pub(crate) enum Command {
     Runbook(RunbookCommand),
     /// Hold systems against the six characteristics: above or below the line.
     Bar(BarArgs),
+    /// What work cost: per unit and per accepted outcome, and what it would have cost.
+    Cost(CostArgs),
     /// Say what has moved between two files of rows, without a server: exit code 0 nothing, 1 drift, 2 not judged.
     Drift(DriftArgs),
     /// Releases, and what is deployed.
@@ -383,6 +387,9 @@ pub(crate) enum ReviewCommand {
         /// Why.
         #[arg(long)]
         note: Option<String>,
+        /// How many minutes it took: `plimsoll cost` adds them up.
+        #[arg(long, value_name = "MINUTES", value_parser = cost::parse_minutes)]
+        minutes: Option<u64>,
         #[command(flatten)]
         server: ServerArgs,
     },
@@ -479,11 +486,18 @@ mod tests {
             "explain 01J9ZC --json",
             "review list --queue credit",
             "review show 01J9",
-            "review answer 01J9 {} --note seen",
+            "review answer 01J9 {} --note seen --minutes 2.5",
             "drill run loan-default unavailable",
             "runbook run loan-default",
             "bar",
             "bar loan-default",
+            "cost",
+            "cost --system support --by day,model --since 30d --until 2026-11-01 --csv",
+            "cost --what-if prices=new.toml --what-if model=openai/gpt-5.4-mini --traffic x1.5",
+            "cost --what-if release=3f9 --json",
+            "cost --repriced --tenant acme",
+            "cost prices",
+            "cost reconcile usage.csv --provider openai --tolerance 0.5",
             "drift reference.parquet current.csv --method ks --columns a,b --html drift.html",
             "release list",
             "release show 3f9",

@@ -5,6 +5,7 @@ mod audit;
 mod bar;
 mod batch;
 mod check;
+mod cost;
 mod decisions;
 mod drift;
 pub(crate) mod drill;
@@ -58,6 +59,7 @@ pub(crate) async fn run(cli: Cli) -> Outcome<Exit> {
         Command::Drill(command) => drill::run(&global, command, out).await,
         Command::Runbook(command) => runbook::run(&global, command, out).await,
         Command::Bar(args) => bar::run(&global, &args, out).await,
+        Command::Cost(args) => cost::run(&global, args, out).await,
         Command::Drift(args) => drift::run(&args, out),
         Command::Release(command) => release::run(&global, command, out).await,
         Command::System(command) => system::run(&global, command, out).await,

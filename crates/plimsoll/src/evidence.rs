@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use plimsoll_control::bar::{self, AuditFacts, Evidence, MonitorFacts, Report};
+use plimsoll_control::cost::freshness;
 use plimsoll_core::{EnvironmentName, NodeName, System, Timestamp};
 use plimsoll_journal::AuditStatus;
 use plimsoll_journal::audit::{newest_checkpoint, verifier_key};
+use plimsoll_spec::PriceTable;
 use plimsoll_store::{Store, StoreError};
 
 /// Who asks about which node.
@@ -17,6 +19,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) now: Timestamp,
     /// What is watched of the system; none if nothing is.
     pub(crate) monitors: Option<MonitorFacts>,
+    pub(crate) prices: &'a PriceTable,
 }
 
 impl Asked<'_> {
@@ -42,11 +45,13 @@ impl Asked<'_> {
         {
             system.manifest = release.manifest;
         }
+        let prices = freshness::of(&system.manifest, self.prices, self.now);
         let evidence = Evidence {
             facts: &facts,
             audit: audit.as_ref(),
             monitors: self.monitors.as_ref(),
             unreviewed: &unreviewed,
+            prices: &prices,
         };
         Ok(bar::judge(&system, evidence, self.now, self.currency))
     }

@@ -98,7 +98,7 @@ fn read(files: &Files, environment: &dyn Environment, report: &mut Report) -> Op
         report,
     };
     let settings = reader.settings(document.view(&currency));
-    let prices = prices::read(files, &currency, &settings, report);
+    let prices = prices::read(files, &currency, &settings.providers, report);
     let is_sound = report.errors() == 0;
     report.absorb(of_folders, |_| true);
     let mut workspace = Workspace {

@@ -99,7 +99,7 @@ impl Store {
     }
 
     /// Begins a statement that reads whole decisions.
-    fn records(&self) -> Statement {
+    pub(crate) fn records(&self) -> Statement {
         Statement::new(match &*self.engine {
             Engine::Sqlite(_) => {
                 "SELECT record FROM decisions JOIN decision_records USING (number)"

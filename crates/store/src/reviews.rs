@@ -345,10 +345,16 @@ impl Store {
 /// nobody answers stays: it is the system's, and the same for everybody.
 pub(crate) fn without_contents(review: Review) -> Review {
     let state = match review.state {
-        ReviewState::Answered { actor, at, .. } => ReviewState::Answered {
+        ReviewState::Answered {
+            actor,
+            worked_seconds,
+            at,
+            ..
+        } => ReviewState::Answered {
             answer: serde_json::Value::Null,
             actor,
             note: None,
+            worked_seconds,
             at,
         },
         state => state,

@@ -33,7 +33,7 @@ pub(super) fn schemas() -> Value {
     let answer = json!({"description": "In the shape of the system's output."});
     let reason = || body(json!({"reason": text()}), json!({}));
     json!({
-        "ReviewAnswer": body(json!({"answer": answer}), json!({"note": maybe()})),
+        "ReviewAnswer": body(json!({"answer": answer}), json!({"note": maybe(), "worked_seconds": whole()})),
         "TestRequest": body(json!({"receiver": text()}), json!({})),
         "SilenceRequest": body(json!({"seconds": whole(), "reason": text()}), json!({
             "system": maybe(), "monitor": maybe(),

@@ -24,4 +24,12 @@ pub struct ReviewAnswer {
     /// Why.
     #[serde(default)]
     pub note: Option<String>,
+    /// How long the person worked on it, in seconds: at most [`Self::WORKED_SECONDS_MAX`].
+    #[serde(default)]
+    pub worked_seconds: Option<u64>,
+}
+
+impl ReviewAnswer {
+    /// A week of a person's time.
+    pub const WORKED_SECONDS_MAX: u64 = 7 * 24 * 60 * 60;
 }

@@ -11,6 +11,7 @@ use plimsoll_core::{FailureKind, System, Timestamp};
 use plimsoll_store::BarFacts;
 
 use super::{AuditFacts, Characteristic, Check, Evidence, monitors};
+use crate::cost::freshness;
 use crate::figures::{ago, count, counted, money, percent, span};
 
 /// A record that is under no checkpoint for longer than this is an alarm.
@@ -211,7 +212,30 @@ impl Case<'_> {
             }
         }];
         checks.push(self.cost_basis());
+        checks.extend(self.prices());
         checks
+    }
+
+    /// How fresh the prices are by which that is known.
+    fn prices(&self) -> Option<Check> {
+        let prices = self.evidence.prices;
+        let unpriced: Vec<&str> = prices
+            .iter()
+            .filter(|one| one.price.is_none())
+            .map(|one| one.name.as_str())
+            .collect();
+        if !unpriced.is_empty() {
+            let evidence = format!("no price for {}", unpriced.join(", "));
+            return Some(Check::no(evidence, "plimsoll cost prices"));
+        }
+        let oldest = freshness::oldest(prices)?;
+        let told = format!("prices looked at {}", ago(oldest, self.now));
+        let Some(most) = self.system.bar.price_age else {
+            return Some(Check::yes(told));
+        };
+        let evidence = format!("{told}, limit {}", span(most));
+        let next = "look at the provider's page, and write the day as `checked` in prices.toml";
+        Some(Check::when(self.now.since(oldest) <= most, evidence, next))
     }
 
     fn cost_basis(&self) -> Check {

@@ -111,6 +111,7 @@ fn system() -> System {
                 },
             )]),
             cost_per_unit: Some("0.001".parse().unwrap()),
+            price_age: None,
         },
         quality: None,
         deploy: DeployPolicy::OnApproval,
@@ -264,6 +265,7 @@ fn judged_watched(
         audit,
         monitors,
         unreviewed,
+        prices: &[],
     };
     judge(system, evidence, now(), "USD")
 }
@@ -630,4 +632,43 @@ fn the_bar_reads_as_in_the_manual() {
     );
     let text = render(&judged(&system(), &facts), 120, Paint::Plain);
     insta::assert_snapshot!(text);
+}
+
+#[test]
+fn the_age_of_prices_is_told_and_counts_where_it_is_bounded() {
+    use plimsoll_spec::prices::{Origin, Price};
+
+    let priced = |days: u32| PricedModel {
+        name: plimsoll_core::ModelName::primary(),
+        provider: "openai".into(),
+        model: "gpt".into(),
+        price: Some(Price::default()),
+        from: Some(now().minus(DAY * 400)),
+        checked: Some(now().minus(DAY * days)),
+        origin: Some(Origin::Workspace),
+    };
+    let facts = facts();
+    let judged = |system: &System, prices: &[PricedModel]| {
+        let evidence = Evidence {
+            facts: &facts,
+            audit: None,
+            monitors: None,
+            unreviewed: &[],
+            prices,
+        };
+        judge(system, evidence, now(), "USD")
+    };
+    let mut system = system();
+    let report = judged(&system, &[priced(3), priced(200)]);
+    let told = &characteristic(&report, "cost").checks;
+    assert!(told[2].met, "nobody bounded it");
+    assert_eq!(told[2].evidence, "prices looked at 200 days ago");
+    system.bar.price_age = Some(DAY * 180);
+    let said = failed(&judged(&system, &[priced(3), priced(200)]), "cost");
+    assert_eq!(said[0].0, "prices looked at 200 days ago, limit 180 days");
+    assert!(characteristic(&judged(&system, &[priced(3)]), "cost").met);
+    let mut unknown = priced(3);
+    unknown.price = None;
+    let said = failed(&judged(&system, &[unknown]), "cost");
+    assert_eq!(said[0].0, "no price for primary");
 }

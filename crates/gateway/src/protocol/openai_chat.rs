@@ -4,6 +4,8 @@
 //! A review asked for here answers with the protocol's own shape of the abstain value, and says so
 //! in the header: a 202 with another body would break callers' code.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures_util::stream;
 use http::StatusCode;
@@ -27,6 +29,8 @@ struct ChatBody {
     item: ChatItem,
     /// `extra_body.plimsoll.variables` of the SDKs: for systems that are typed functions.
     variables: Option<Value>,
+    /// OpenAI's own name for the end user.
+    user: Option<String>,
 }
 
 /// Answers the call.
@@ -55,6 +59,11 @@ fn prepare(
     body: Result<Bytes, Refusal>,
 ) -> Result<(crate::exchange::Exchange, Item, ToldAs), Refusal> {
     let body = read(call, &body?)?;
+    if call.envelope.subject.is_none() && body.user.is_some() {
+        Arc::make_mut(&mut call.envelope)
+            .subject
+            .clone_from(&body.user);
+    }
     let system = call.resolve(&body.model)?;
     let told_as = ToldAs {
         stream: body.item.stream,
@@ -98,7 +107,14 @@ fn read(call: &Call, bytes: &Bytes) -> Result<ChatBody, Refusal> {
         model: model.into_owned(),
         item: chat_item(&frame, body)?,
         variables,
+        user: user(&frame),
     })
+}
+
+/// The end user, if the body names one as OpenAI's API lets it; what is no text is the provider's to refuse.
+fn user(frame: &Frame<'_>) -> Option<String> {
+    let named = frame.member("user").and_then(|member| frame.text(member))?;
+    (!named.is_empty()).then(|| named.into_owned())
 }
 
 /// The request that `body` is, which differs from the frame's bytes in nothing that is read here.
@@ -112,7 +128,7 @@ fn chat_item(frame: &Frame<'_>, body: Bytes) -> Result<ChatItem, Refusal> {
     };
     Ok(ChatItem {
         body,
-        parsed: std::sync::Arc::default(),
+        parsed: Arc::default(),
         stream: flag(frame, "stream")?,
         usage_asked,
         max_tokens,

@@ -13,6 +13,7 @@ use plimsoll_core::manifest::AbstainSpec;
 use plimsoll_core::{Code, FailureKind, ModelName, Step};
 use plimsoll_models::openai::{ChatReply, OpenaiModel};
 use plimsoll_models::{HttpModel, Model, ModelError, Reply, Timers};
+use plimsoll_spec::prices::Used;
 use serde_json::Value;
 
 use crate::answer::{Answer, OpenStream, Request, Rest};
@@ -428,9 +429,8 @@ pub(crate) fn cost_of(ex: &Open, number: usize, usage: Option<&Usage>, micros: u
     let Some((provider, model)) = priced else {
         return Cost::UNKNOWN;
     };
-    ex.snapshot
-        .prices
-        .cost(provider, model, ex.decision.opened_at, usage, micros)
+    let (prices, at) = (&ex.snapshot.prices, ex.decision.opened_at);
+    prices.cost(provider, model, at, Used { usage, micros })
 }
 
 /// An attempt that ended where it began: a stand-in's, or one of a model that could not be built.

@@ -129,6 +129,18 @@ async fn each_user_has_an_allowance_and_who_names_none_is_no_way_around() {
     let refused = ask(&node, &[]).await;
     assert_eq!(refused.status, 429);
     assert!(!refused.text().contains("ann"));
+    let named = |user: &str| {
+        let mut question = question(false);
+        question["user"] = json!(user);
+        question
+    };
+    let route = "/v1/chat/completions";
+    let as_openai_names_them = node.post(route, &named("ann")).await;
+    assert_eq!(as_openai_names_them.status, 429, "the same ann");
+    assert_eq!(node.post(route, &named("cid")).await.status, 200);
+    let under_both = [("plimsoll-subject", "dora")];
+    let first = node.post_with(route, &named("ann"), &under_both).await;
+    assert_eq!(first.status, 200, "the header goes before the body");
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ mod idempotency;
 mod keys;
 mod labels;
 mod ladder;
+mod ledger;
 mod limits;
 mod oip;
 mod peers;

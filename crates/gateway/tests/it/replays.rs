@@ -677,7 +677,7 @@ async fn what_a_person_decided_is_made_again_up_to_the_review_also_after_a_resta
     let answer = json!({"decision": "approve"});
     let answered = node
         .node
-        .answer_review(&tenant, review, answer, "ada", None);
+        .answer_review(&tenant, review, answer, "ada", (None, None));
     let decision = answered.await.unwrap();
     let kept = node.payload(&decision).unwrap();
     let said = json!({"value": {"decision": "refer"}, "confidence": 1.0});

@@ -74,9 +74,13 @@ async fn the_answer_reaches_a_caller_who_waits() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
     let tenant = TenantName::default_tenant();
-    let wrong = node
-        .node
-        .answer_review(&tenant, review, json!({"decision": "maybe"}), "ada", None);
+    let wrong = node.node.answer_review(
+        &tenant,
+        review,
+        json!({"decision": "maybe"}),
+        "ada",
+        (None, None),
+    );
     assert!(
         wrong.await.is_err(),
         "an answer that does not fit the output is refused"
@@ -84,7 +88,7 @@ async fn the_answer_reaches_a_caller_who_waits() {
     let answer = json!({"decision": "approve"});
     let decision = node
         .node
-        .answer_review(&tenant, review, answer, "ada", None)
+        .answer_review(&tenant, review, answer, "ada", (None, None))
         .await
         .unwrap();
     assert_eq!(decision.outcome, Some(Outcome::Reviewed));
@@ -104,9 +108,13 @@ async fn the_answer_reaches_a_caller_who_waits() {
         "{}",
         polled.text()
     );
-    let again =
-        node.node
-            .answer_review(&tenant, review, json!({"decision": "decline"}), "bob", None);
+    let again = node.node.answer_review(
+        &tenant,
+        review,
+        json!({"decision": "decline"}),
+        "bob",
+        (None, None),
+    );
     assert!(again.await.is_err(), "an answered review stays answered");
     assert_eq!(node.closed().await.len(), 1);
 }
@@ -160,7 +168,7 @@ async fn a_review_outlives_a_restart() {
     let answer = json!({"decision": "decline"});
     let decision = node
         .node
-        .answer_review(&tenant, review, answer, "ada", None)
+        .answer_review(&tenant, review, answer, "ada", (None, None))
         .await
         .unwrap();
     assert_eq!(decision.id.to_string(), asked.header("plimsoll-decision"));

@@ -43,6 +43,7 @@ pub(crate) fn decision(at: Timestamp, unit: &str) -> Decision {
         cost: Cost::FREE,
         payload: None,
         review: None,
+        worked_seconds: None,
         spliced: Vec::new(),
         drill: None,
         observed: Vec::new(),

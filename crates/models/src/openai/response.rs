@@ -139,6 +139,7 @@ mod tests {
             cached_tokens: 64,
             output_tokens: 90,
             reasoning_tokens: 64,
+            ..Usage::default()
         };
         assert_eq!(reply.usage, Some(usage));
         assert!(!reply.has_tool_calls && !reply.refused && reply.more_texts.is_empty());

@@ -73,41 +73,54 @@ pub(super) struct WireUsage {
     #[serde(default)]
     completion_tokens: Option<u64>,
     #[serde(default)]
-    prompt_tokens_details: Option<PromptDetails>,
+    total_tokens: Option<u64>,
     #[serde(default)]
-    completion_tokens_details: Option<CompletionDetails>,
+    prompt_tokens_details: Option<Details>,
+    #[serde(default)]
+    completion_tokens_details: Option<Details>,
     /// Another name for the cached tokens.
     #[serde(default)]
     prompt_cache_hit_tokens: Option<u64>,
 }
 
-#[derive(Deserialize)]
-struct PromptDetails {
+/// Parts of the tokens read or written, by what they are.
+#[derive(Deserialize, Default, Clone, Copy)]
+struct Details {
     #[serde(default)]
     cached_tokens: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct CompletionDetails {
     #[serde(default)]
     reasoning_tokens: Option<u64>,
+    #[serde(default)]
+    image_tokens: Option<u64>,
+    #[serde(default)]
+    audio_tokens: Option<u64>,
 }
 
 impl WireUsage {
     /// The usage, if the provider said anything of it.
+    ///
+    /// Some providers (Gemini is one) leave reasoning out of the tokens written and have it in the total
+    /// alone, but want money for it all the same: what the total has beyond its parts was written.
     pub(super) fn usage(&self) -> Option<Usage> {
         if self.prompt_tokens.is_none() && self.completion_tokens.is_none() {
             return None;
         }
-        let detailed = self.prompt_tokens_details.as_ref();
-        let cached = detailed.and_then(|details| details.cached_tokens);
-        let completion = self.completion_tokens_details.as_ref();
-        let reasoning = completion.and_then(|details| details.reasoning_tokens);
+        let read = self.prompt_tokens_details.unwrap_or_default();
+        let written = self.completion_tokens_details.unwrap_or_default();
+        let cached = read.cached_tokens.or(self.prompt_cache_hit_tokens);
+        let input_tokens = self.prompt_tokens.unwrap_or(0);
+        let told = self.completion_tokens.unwrap_or(0);
+        let parts = input_tokens.saturating_add(told);
+        let left_out = self.total_tokens.unwrap_or(0).saturating_sub(parts);
         Some(Usage {
-            input_tokens: self.prompt_tokens.unwrap_or(0),
-            cached_tokens: cached.or(self.prompt_cache_hit_tokens).unwrap_or(0),
-            output_tokens: self.completion_tokens.unwrap_or(0),
-            reasoning_tokens: reasoning.unwrap_or(0),
+            input_tokens,
+            cached_tokens: cached.unwrap_or(0),
+            image_input_tokens: read.image_tokens.unwrap_or(0),
+            audio_input_tokens: read.audio_tokens.unwrap_or(0),
+            output_tokens: told + left_out,
+            reasoning_tokens: written.reasoning_tokens.unwrap_or(0).max(left_out),
+            image_output_tokens: written.image_tokens.unwrap_or(0),
+            audio_output_tokens: written.audio_tokens.unwrap_or(0),
         })
     }
 }
@@ -181,5 +194,38 @@ impl<'de> Visitor<'de> for TextVisitor {
     fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Text, A::Error> {
         let value = serde_json::Value::deserialize(MapAccessDeserializer::new(members))?;
         Ok(Text(Some(value.to_string())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn usage(value: serde_json::Value) -> Usage {
+        let read: WireUsage = serde_json::from_value(value).unwrap();
+        read.usage().unwrap()
+    }
+
+    #[test]
+    fn images_and_sound_are_told_apart() {
+        let told = usage(json!({
+            "prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150,
+            "prompt_tokens_details": {"cached_tokens": 10, "image_tokens": 20, "audio_tokens": 30},
+            "completion_tokens_details": {"reasoning_tokens": 5, "audio_tokens": 6, "image_tokens": 7},
+        }));
+        assert_eq!((told.image_input_tokens, told.audio_input_tokens), (20, 30));
+        assert_eq!((told.image_output_tokens, told.audio_output_tokens), (7, 6));
+        assert_eq!((told.output_tokens, told.reasoning_tokens), (50, 5));
+    }
+
+    #[test]
+    fn reasoning_that_stands_in_the_total_alone_was_written_too() {
+        let told = usage(json!({"prompt_tokens": 8, "completion_tokens": 3, "total_tokens": 60}));
+        assert_eq!((told.output_tokens, told.reasoning_tokens), (52, 49));
+        let odd =
+            usage(json!({"prompt_tokens": u64::MAX, "completion_tokens": 3, "total_tokens": 1}));
+        assert_eq!((odd.output_tokens, odd.reasoning_tokens), (3, 0));
     }
 }

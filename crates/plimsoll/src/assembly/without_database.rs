@@ -4,11 +4,13 @@
 //! halt too, is taken in once the database is back. A node whose journal does not say what stands of each of
 //! its systems does not start: it would deploy what its files say over what others decided.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use plimsoll_core::keyring::Keyring;
-use plimsoll_core::{Decision, Record, Timestamp};
+use plimsoll_core::ports::UnitSpent;
+use plimsoll_core::{Decision, Money, Record, SystemName, TenantName, Timestamp};
 use plimsoll_gateway::Recorded;
 use plimsoll_journal::{Journal, JournalError};
 use plimsoll_spec::Workspace;
@@ -49,6 +51,7 @@ pub(super) async fn read(
 
 fn fold(journal: &Journal, workspace: &Workspace, now: Timestamp) -> Result<Known, JournalError> {
     let mut known = Known::default();
+    let mut units = Units::new();
     let micros = now.as_micros();
     let midnight = Timestamp::from_micros(micros - micros.rem_euclid(DAY_MICROS));
     let server = &workspace.server;
@@ -69,13 +72,53 @@ fn fold(journal: &Journal, workspace: &Workspace, now: Timestamp) -> Result<Know
             Record::Tenant(event) => {
                 known.keyring.note_tenant(&event);
             }
-            Record::Closed(decision) if decision.opened_at >= midnight => {
-                spend(&mut known.recorded, workspace, &decision);
+            Record::Closed(decision) => {
+                if decision.opened_at >= midnight {
+                    spend(&mut known.recorded, workspace, &decision);
+                }
+                spend_on_unit(&mut units, workspace, &decision);
             }
             _ => {}
         }
     }
+    for ((system, tenant, unit), (spent, last_at)) in units {
+        let unit = UnitSpent {
+            tenant,
+            unit,
+            spent,
+            last_at,
+        };
+        known
+            .recorded
+            .spent_on_units
+            .entry(system)
+            .or_default()
+            .push(unit);
+    }
     Ok(known)
+}
+
+/// What units have cost, by system, tenant and name, and when they were last worked on.
+type Units = BTreeMap<(SystemName, TenantName, String), (Money, Timestamp)>;
+
+/// The most units that are gathered, past which the first by name makes room; a ledger remembers no more.
+const UNITS_MAX: usize = 100_000;
+
+fn spend_on_unit(units: &mut Units, workspace: &Workspace, decision: &Decision) {
+    let system = workspace.systems.get(&decision.system);
+    let is_limited = system.is_some_and(|system| system.manifest.budget.per_unit.is_some());
+    let Some(unit) = decision.unit.clone().filter(|_| is_limited) else {
+        return;
+    };
+    let key = (decision.system.clone(), decision.tenant.clone(), unit);
+    if units.len() >= UNITS_MAX && !units.contains_key(&key) {
+        units.pop_first();
+    }
+    let spent = units
+        .entry(key)
+        .or_insert((Money::ZERO, decision.opened_at));
+    spent.0 += decision.cost.amount;
+    spent.1 = spent.1.max(decision.opened_at);
 }
 
 fn spend(recorded: &mut Recorded, workspace: &Workspace, decision: &Decision) {

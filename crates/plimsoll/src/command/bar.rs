@@ -78,6 +78,7 @@ async fn report(
         currency: &workspace.server.currency,
         now: reading.clock.now(),
         monitors: monitors(reading, system, workspace),
+        prices: &workspace.prices,
     };
     let applied = reading.applied(&workspace.server.node).await?;
     let log = of_folder(reading.folder.root(), applied);

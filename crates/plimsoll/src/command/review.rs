@@ -47,13 +47,18 @@ pub(crate) async fn run(global: &Global, command: ReviewCommand, out: Output) ->
             id,
             answer,
             note,
+            minutes,
             server,
         } => {
             let answer: Value = serde_json::from_str(&answer)
                 .context("the answer is not JSON: a text stands in quotes, as in '\"yes\"'")
                 .or_exit(Exit::Usage)?;
             let path = format!("/api/v1/reviews/{}/answer", encoded(&id));
-            let answer = ReviewAnswer { answer, note };
+            let answer = ReviewAnswer {
+                answer,
+                note,
+                worked_seconds: minutes,
+            };
             let decision: Decision = Server::of_operators(global, &server)?
                 .post(&path, &answer)
                 .await?;

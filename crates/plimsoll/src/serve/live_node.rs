@@ -264,6 +264,7 @@ impl LiveNode {
         let SystemStatus {
             system, deployment, ..
         } = self.status(name)?;
+        let prices = self.node.prices();
         let asked = Asked {
             store: &self.store,
             environment: &deployment.environment,
@@ -271,6 +272,7 @@ impl LiveNode {
             currency: &self.started.server.currency,
             now: self.clock.now(),
             monitors: self.monitors.facts(name, self.clock.now()),
+            prices: &prices,
         };
         let log = self.journal.audit().map(|log| of_status(log.status()));
         Ok(asked.judge(&system, log).await?)
@@ -348,10 +350,15 @@ impl LiveNode {
     ) -> Result<Decision, ApiError> {
         let review = self.store.review_by_prefix(tenancy.tenant(), id).await?;
         let tenant = &review.decision.tenant;
-        let ReviewAnswer { answer, note } = answer;
+        let ReviewAnswer {
+            answer,
+            note,
+            worked_seconds,
+        } = answer;
+        let remarks = (note, worked_seconds);
         let closed = self
             .node
-            .answer_review(tenant, review.id, answer, actor, note)
+            .answer_review(tenant, review.id, answer, actor, remarks)
             .await;
         closed.map_err(|error| match error {
             ReviewError::Store(error) => error.into(),

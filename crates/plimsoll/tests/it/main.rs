@@ -7,6 +7,7 @@
 )]
 
 mod commands;
+mod costs;
 mod drift;
 mod keys;
 mod running;

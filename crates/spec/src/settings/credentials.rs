@@ -30,7 +30,7 @@ impl Reader<'_> {
                     continue;
                 }
             };
-            if [crate::prices::LOCAL, crate::prices::HTTP].contains(&text) {
+            if crate::prices::RESERVED.contains(&text) {
                 let message = format!(
                     "no provider may be called `{text}`: prices of models without a provider go by it"
                 );

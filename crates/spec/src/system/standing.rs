@@ -162,6 +162,7 @@ impl Resolver<'_> {
                 .map_or(DAY * runbook_days, |found| found.value),
             quality: targets,
             cost_per_unit: view.ceiling("cost_per_unit").map(|found| found.value),
+            price_age: view.duration("price_age").map(|found| found.value),
         }
     }
 }

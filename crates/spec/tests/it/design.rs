@@ -75,10 +75,14 @@ fn the_support_example_loads_without_a_warning() {
         ["evals/golden.jsonl"]
     );
     let at = Timestamp::parse("2026-03-14").unwrap();
-    let ceiling =
-        workspace
-            .prices
-            .ceiling("anthropic", "claude-haiku-4-5", at, 1_000_000, 1_000_000);
+    let bound = plimsoll_spec::prices::Bound {
+        input_tokens: 1_000_000,
+        output_tokens: 1_000_000,
+        micros: 0,
+    };
+    let ceiling = workspace
+        .prices
+        .ceiling("anthropic", "claude-haiku-4-5", at, bound);
     assert_eq!(ceiling.unwrap().to_string(), "6");
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use plimsoll_core::Timestamp;
 use plimsoll_core::decision::{Cost, CostBasis, Usage};
+use plimsoll_spec::prices::{Bound, Used};
 use plimsoll_spec::{LogFormat, LogLevel, ProviderProtocol, WhenFull};
 
 use crate::folder::{Folder, loan};
@@ -230,15 +231,15 @@ fn a_cost_is_that_of_the_price_that_held() {
         input_tokens: 1_000,
         cached_tokens: 400,
         output_tokens: 100,
-        reasoning_tokens: 0,
+        ..Usage::default()
     };
+    let used = |usage, micros| Used { usage, micros };
     let at = |day: &str| {
         prices.cost(
             "local",
             "gpt",
             Timestamp::parse(day).unwrap(),
-            Some(&usage),
-            10,
+            used(Some(&usage), 10),
         )
     };
     assert_eq!(at("2026-02-01").amount.to_string(), "0.0034");
@@ -250,31 +251,164 @@ fn a_cost_is_that_of_the_price_that_held() {
     );
     assert_eq!(at("2025-12-31"), Cost::FREE);
     let now = Timestamp::parse("2026-03-01").unwrap();
+    let bound = Bound {
+        input_tokens: 1_000_000,
+        output_tokens: 1_000_000,
+        micros: 0,
+    };
     assert_eq!(
-        prices.cost("local", "gpt", now, None, 10),
+        prices.cost("local", "gpt", now, used(None, 10)),
         Cost::UNKNOWN,
         "nobody counted the tokens"
     );
     assert_eq!(
         prices
-            .cost("local", "loan-default/primary", now, None, 1_000)
+            .cost("local", "loan-default/primary", now, used(None, 1_000))
             .amount
             .to_string(),
         "0.00001"
     );
     assert_eq!(
-        prices.cost("openai", "gpt", now, Some(&usage), 10),
+        prices.cost("openai", "gpt", now, used(Some(&usage), 10)),
         Cost::UNKNOWN
     );
     assert_eq!(
         prices
-            .ceiling("local", "gpt", now, 1_000_000, 1_000_000)
+            .ceiling("local", "gpt", now, bound)
             .unwrap()
             .to_string(),
         "12.001"
     );
-    assert_eq!(prices.ceiling("openai", "gpt", now, 1, 1), None);
+    assert_eq!(prices.ceiling("openai", "gpt", now, bound), None);
     assert_ne!(prices.digest(), loan().workspace().prices.digest());
+}
+
+#[test]
+fn every_kind_of_price_is_read_and_long_calls_have_their_own() {
+    let kinds = r#"
+[[price]]
+provider = "local"
+model = "omni"
+from = 2026-01-01
+checked = 2026-02-03
+source = "https://example.com/prices"
+input_per_million = "1"
+image_input_per_million = "2"
+audio_input_per_million = "3"
+output_per_million = "4"
+reasoning_per_million = "5"
+image_output_per_million = "6"
+audio_output_per_million = "7"
+[[price]]
+provider = "local"
+model = "omni"
+from = 2026-01-01
+over_input_tokens = 1000
+input_per_million = "10"
+[[price]]
+provider = "people"
+model = "credit"
+from = 2026-01-01
+per_request = "2.50"
+per_second = "0.01"
+[[price]]
+provider = "people"
+model = "claims"
+from = 2026-01-01
+per_request = "4"
+"#;
+    let prices = loan().with("prices.toml", kinds).workspace().prices;
+    let now = Timestamp::parse("2026-03-01").unwrap();
+    let cost = |input_tokens, rest: Usage| {
+        let usage = Usage {
+            input_tokens,
+            ..rest
+        };
+        let used = Used {
+            usage: Some(&usage),
+            micros: 0,
+        };
+        let cost = prices.cost("local", "omni", now, used);
+        assert_eq!(cost.basis, CostBasis::Measured);
+        cost.amount.to_string()
+    };
+    assert_eq!(cost(1_000, Usage::default()), "0.001");
+    assert_eq!(cost(1_001, Usage::default()), "0.01001", "a long call");
+    let written = Usage {
+        image_input_tokens: 10,
+        audio_input_tokens: 20,
+        output_tokens: 100,
+        reasoning_tokens: 10,
+        image_output_tokens: 20,
+        audio_output_tokens: 30,
+        ..Usage::default()
+    };
+    assert_eq!(cost(100, written), "0.00069");
+    let price = prices.price("local", "omni", now, 1).unwrap();
+    assert_eq!(price.checked, Timestamp::parse("2026-02-03").ok());
+    let minutes = |minutes: u64| Some(Duration::from_secs(60 * minutes));
+    let told = prices.review("credit", now, minutes(5)).unwrap();
+    assert_eq!(told.amount.to_string(), "5.5");
+    assert_eq!(told.basis, CostBasis::Estimated);
+    assert_eq!(prices.review("credit", now, None), Some(Cost::UNKNOWN));
+    let flat = prices.review("claims", now, None).unwrap();
+    assert_eq!(flat.amount.to_string(), "4");
+    assert_eq!(prices.review("other", now, None), None);
+}
+
+#[test]
+fn a_price_for_long_calls_alone_and_people_by_the_token_are_no_prices() {
+    let folder = loan().with("prices.toml", "[[price]]\nprovider = \"local\"\nmodel = \"a\"\nfrom = 2026-01-01\nover_input_tokens = 5\nper_request = \"1\"\n[[price]]\nprovider = \"people\"\nmodel = \"credit\"\nfrom = 2026-01-01\ninput_per_million = \"1\"\n");
+    insta::assert_debug_snapshot!(folder.messages(), @r#"
+    [
+        "prices.toml:5 error: shorter calls have no price from this day on",
+        "prices.toml:11 error: people are not paid by the token",
+    ]
+    "#);
+}
+
+const OPENAI: &str = "[server]\nCURRENCY\n[providers.main]\nbase_url = \"https://api.openai.com/v1\"\n[providers.other]\nbase_url = \"https://gateway.example.com/v1\"\n";
+
+#[test]
+fn the_binarys_prices_hold_where_the_workspace_has_none_of_its_own() {
+    let own = "[[price]]\nprovider = \"main\"\nmodel = \"gpt-5.4-mini\"\nfrom = 2026-08-01\ninput_per_million = \"0.5\"\n";
+    let workspace = |currency: &str, prices: &str| {
+        let server = OPENAI.replace("CURRENCY", currency);
+        let folder = loan().with("plimsoll.toml", &server);
+        let system = crate::folder::LOAN_SYSTEM.replace("USD", "EUR");
+        let folder = if currency.is_empty() {
+            folder
+        } else {
+            folder.with("systems/loan-default/system.toml", &system)
+        };
+        folder.with("prices.toml", prices).workspace().prices
+    };
+    let prices = workspace("", own);
+    let input = |provider, model, day: &str| {
+        let at = Timestamp::parse(day).unwrap();
+        let price = prices.price(provider, model, at, 1);
+        price.map(|price| price.input_per_million.unwrap().to_string())
+    };
+    let mini = |day| input("main", "gpt-5.4-mini", day);
+    assert_eq!(mini("2026-07-01").as_deref(), Some("0.75"));
+    assert_eq!(
+        mini("2026-08-01").as_deref(),
+        Some("0.5"),
+        "the workspace's"
+    );
+    assert_eq!(mini("2020-01-01"), None, "nobody knows what held then");
+    assert_eq!(input("other", "gpt-5.4-mini", "2026-08-01"), None);
+    assert_eq!(input("main", "nobody-knows", "2026-08-01"), None);
+    let long = prices.price(
+        "main",
+        "gpt-5.4",
+        Timestamp::parse("2026-08-01").unwrap(),
+        272_001,
+    );
+    assert_eq!(long.unwrap().input_per_million.unwrap().to_string(), "5");
+    let euros = workspace("currency = \"EUR\"", "");
+    assert!(euros.is_empty(), "dollars are not euros");
+    assert!(!workspace("", "").is_empty());
 }
 
 #[test]

@@ -259,6 +259,7 @@ impl Maker {
             cost,
             payload: None,
             review: None,
+            worked_seconds: None,
             spliced: vec![],
             drill: None,
             observed: vec![],

@@ -1,7 +1,7 @@
 //! Decisions by id, by the beginning of an id, and by filter.
 
 use plimsoll_core::ports::Decisions as _;
-use plimsoll_core::{Code, Decision, Digest, FailureKind, Outcome, SystemName};
+use plimsoll_core::{Code, Decision, Digest, FailureKind, Outcome, SystemName, Tenancy};
 use plimsoll_store::{DecisionFilter, ProjectedDecisions, Projector, Store, StoreError};
 
 use crate::fixtures::{
@@ -15,6 +15,8 @@ on_both_engines! {
     a_filter_takes_callers_words_as_values_only
     pages_follow_each_other_without_gap_or_overlap
     a_decision_is_found_by_the_beginning_of_its_id
+    whole_decisions_come_page_by_page_and_never_another_tenants
+    what_a_unit_cost_is_the_sum_of_its_decisions
 }
 
 async fn a_repeated_request_finds_the_decision_that_answered_it() {
@@ -243,5 +245,100 @@ async fn a_decision_is_found_by_the_beginning_of_its_id() {
     assert!(
         matches!(other, Err(StoreError::NotFound { .. })),
         "{other:?}"
+    );
+}
+
+async fn whole_decisions_come_page_by_page_and_never_another_tenants() {
+    let fixture = fixture().await;
+    let of = |number: u64| Decision {
+        tenant: tenant(if number.is_multiple_of(5) {
+            "acme"
+        } else {
+            "default"
+        }),
+        ..decision(number, Outcome::Served)
+    };
+    let records = (1..=4_100).map(|number| closed(of(number)));
+    Projector::new(&fixture.store, node())
+        .apply(&numbered(records))
+        .await
+        .unwrap();
+    let all = async |tenancy: Tenancy, filter: DecisionFilter| {
+        let mut pages = fixture.store.decision_pages(&tenancy, &filter);
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await.unwrap() {
+            found.extend(page);
+        }
+        found
+    };
+    let everything = all(Tenancy::Installation, DecisionFilter::default()).await;
+    let expected: Vec<Decision> = (1..=4_100).map(of).collect();
+    assert_eq!(everything, expected);
+    let acme = Tenancy::Tenant(tenant("acme"));
+    assert_eq!(
+        all(acme.clone(), DecisionFilter::default()).await.len(),
+        820
+    );
+    let of_another = DecisionFilter {
+        tenant: Some(tenant("default")),
+        ..DecisionFilter::default()
+    };
+    assert!(all(acme, of_another).await.is_empty());
+    let until = DecisionFilter {
+        until: Some(at(11)),
+        since: Some(at(2)),
+        ..DecisionFilter::default()
+    };
+    assert_eq!(all(Tenancy::Installation, until).await.len(), 9);
+}
+
+async fn what_a_unit_cost_is_the_sum_of_its_decisions() {
+    let fixture = fixture().await;
+    let of = |number, name: &str, unit: Option<&str>| {
+        closed(Decision {
+            tenant: tenant(name),
+            unit: unit.map(str::to_owned),
+            ..decision(number, Outcome::Served)
+        })
+    };
+    let records = numbered([
+        of(1, "acme", Some("a")),
+        of(2, "acme", Some("a")),
+        of(3, "acme", Some("b")),
+        of(4, "default", Some("a")),
+        of(5, "acme", None),
+    ]);
+    Projector::new(&fixture.store, node())
+        .apply(&records)
+        .await
+        .unwrap();
+    let one = decision(1, Outcome::Served);
+    let place = (&one.system, &one.environment);
+    let spent = async |tenancy: Tenancy, since| {
+        let found = fixture
+            .store
+            .spent_on_units(&tenancy, place, at(since))
+            .await;
+        let mut told: Vec<(String, String, i128)> = found
+            .unwrap()
+            .into_iter()
+            .map(|unit| (unit.tenant.to_string(), unit.unit, unit.spent.as_pico()))
+            .collect();
+        told.sort();
+        told
+    };
+    let cost = one.cost.amount.as_pico();
+    let row =
+        |tenant: &str, unit: &str, times: i128| (tenant.to_owned(), unit.to_owned(), cost * times);
+    let all = [
+        row("acme", "a", 2),
+        row("acme", "b", 1),
+        row("default", "a", 1),
+    ];
+    assert_eq!(spent(Tenancy::Installation, 0).await, all);
+    let acme = Tenancy::Tenant(tenant("acme"));
+    assert_eq!(
+        spent(acme, 2).await,
+        [row("acme", "a", 1), row("acme", "b", 1)]
     );
 }

@@ -36,6 +36,7 @@ fn answer(seconds: u64) -> ReviewState {
         answer: serde_json::json!({ "letter": format!("Dear {SECRET}") }),
         actor: "bo".to_owned(),
         note: Some(format!("{SECRET} called")),
+        worked_seconds: None,
         at: at(seconds),
     }
 }
@@ -75,6 +76,7 @@ async fn the_contents_of_an_erased_decisions_review_go_and_the_review_stays() {
         answer: serde_json::Value::Null,
         actor: "bo".to_owned(),
         note: None,
+        worked_seconds: None,
         at: at(9),
     };
     assert_eq!(found.state, told);

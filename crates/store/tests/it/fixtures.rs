@@ -154,6 +154,7 @@ pub(crate) fn open_decision(number: u64) -> Decision {
         cost: Cost::FREE,
         payload: None,
         review: None,
+        worked_seconds: None,
         spliced: vec![],
         drill: None,
         observed: vec![],
@@ -437,6 +438,7 @@ pub(crate) fn answered(seconds: u64) -> ReviewState {
         answer: serde_json::json!({"decision": "deny"}),
         actor: "bo".to_owned(),
         note: None,
+        worked_seconds: None,
         at: at(seconds),
     }
 }

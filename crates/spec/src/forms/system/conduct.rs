@@ -251,6 +251,12 @@ pub(super) static BAR: TableForm = table(
             Means("no ceiling"),
             "The most that one unit of work may cost.",
         ),
+        field(
+            "price_age",
+            Form::Duration,
+            Means("prices count however old they are"),
+            "After how long a price that nobody looked at no longer counts.",
+        ),
     ],
 );
 
