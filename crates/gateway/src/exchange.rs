@@ -148,6 +148,7 @@ impl Exchange {
             review: None,
             spliced: Vec::new(),
             drill: None,
+            eval: None,
             observed: Vec::new(),
             answer_age_ms: None,
         });

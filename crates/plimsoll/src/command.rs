@@ -8,6 +8,7 @@ mod check;
 mod decisions;
 mod drift;
 pub(crate) mod drill;
+mod eval;
 mod explain;
 mod guard;
 mod init;
@@ -59,6 +60,7 @@ pub(crate) async fn run(cli: Cli) -> Outcome<Exit> {
         Command::Runbook(command) => runbook::run(&global, command, out).await,
         Command::Bar(args) => bar::run(&global, &args, out).await,
         Command::Drift(args) => drift::run(&args, out),
+        Command::Eval(command) => eval::run(&global, command, out).await,
         Command::Release(command) => release::run(&global, command, out).await,
         Command::System(command) => system::run(&global, command, out).await,
         Command::Replay(args) => replay::run(&global, &args, out).await,

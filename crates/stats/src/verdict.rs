@@ -353,9 +353,9 @@ pub fn detectable_rate(n: u64, target: f64, alpha: f64, power: f64) -> Result<Op
     for _ in 0..60 {
         let middle = f64::midpoint(low, high);
         if seen(middle) {
-            low = middle
+            low = middle;
         } else {
-            high = middle
+            high = middle;
         }
     }
     Ok(Some(low))
@@ -376,9 +376,9 @@ pub fn detectable_drop(n: u64, disagree: f64, alpha: f64, power: f64) -> Result<
     for _ in 0..60 {
         let middle = f64::midpoint(low, high);
         if seen(middle) {
-            high = middle
+            high = middle;
         } else {
-            low = middle
+            low = middle;
         }
     }
     Ok(Some(high))

@@ -45,6 +45,7 @@ pub(crate) fn decision(at: Timestamp, unit: &str) -> Decision {
         review: None,
         spliced: Vec::new(),
         drill: None,
+        eval: None,
         observed: Vec::new(),
         answer_age_ms: None,
     }

@@ -8,6 +8,7 @@
 
 mod commands;
 mod drift;
+mod evals;
 mod keys;
 mod running;
 mod serving;

@@ -4,6 +4,7 @@ mod behaviour;
 mod conduct;
 mod models;
 mod monitors;
+mod scorers;
 
 use super::Absent::{Default, Means, Required};
 use super::{Field, Form, Others, TableForm, field};

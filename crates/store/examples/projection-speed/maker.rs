@@ -261,6 +261,7 @@ impl Maker {
             review: None,
             spliced: vec![],
             drill: None,
+            eval: None,
             observed: vec![],
             answer_age_ms: None,
         }

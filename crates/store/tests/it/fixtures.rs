@@ -156,6 +156,7 @@ pub(crate) fn open_decision(number: u64) -> Decision {
         review: None,
         spliced: vec![],
         drill: None,
+        eval: None,
         observed: vec![],
         answer_age_ms: None,
     }
