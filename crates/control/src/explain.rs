@@ -136,7 +136,7 @@ fn headline(decision: &Decision, around: &Surroundings<'_>, paint: Paint) -> Str
         parts.push(paint.doubtful("drill"));
     }
     if let Some(run) = decision.eval {
-        parts.push(paint.doubtful(&format!("eval {run}")));
+        parts.push(paint.doubtful(format!("eval {run}")));
     }
     format!("{}\n", parts.join("  "))
 }

@@ -139,23 +139,7 @@ pub fn calibrate(
             judged.insert((line.case.as_str(), line.repetition), *score >= pass);
         }
     }
-    let mut pairs: BTreeMap<(&str, u32), (bool, bool)> = BTreeMap::new();
-    for label in labels {
-        let key = (label.case.as_str(), label.repetition);
-        let Some(said) = judged.get(&key) else {
-            problems.push(format!(
-                "the label of case `{}` (repetition {}) belongs to nothing that was judged",
-                label.case, label.repetition
-            ));
-            continue;
-        };
-        if pairs.insert(key, (label.pass, *said)).is_some() {
-            problems.push(format!(
-                "case `{}` has several labels: the last counts",
-                label.case
-            ));
-        }
-    }
+    let pairs = paired(labels, &judged, &mut problems);
     if pairs.is_empty() {
         return Err("no label belongs to an answer that was judged".to_owned());
     }
@@ -185,6 +169,32 @@ pub fn calibrate(
         problems,
         calibration,
     })
+}
+
+/// What people and the judge said of the same answers.
+fn paired<'l>(
+    labels: &'l [HumanLabel],
+    judged: &BTreeMap<(&str, u32), bool>,
+    problems: &mut Vec<String>,
+) -> BTreeMap<(&'l str, u32), (bool, bool)> {
+    let mut pairs = BTreeMap::new();
+    for label in labels {
+        let key = (label.case.as_str(), label.repetition);
+        let Some(said) = judged.get(&key) else {
+            problems.push(format!(
+                "the label of case `{}` (repetition {}) belongs to nothing that was judged",
+                label.case, label.repetition
+            ));
+            continue;
+        };
+        if pairs.insert(key, (label.pass, *said)).is_some() {
+            problems.push(format!(
+                "case `{}` has several labels: the last counts",
+                label.case
+            ));
+        }
+    }
+    pairs
 }
 
 fn held(

@@ -379,7 +379,7 @@ mod tests {
             "id": "a", "input": {"x": 1}, "expect": {"y": true}, "tags": ["t"], "weight": 2.0,
             "group": "g", "source": {"decision": "01J9"},
         });
-        let first = set(&[line.clone()]).unwrap();
+        let first = set(std::slice::from_ref(&line)).unwrap();
         assert_eq!(first.cases[0].line(), line);
         assert_eq!(set(&[first.cases[0].line()]).unwrap(), first);
     }

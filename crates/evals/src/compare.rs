@@ -161,10 +161,7 @@ fn one(
         let sign = if is_loss { -1.0 } else { 1.0 };
         (!values.is_empty()).then(|| sign * values.iter().sum::<f64>() / values.len() as f64)
     };
-    let is_binary = base
-        .iter()
-        .chain(&now)
-        .all(|value| *value == 0.0 || *value == 1.0);
+    let is_binary = base.iter().chain(&now).all(|x| *x == 0.0 || *x == 1.0);
     let is_independent = cluster.iter().collect::<BTreeSet<_>>().len() == cluster.len();
     let count = |is: fn(f64, f64) -> bool| {
         base.iter()
@@ -188,26 +185,25 @@ fn one(
     } else {
         scores_against_baseline(&base, &now, &cluster, margin, ALPHA)
     };
-    let disagree = (pairs.regressed + pairs.improved + 1) as f64 / (items + 2) as f64;
-    let detectable = if is_binary {
-        detectable_drop(items.max(1), disagree, ALPHA, POWER)
-            .ok()
-            .flatten()
-    } else {
-        None
-    };
     MetricCompared {
         metric: metric.to_owned(),
         baseline: mean(&base),
         candidate: mean(&now),
         note: compared.as_ref().err().map(ToString::to_string),
         compared: compared.ok(),
-        detectable,
+        detectable: detectable(pairs, items).filter(|_| is_binary),
         advisory: false,
         unscored,
         lost,
         won,
     }
+}
+
+/// The smallest drop that so many items show, if they go on to disagree as often.
+fn detectable(pairs: Discordant, items: u64) -> Option<f64> {
+    let disagree = (pairs.regressed + pairs.improved + 1) as f64 / (items + 2) as f64;
+    let drop = detectable_drop(items.max(1), disagree, ALPHA, POWER);
+    drop.ok().flatten()
 }
 
 /// The mean over a case's repetitions.

@@ -355,10 +355,6 @@ pub(crate) fn score(line: &Line, spec: &ScorerSpec) -> Option<Option<f64>> {
 }
 
 /// The scores of each case over its repetitions.
-#[expect(
-    clippy::option_option,
-    reason = "not scored and not to be scored differ"
-)]
 pub(crate) fn case_scores(
     lines: &[&Line],
     score: impl Fn(&Line) -> Option<Option<f64>>,

@@ -514,7 +514,8 @@ mod tests {
     fn a_mean_on_its_target_is_seldom_called_worse_however_skewed() {
         let mut chance = Chance(0xD1B5_4A32_D192_ED03);
         // Mostly right with rare failures; graded; all or nothing.
-        let draws: [(f64, fn(f64) -> f64); 3] = [
+        type Draw = fn(f64) -> f64;
+        let draws: [(f64, Draw); 3] = [
             (0.95, |u| if u < 0.05 { 0.0 } else { 1.0 }),
             (2.0 / 3.0, f64::sqrt),
             (0.9, |u| if u < 0.2 { 0.5 } else { 1.0 }),

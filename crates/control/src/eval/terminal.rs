@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use plimsoll_core::eval::EvalVerdict;
 use plimsoll_evals::calibration::{Found, KAPPA_LOW_MIN, KAPPA_MIN};
-use plimsoll_evals::compare::Comparison;
+use plimsoll_evals::compare::{Comparison, MetricCompared};
 use plimsoll_evals::figure::Figure;
 use plimsoll_evals::report::Report;
 use plimsoll_stats::judged::Corrected;
@@ -199,16 +199,6 @@ pub fn render_comparison(comparison: &Comparison, paint: Paint) -> String {
     ]);
     for metric in &comparison.metrics {
         let compared = metric.compared;
-        let mut remarks: Vec<String> = metric.note.iter().cloned().collect();
-        if metric.advisory {
-            remarks.push("advisory: a judge's word".to_owned());
-        }
-        if metric.unscored > 0 {
-            remarks.push(format!("{} not scored by both", count(metric.unscored)));
-        }
-        if let Some(seen) = metric.detectable {
-            remarks.push(format!("a drop of {seen:.3} could be seen"));
-        }
         table.row(vec![
             metric.metric.clone(),
             told(metric.baseline),
@@ -222,7 +212,7 @@ pub fn render_comparison(comparison: &Comparison, paint: Paint) -> String {
             compared.map_or("INCONCLUSIVE".to_owned(), |compared| {
                 verdict(compared.verdict)
             }),
-            remarks.join("; "),
+            remarks_on(metric),
         ]);
     }
     let mut text = format!(
@@ -235,11 +225,8 @@ pub fn render_comparison(comparison: &Comparison, paint: Paint) -> String {
         comparison.margin,
     );
     text.push_str(&table.render(paint));
-    for metric in comparison
-        .metrics
-        .iter()
-        .filter(|metric| !metric.lost.is_empty())
-    {
+    let with_losses = comparison.metrics.iter();
+    for metric in with_losses.filter(|metric| !metric.lost.is_empty()) {
         let lost: Vec<String> = metric.lost.iter().map(|case| printable(case)).collect();
         let _infallible = writeln!(text, "\nworse in {}: {}", metric.metric, lost.join(", "));
     }
@@ -257,6 +244,21 @@ pub fn render_comparison(comparison: &Comparison, paint: Paint) -> String {
         }
     }
     text
+}
+
+/// What else must be known of a metric that was compared.
+fn remarks_on(metric: &MetricCompared) -> String {
+    let mut remarks: Vec<String> = metric.note.iter().cloned().collect();
+    if metric.advisory {
+        remarks.push("advisory: a judge's word".to_owned());
+    }
+    if metric.unscored > 0 {
+        remarks.push(format!("{} not scored by both", count(metric.unscored)));
+    }
+    if let Some(seen) = metric.detectable {
+        remarks.push(format!("a drop of {seen:.3} could be seen"));
+    }
+    remarks.join("; ")
 }
 
 /// What a calibration found.

@@ -179,7 +179,7 @@ fn repetitions_tell_how_often_one_and_all_of_k_pass() {
 
 #[test]
 fn a_judge_decides_nothing_until_it_was_held_against_people() {
-    let of_judge = |n: u64| n % 10 != 0;
+    let of_judge = |n: u64| !n.is_multiple_of(10);
     let results = run(judge(), (400, 1), |n, _| passed(of_judge(n)));
     let advisory = report(&results);
     assert!(advisory.figures[0].advisory);
@@ -197,7 +197,7 @@ fn a_judge_decides_nothing_until_it_was_held_against_people() {
     let calibrated = Report::of(
         &results.heading,
         &results.lines,
-        &[found.calibration.clone()],
+        std::slice::from_ref(&found.calibration),
         None,
     );
     let figure = &calibrated.figures[0];

@@ -17,6 +17,7 @@ use plimsoll_evals::compare::compare;
 use plimsoll_evals::report::Report;
 use plimsoll_evals::run::{Heading, Line, Results, Reusable};
 use plimsoll_evals::scorer::Scorer;
+use plimsoll_spec::Workspace;
 use serde::Deserialize;
 
 use super::asking::Asker;
@@ -33,14 +34,6 @@ use crate::workspace;
 /// Runs a set and tells what it came to.
 pub(crate) async fn run(global: &Global, args: EvalRunArgs, out: Output) -> Outcome<Exit> {
     let workspace = workspace::load_without_secrets(global)?;
-    let system = workspace::system(&workspace, Some(&args.set.system))?;
-    let SetFile { mut set, file } = read_set(&workspace, system, &args.set)?;
-    let left_out = args
-        .limit
-        .is_some_and(|limit| (limit as usize) < set.cases.len());
-    if let Some(limit) = args.limit {
-        set = set.first(usize::try_from(limit).unwrap_or(usize::MAX));
-    }
     let folder = Folder::of(&DataFolder::at(workspace.storage.path.clone()));
     let baseline = args
         .baseline
@@ -48,53 +41,23 @@ pub(crate) async fn run(global: &Global, args: EvalRunArgs, out: Output) -> Outc
         .map(|run| folder.find(run))
         .transpose()?;
     let server = Server::of_operators(global, &args.server)?;
-    let (environment, release) = deployed(&server, &system.name, args.canary).await?;
-    let clock = Arc::new(SystemClock::new());
-    let mut heading = Heading {
-        id: EventId::new(clock.now()),
-        system: system.name.clone(),
-        environment,
-        set: set.name.clone(),
-        digest: set.digest,
-        file,
-        cases: set.cases.len() as u64,
-        repetitions: args.repeat,
-        scorers: scorers(&workspace, system).to_vec(),
-        targets: system.bar.quality.clone(),
-        release,
-        partial: left_out || args.set.tag.is_some(),
-        actor: actor(&args.server),
-        started_at: clock.now(),
-    };
+    let (set, heading) = plan(&workspace, &args, &server).await?;
     let reusable = if args.reuse {
         folder.reusable(&heading)?
     } else {
         Reusable::default()
     };
-    let interrupted = if args.anew {
-        None
-    } else {
-        folder.interrupted(&heading)?
-    };
-    let (done, writer) = match interrupted {
-        Some((earlier, writer)) => {
-            heading = earlier.heading;
-            let (id, count) = (heading.id, earlier.lines.len());
-            note(format_args!("run {id} goes on: {count} answers are there"));
-            (earlier.lines, writer)
-        }
-        None => (Vec::new(), folder.begin(&heading)?),
-    };
+    let (heading, done, writer) = begin(&folder, heading, args.anew)?;
     let asker = Asker {
         server: server.clone(),
-        system: system.name.clone(),
+        system: heading.system.clone(),
         run: heading.id,
         canary: args.canary,
         scorers: ready(&heading)?,
-        folder: workspace.root.join("systems").join(system.name.as_str()),
+        folder: workspace.root.join("systems").join(heading.system.as_str()),
         slices: args.slice.clone(),
         baseline: baseline.as_ref().map(answers).unwrap_or_default(),
-        clock: Arc::clone(&clock),
+        clock: Arc::new(SystemClock::new()),
     };
     let mut running = Running {
         asker: &asker,
@@ -113,14 +76,61 @@ pub(crate) async fn run(global: &Global, args: EvalRunArgs, out: Output) -> Outc
     let calibrations = folder.calibrations()?;
     let report = report(&results, baseline.as_ref(), args.margin, &calibrations);
     keep(&server, writer, &report, &results).await?;
-    show::tell(
-        &workspace.server.currency,
-        &results.lines,
-        &report,
-        &args.pages,
-        out,
-    )?;
+    let currency = &workspace.server.currency;
+    show::tell(currency, &results.lines, &report, &args.pages, out)?;
     Ok(exit(report.verdict))
+}
+
+/// The cases that are meant, and what is asked of whom.
+async fn plan(
+    workspace: &Workspace,
+    args: &EvalRunArgs,
+    server: &Server,
+) -> Outcome<(CaseSet, Heading)> {
+    let system = workspace::system(workspace, Some(&args.set.system))?;
+    let SetFile { mut set, file } = read_set(workspace, system, &args.set)?;
+    let limit = args
+        .limit
+        .map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let left_out = limit.is_some_and(|limit| limit < set.cases.len());
+    if let Some(limit) = limit {
+        set = set.first(limit);
+    }
+    let (environment, release) = deployed(server, &system.name, args.canary).await?;
+    let started_at = SystemClock::new().now();
+    let heading = Heading {
+        id: EventId::new(started_at),
+        system: system.name.clone(),
+        environment,
+        set: set.name.clone(),
+        digest: set.digest,
+        file,
+        cases: set.cases.len() as u64,
+        repetitions: args.repeat,
+        scorers: scorers(workspace, system).to_vec(),
+        targets: system.bar.quality.clone(),
+        release,
+        partial: left_out || args.set.tag.is_some(),
+        actor: actor(&args.server),
+        started_at,
+    };
+    Ok((set, heading))
+}
+
+/// The file of a new run, or of one that was interrupted and asks the same, with what is there.
+fn begin(folder: &Folder, heading: Heading, anew: bool) -> Outcome<(Heading, Vec<Line>, Writer)> {
+    let interrupted = if anew {
+        None
+    } else {
+        folder.interrupted(&heading)?
+    };
+    let Some((earlier, writer)) = interrupted else {
+        let writer = folder.begin(&heading)?;
+        return Ok((heading, Vec::new(), writer));
+    };
+    let (id, count) = (earlier.heading.id, earlier.lines.len());
+    note(format_args!("run {id} goes on: {count} answers are there"));
+    Ok((earlier.heading, earlier.lines, writer))
 }
 
 /// What a run came to; held against `baseline` too, if there is one.
