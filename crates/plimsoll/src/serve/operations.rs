@@ -2,11 +2,11 @@
 
 use plimsoll_console::{
     AccessRequest, Actor, Answer, Approvals, AsOfView, AuditStatus, DecisionProof,
-    DeploymentRequest, DeploymentReviewRequest, ErasureReport, ErasureRequest, EvalAnswer, EvalQuestion, GivenKey,
-    HoldRequest, KeyRequest, KeyView, LabelsReport, LabelsRequest, Operations, Readiness,
-    ReleaseBundle, ReviewAnswer, ReviewFilter, RollbackRequest, RotationRequest, RunbookRunRequest,
-    RunbookView, SignedCheckpoint, StandingView, SystemSummary, TenantRequest, TenantView,
-    VerificationRequest,
+    DeploymentRequest, DeploymentReviewRequest, ErasureReport, ErasureRequest, EvalAnswer,
+    EvalQuestion, GivenKey, HoldRequest, KeyRequest, KeyView, LabelsReport, LabelsRequest,
+    Operations, Readiness, ReleaseBundle, ReviewAnswer, ReviewFilter, RollbackRequest,
+    RotationRequest, RunbookRunRequest, RunbookView, SignedCheckpoint, StandingView, SystemSummary,
+    TenantRequest, TenantView, VerificationRequest,
 };
 use plimsoll_console::{ReceiverView, SilenceRequest, SilenceView};
 use plimsoll_control::bar::Report;
