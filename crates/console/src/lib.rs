@@ -11,6 +11,7 @@
 
 mod access;
 mod error;
+mod evals;
 mod operations;
 
 mod route;
@@ -47,6 +48,7 @@ pub use operations::deployments::{
     AsOfView, CanaryView, DeploymentRequest, DeploymentReviewRequest, EventPlace,
     InterventionRequest, RollbackRequest, StandingView,
 };
+pub use operations::evals::{EvalAnswer, EvalQuestion};
 pub use operations::keys::{
     GivenKey, KeyRequest, KeyView, OVERLAP_SECONDS_MAX, RevocationRequest, RotationRequest,
     SecretView, TenantRequest, TenantView,

@@ -5,6 +5,7 @@
 pub(crate) mod alerts;
 pub(crate) mod audit;
 pub(crate) mod deployments;
+pub(crate) mod evals;
 pub(crate) mod keys;
 pub(crate) mod labels;
 pub(crate) mod releases;
@@ -15,6 +16,7 @@ use plimsoll_control::bar::Report;
 use plimsoll_control::watch::MonitorView;
 use plimsoll_core::decision::Payload;
 use plimsoll_core::deployment::Halt;
+use plimsoll_core::eval::EvalRun;
 use plimsoll_core::governance::{Access, Approval, DeploymentReview, HoldEvent, Verification};
 use plimsoll_core::monitor::Alarm;
 use plimsoll_core::ports::Boxed;
@@ -38,6 +40,7 @@ use audit::{
 use deployments::{
     AsOfView, DeploymentRequest, DeploymentReviewRequest, RollbackRequest, StandingView,
 };
+use evals::{EvalAnswer, EvalQuestion};
 use keys::{GivenKey, KeyRequest, KeyView, RotationRequest, TenantRequest, TenantView};
 use labels::{LabelsReport, LabelsRequest};
 use releases::{Approvals, ReleaseBundle};
@@ -81,6 +84,25 @@ pub trait Operations: Send + Sync {
         kind: Option<FailureKind>,
         actor: &'a str,
     ) -> Answer<'a, Vec<Drill>>;
+
+    /// Asks a case for a run of an eval: it is answered as a caller would be, and counts in no figure.
+    fn ask_for_eval<'a>(
+        &'a self,
+        _system: &'a SystemName,
+        _question: EvalQuestion,
+    ) -> Answer<'a, EvalAnswer> {
+        not_offered("ask_for_eval")
+    }
+
+    /// The runs of evals of a system, in this node's environment, the latest first.
+    fn eval_runs<'a>(&'a self, _system: &'a SystemName, _limit: u32) -> Answer<'a, Vec<EvalRun>> {
+        not_offered("eval_runs")
+    }
+
+    /// Records what came of a run of an eval.
+    fn record_eval<'a>(&'a self, _run: EvalRun, _actor: &'a str) -> Answer<'a, EvalRun> {
+        not_offered("record_eval")
+    }
 
     /// A system's runbook.
     fn runbook<'a>(&'a self, system: &'a SystemName) -> Answer<'a, RunbookView>;

@@ -5,7 +5,7 @@ use plimsoll_spec::Role;
 
 use crate::route::{Parameter, Route, Shape};
 use crate::{
-    alerts, audit, decisions, deployments, health, keys, labels, openapi, releases, reviews,
+    alerts, audit, decisions, deployments, evals, health, keys, labels, openapi, releases, reviews,
     systems,
 };
 
@@ -85,6 +85,34 @@ pub const ROUTES: &[Route] = &[
     .takes(&[SYSTEM])
     .reads("DrillRequest")
     .gives(Shape::List("drills", "Drill")),
+    Route::new(
+        ("GET", "/api/v1/systems/{system}/evals"),
+        "listEvals",
+        "The runs of evals of a system, the latest first.",
+        || get(evals::list),
+    )
+    .takes(&[SYSTEM, LIMIT])
+    .gives(Shape::List("evals", "EvalRun")),
+    Route::new(
+        ("POST", "/api/v1/systems/{system}/evals"),
+        "recordEval",
+        "Records what came of a run of an eval.",
+        || post(evals::record),
+    )
+    .by(OPERATOR)
+    .takes(&[SYSTEM])
+    .reads("EvalRun")
+    .gives(Shape::One("EvalRun")),
+    Route::new(
+        ("POST", "/api/v1/systems/{system}/evals/ask"),
+        "askForEval",
+        "Asks a case for a run of an eval: the decision counts in no figure of production.",
+        || post(evals::ask),
+    )
+    .by(OPERATOR)
+    .takes(&[SYSTEM])
+    .reads("EvalQuestion")
+    .gives(Shape::One("EvalAnswer")),
     Route::new(
         ("GET", "/api/v1/systems/{system}/runbook"),
         "getRunbook",
@@ -205,7 +233,7 @@ pub const ROUTES: &[Route] = &[
             "That this release answered: its id, or the beginning of it.",
         ),
         Parameter::query("tenant", "Of this tenant."),
-        Parameter::query("drills", "Decisions of drills too. Default: false.").of("boolean"),
+        Parameter::query("drills", "Decisions of drills and evals too. Default: false.").of("boolean"),
         LIMIT,
         Parameter::query(
             "before",

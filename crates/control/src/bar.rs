@@ -6,11 +6,13 @@
 
 mod characteristics;
 mod monitors;
+mod quality;
 mod render;
 
 use std::time::Duration;
 
 use plimsoll_core::deployment::Deployment;
+use plimsoll_core::eval::EvalRun;
 use plimsoll_core::governance::Verification;
 use plimsoll_core::{EnvironmentName, ReleaseId, Stakes, System, SystemName, Timestamp};
 use plimsoll_store::BarFacts;
@@ -153,6 +155,8 @@ pub struct Evidence<'a> {
     pub audit: Option<&'a AuditFacts>,
     /// What is watched; none if the workspace says nothing.
     pub monitors: Option<&'a MonitorFacts>,
+    /// The last run of an eval that asked its whole set; none if there never was one.
+    pub eval: Option<&'a EvalRun>,
     /// Deployments that overrode their approvals and that nobody has looked at since.
     pub unreviewed: &'a [Deployment],
     /// The prices that hold now for what the system asks; empty if everything that it asks is free.

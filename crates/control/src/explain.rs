@@ -135,6 +135,9 @@ fn headline(decision: &Decision, around: &Surroundings<'_>, paint: Paint) -> Str
     if decision.drill.is_some() {
         parts.push(paint.doubtful("drill"));
     }
+    if let Some(run) = decision.eval {
+        parts.push(paint.doubtful(format!("eval {run}")));
+    }
     format!("{}\n", parts.join("  "))
 }
 
@@ -298,11 +301,11 @@ fn step_text(decision: &Decision, step: &PathStep, around: &Surroundings<'_>) ->
     let mut text = format!("{} → {}", step.kind, step.step);
     match (&step.step, around.review) {
         (Step::Review, Some(review))
-            if decision.drill.is_some() && review.state != ReviewState::Open =>
+            if decision.made_for().is_some() && review.state != ReviewState::Open =>
         {
             let _infallible = write!(
                 text,
-                ": queue {}, closed at once, as in every drill",
+                ": queue {}, closed at once, as in every drill and eval",
                 review.queue
             );
         }
@@ -449,6 +452,7 @@ mod tests {
             worked_seconds: None,
             spliced: Vec::new(),
             drill: None,
+            eval: None,
             observed: Vec::new(),
             answer_age_ms: None,
         }
@@ -517,7 +521,7 @@ mod tests {
         let text = render(&drilled, &around, Paint::Plain);
         assert!(!text.contains("open"), "{text}");
         assert!(
-            text.contains("lending, closed at once, as in every drill"),
+            text.contains("lending, closed at once, as in every drill and eval"),
             "{text}"
         );
         let open = Review {

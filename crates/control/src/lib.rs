@@ -9,9 +9,12 @@ pub mod cost;
 pub mod diff;
 pub mod drift;
 pub mod drill;
+pub mod eval;
 pub mod explain;
 pub mod figures;
 pub mod paint;
 pub mod runbook;
 pub mod table;
 pub mod watch;
+
+mod markup;

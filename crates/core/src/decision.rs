@@ -102,6 +102,9 @@ pub struct Decision {
     /// The drill that it was part of: such decisions count in no figure of production.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drill: Option<EventId>,
+    /// The run of an eval that asked: such decisions count in no figure of production either.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eval: Option<EventId>,
     /// In observe mode: the failures that would have been acted on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub observed: Vec<Code>,
@@ -119,6 +122,12 @@ fn is_false(value: &bool) -> bool {
 }
 
 impl Decision {
+    /// The drill or the run of an eval that it was made for: then nobody outside asked, and it counts in no
+    /// figure of production.
+    pub fn made_for(&self) -> Option<EventId> {
+        self.drill.or(self.eval)
+    }
+
     /// Microseconds from opening to closing, once closed.
     pub fn total_micros(&self) -> Option<u64> {
         let closed_at = self.closed_at?;

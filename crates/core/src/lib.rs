@@ -26,6 +26,7 @@ pub mod system;
 pub mod decision;
 pub mod deployment;
 pub mod drill;
+pub mod eval;
 pub mod governance;
 pub mod keyring;
 pub mod label;

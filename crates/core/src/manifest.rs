@@ -94,10 +94,7 @@ impl Manifest {
     /// The canonical bytes: JSON in UTF-8 without white space, object keys in byte order, absent
     /// options as `null`.
     pub fn canonical_bytes(&self) -> Vec<u8> {
-        let value = serde_json::to_value(self).expect("a manifest has only text keys");
-        let mut bytes = Vec::with_capacity(2048);
-        write_canonical(&value, &mut bytes);
-        bytes
+        canonical_json(&serde_json::to_value(self).expect("a manifest has only text keys"))
     }
 
     /// The id of the release with this manifest.
@@ -127,6 +124,13 @@ impl Manifest {
         let primary = self.models.get(&ModelName::primary());
         !matches!(primary, Some(ModelSpec::Openai(_)) | None)
     }
+}
+
+/// Any JSON in canonical form: UTF-8 without white space, object keys in byte order.
+pub fn canonical_json(value: &serde_json::Value) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(2048);
+    write_canonical(value, &mut bytes);
+    bytes
 }
 
 fn write_canonical(value: &serde_json::Value, out: &mut Vec<u8>) {

@@ -20,6 +20,7 @@ use crate::monitor::{Alarm, AlertEvent};
 use crate::names::{EnvironmentName, NodeName, QueueName, SystemName, TenantName};
 
 pub use crate::deployment::{Deployment, DeploymentCause};
+pub use crate::eval::EvalRun;
 use crate::outcome::Outcome;
 
 /// One record of the journal.
@@ -72,6 +73,8 @@ pub enum Record {
     Alarm(Box<Alarm>),
     /// People were told of an alarm, or were not; alerts were silenced.
     Alert(Box<AlertEvent>),
+    /// A set of cases was asked of a system, and scored.
+    Eval(Box<EvalRun>),
 }
 
 impl Record {
@@ -104,6 +107,7 @@ impl Record {
             Self::Label(_) => 21,
             Self::Alarm(_) => 22,
             Self::Alert(_) => 23,
+            Self::Eval(_) => 24,
         }
     }
 }

@@ -117,44 +117,11 @@ impl Exchange {
         let (now, started) = (node.clock.now(), node.clock.elapsed());
         let total = Duration::from_millis(system.manifest().deadline.total_ms);
         // Each row of a batch has the system's deadline; the caller's own is one for the call.
-        let callers = envelope.deadline.map(|left| beginning.called + left);
-        let deadline = callers.map_or(started + total, |callers| callers.min(started + total));
-        let decision = Box::new(Decision {
-            id: DecisionId::new(now),
-            request: beginning.request,
-            row: beginning.row,
-            tenant: caller.tenant.clone(),
-            environment: snapshot.environment.clone(),
-            system: system.system.name.clone(),
-            key: caller.key.clone(),
-            unit: envelope.unit.clone(),
-            session: envelope.session.clone(),
-            subject: envelope.subject.as_deref().map(|s| node.subject(s)),
-            idempotency: beginning.idempotency,
-            release: system.deployment.release,
-            deployment: system.deployment.id,
-            protocol: beginning.protocol,
-            stream: false,
-            mode: system.manifest().mode,
-            opened_at: now,
-            closed_at: None,
-            outcome: None,
-            kind: None,
-            code: None,
-            stages: beginning.stages,
-            controls: Vec::with_capacity(4),
-            attempts: Vec::with_capacity(1),
-            path: Vec::new(),
-            confidence: None,
-            cost: Cost::FREE,
-            payload: None,
-            review: None,
-            worked_seconds: None,
-            spliced: Vec::new(),
-            drill: None,
-            observed: Vec::new(),
-            answer_age_ms: None,
-        });
+        let callers = envelope
+            .deadline
+            .map_or(Duration::MAX, |left| beginning.called + left);
+        let deadline = callers.min(started + total);
+        let decision = Box::new(draft(beginning, now));
         Self(Some(Box::new(Open {
             node: Arc::clone(node),
             snapshot: Arc::clone(snapshot),
@@ -190,6 +157,55 @@ impl Exchange {
         self.0
             .take()
             .expect("an exchange is closed once, since closing consumes it")
+    }
+}
+
+/// The record of a decision of which nothing is known but who asks for what.
+fn draft(beginning: &Beginning<'_>, now: Timestamp) -> Decision {
+    let Beginning {
+        node,
+        snapshot,
+        system,
+        caller,
+        envelope,
+        ..
+    } = *beginning;
+    Decision {
+        id: DecisionId::new(now),
+        request: beginning.request,
+        row: beginning.row,
+        tenant: caller.tenant.clone(),
+        environment: snapshot.environment.clone(),
+        system: system.system.name.clone(),
+        key: caller.key.clone(),
+        unit: envelope.unit.clone(),
+        session: envelope.session.clone(),
+        subject: envelope.subject.as_deref().map(|s| node.subject(s)),
+        idempotency: beginning.idempotency,
+        release: system.deployment.release,
+        deployment: system.deployment.id,
+        protocol: beginning.protocol,
+        stream: false,
+        mode: system.manifest().mode,
+        opened_at: now,
+        closed_at: None,
+        outcome: None,
+        kind: None,
+        code: None,
+        stages: beginning.stages,
+        controls: Vec::with_capacity(4),
+        attempts: Vec::with_capacity(1),
+        path: Vec::new(),
+        confidence: None,
+        cost: Cost::FREE,
+        payload: None,
+        review: None,
+        worked_seconds: None,
+        spliced: Vec::new(),
+        drill: None,
+        eval: None,
+        observed: Vec::new(),
+        answer_age_ms: None,
     }
 }
 

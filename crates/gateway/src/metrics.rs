@@ -298,7 +298,7 @@ impl Meters {
     pub(crate) fn closed(&self, metrics: &Metrics, decision: &Decision, micros: u64) {
         let is_usual = decision.outcome == Some(Outcome::Served)
             && decision.kind.is_none()
-            && decision.drill.is_none()
+            && decision.made_for().is_none()
             && decision.cost.basis == CostBasis::Measured;
         if !is_usual {
             return metrics.closed(decision, micros);
@@ -491,7 +491,7 @@ impl Metrics {
         let Some(outcome) = decision.outcome else {
             return;
         };
-        if decision.drill.is_some() {
+        if decision.made_for().is_some() {
             return;
         }
         let system = Label(decision.system.clone());

@@ -138,24 +138,24 @@ pub(crate) async fn open(
         .durable()
         .await
         .map_err(|_| Failure::plain(Code::RecordUnavailable))?;
-    if ex.decision.drill.is_some() {
-        end_drill(ex, id).await;
+    if ex.decision.made_for().is_some() {
+        end_made(ex, id).await;
     }
     Ok(waiting)
 }
 
-/// A drill's review bothers nobody: it is closed as soon as it was opened.
-async fn end_drill(ex: &Exchange, id: ReviewId) {
+/// The review of a drill or an eval bothers nobody: it is closed as soon as it was opened.
+async fn end_made(ex: &Exchange, id: ReviewId) {
     let state = ReviewState::Expired {
         at: ex.node.clock.now(),
     };
     match ex.node.reviews.close(&ex.decision.tenant, id, state).await {
         Ok(review) => {
             if let Err(error) = ex.node.close_reviewed(review).await {
-                tracing::warn!(%error, "a drill's decision was not recorded");
+                tracing::warn!(%error, "the decision of a drill or an eval was not recorded");
             }
         }
-        Err(error) => tracing::warn!(%error, "a drill's review was not closed"),
+        Err(error) => tracing::warn!(%error, "the review of a drill or an eval was not closed"),
     }
 }
 

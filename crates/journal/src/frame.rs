@@ -163,7 +163,8 @@ pub(crate) fn about<'r>(record: impl Into<RecordRef<'r>>) -> (u8, [u8; 16]) {
         | Record::Tenant(_)
         | Record::Key(_)
         | Record::Alarm(_)
-        | Record::Alert(_) => (0, [0; 16]),
+        | Record::Alert(_)
+        | Record::Eval(_) => (0, [0; 16]),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod cost;
 mod drift;
+mod eval;
 mod guard;
 mod keys;
 mod label;
@@ -19,6 +20,7 @@ use plimsoll_core::{FailureKind, Outcome, QueueName, SystemName, TenantName};
 
 pub(crate) use cost::{CostArgs, CostCommand, ReconcileArgs, WhatIf};
 pub(crate) use drift::{DriftArgs, DriftCorrection, DriftMethod};
+pub(crate) use eval::{EvalCommand, EvalPages, EvalRunArgs, EvalSetArgs, JudgeCommand};
 pub(crate) use guard::{GuardCommand, JsonArgs, RedactArgs, ScanArgs, TrainArgs, UrlArgs};
 pub(crate) use keys::{KeyCommand, KeyCreateArgs, TenantCommand, WhichKey};
 pub(crate) use label::{LabelCommand, LabelImportArgs, LabelListArgs};
@@ -39,7 +41,7 @@ pub(crate) use system::SystemCommand;
 #[command(
     after_help = "Exit codes: 0 yes or done · 1 the answer is no · 2 usage · 3 the workspace has \
     problems · 4 the server cannot be reached · 5 the data folder cannot be used · 6 the port cannot \
-    be listened on · 70 internal."
+    be listened on · 7 it cannot be said: an eval was inconclusive or interrupted · 70 internal."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -113,6 +115,9 @@ pub(crate) enum Command {
     Cost(CostArgs),
     /// Say what has moved between two files of rows, without a server: exit code 0 nothing, 1 drift, 2 not judged.
     Drift(DriftArgs),
+    /// Evals: what a system should answer, held against what it answers, with a verdict.
+    #[command(subcommand)]
+    Eval(EvalCommand),
     /// Releases, and what is deployed.
     #[command(subcommand)]
     Release(ReleaseCommand),
@@ -303,7 +308,7 @@ pub(crate) struct FilterArgs {
     /// Of this unit of work.
     #[arg(long)]
     pub(crate) unit: Option<String>,
-    /// Decisions of drills too.
+    /// Decisions of drills and evals too.
     #[arg(long)]
     pub(crate) drills: bool,
 }

@@ -9,6 +9,7 @@ mod cost;
 mod decisions;
 mod drift;
 pub(crate) mod drill;
+mod eval;
 mod explain;
 mod guard;
 mod init;
@@ -61,6 +62,7 @@ pub(crate) async fn run(cli: Cli) -> Outcome<Exit> {
         Command::Bar(args) => bar::run(&global, &args, out).await,
         Command::Cost(args) => cost::run(&global, args, out).await,
         Command::Drift(args) => drift::run(&args, out),
+        Command::Eval(command) => eval::run(&global, command, out).await,
         Command::Release(command) => release::run(&global, command, out).await,
         Command::System(command) => system::run(&global, command, out).await,
         Command::Replay(args) => replay::run(&global, &args, out).await,

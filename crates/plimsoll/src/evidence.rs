@@ -10,6 +10,9 @@ use plimsoll_journal::audit::{newest_checkpoint, verifier_key};
 use plimsoll_spec::PriceTable;
 use plimsoll_store::{Store, StoreError};
 
+/// How many runs of evals are looked through for one that asked its whole set.
+const EVALS_LOOKED_AT: u32 = 100;
+
 /// Who asks about which node.
 pub(crate) struct Asked<'a> {
     pub(crate) store: &'a Store,
@@ -38,6 +41,10 @@ impl Asked<'_> {
             .await?;
         let verified = store.last_verification(self.node).await?;
         let audit = log.map(|log| AuditFacts { verified, ..log });
+        let runs = store
+            .eval_runs(&system.name, environment, EVALS_LOOKED_AT)
+            .await?;
+        let eval = runs.into_iter().find(|run| !run.partial);
         // What is deployed is judged, not what the files say today.
         let mut system = system.clone();
         if let Some(current) = &facts.deployment
@@ -50,6 +57,7 @@ impl Asked<'_> {
             facts: &facts,
             audit: audit.as_ref(),
             monitors: self.monitors.as_ref(),
+            eval: eval.as_ref(),
             unreviewed: &unreviewed,
             prices: &prices,
         };

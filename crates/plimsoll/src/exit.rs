@@ -25,6 +25,8 @@ pub(crate) enum Exit {
     Data = 5,
     /// The port cannot be listened on.
     Port = 6,
+    /// It cannot be said: an eval was inconclusive, or interrupted.
+    Undecided = 7,
     /// A part of ours failed in a way that was not foreseen.
     Internal = 70,
 }

@@ -8,6 +8,7 @@ mod output;
 mod client;
 mod data_folder;
 mod desk;
+mod eval_set;
 mod evidence;
 mod held_keys;
 mod key_secret;

@@ -40,7 +40,7 @@ impl ColumnTypes {
     }
 
     /// A cell as JSON; none if it is empty, which is a missing value.
-    fn cell(&self, column: &str, text: &str) -> Option<Value> {
+    pub(crate) fn cell(&self, column: &str, text: &str) -> Option<Value> {
         if text.is_empty() {
             return None;
         }

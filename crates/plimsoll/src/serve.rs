@@ -7,6 +7,7 @@
 mod alerting;
 mod background;
 mod erasing;
+mod evaluating;
 mod keeping;
 mod labelling;
 mod live_node;

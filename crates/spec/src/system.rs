@@ -11,6 +11,7 @@ mod ladders;
 mod models;
 mod monitors;
 mod rules;
+mod scorers;
 mod standing;
 mod templates;
 mod tools;
@@ -102,6 +103,7 @@ impl Resolver<'_> {
         let approvals = self.approvals(stakes);
         self.check_audit(stakes);
         let (quality, eval_sets) = self.quality();
+        let scorers = self.scorers();
         let owner = self.owner();
         let runbook = self.runbook();
         let system = System {
@@ -117,12 +119,12 @@ impl Resolver<'_> {
             runbook,
         };
         let cases = self.cases(&system);
-        let monitors = self.monitors();
         let folder = SystemFolder {
-            monitors,
+            monitors: self.monitors(),
             path: self.folder.to_owned(),
             cases,
             eval_sets,
+            scorers,
             approvals,
         };
         (self.report.errors() == errors).then_some(Resolved { system, folder })

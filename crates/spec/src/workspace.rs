@@ -14,6 +14,8 @@ use plimsoll_core::{
     System, SystemClock, SystemName, TeamName, TenantName, Timestamp,
 };
 
+use plimsoll_evals::scorer::ScorerSpec;
+
 use crate::operator::{ApprovalRule, Operator};
 use crate::prices::PriceTable;
 use crate::problem::Problem;
@@ -349,6 +351,8 @@ pub struct SystemFolder {
     pub cases: Option<PathBuf>,
     /// The eval sets: path relative to the folder → digest.
     pub eval_sets: BTreeMap<String, Digest>,
+    /// How answers to them are scored.
+    pub scorers: Vec<ScorerSpec>,
     /// Who must approve a release before somebody deploys it.
     pub approvals: ApprovalRule,
     /// What is watched while it serves, if anything is.

@@ -4,7 +4,7 @@
 //! [`stream`] does so while rows arrive, from a reference of a few kilobytes; [`change`] watches a stream
 //! of badness and says when it became worse, with a stated mean time between false alarms; [`estimate`]
 //! says how well a model does before the truth is known, [`metrics`] after; [`proportion`] and
-//! [`comparison`] say how sure that is, [`multiple`] keeps many tests honest, [`agreement`] and
+//! [`comparison`] say how sure that is, [`verdict`] whether it is good enough, [`multiple`] keeps many tests honest, [`agreement`] and
 //! [`judged`] say what a judge is worth. [`special`] has the distributions beneath.
 //!
 //! What always holds: a figure is finite. What cannot be computed (nothing there, one class, NaN among the
@@ -24,6 +24,7 @@ pub mod comparison;
 pub mod judged;
 pub mod multiple;
 pub mod proportion;
+pub mod verdict;
 
 mod unusable;
 

@@ -3,6 +3,7 @@
 
 mod key;
 
+use plimsoll_core::eval::EvalRun;
 use plimsoll_core::governance::{
     Access, Approval, HoldEvent, PolicyEvent, Retirement, Verification,
 };
@@ -141,6 +142,36 @@ impl Store {
     ) -> Result<Option<Verification>, StoreError> {
         let latest = self.latest_about("verification", node.as_str(), 1).await?;
         Ok(latest.into_iter().next())
+    }
+
+    /// The runs of evals of a system in an environment, the latest first, at most `limit`.
+    ///
+    /// # Errors
+    /// If the database is away or holds what cannot be read.
+    pub async fn eval_runs(
+        &self,
+        system: &SystemName,
+        environment: &EnvironmentName,
+        limit: u32,
+    ) -> Result<Vec<EvalRun>, StoreError> {
+        let texts: Vec<String> = self
+            .texts(
+                Scope::Installation,
+                Statement::new(
+                    "SELECT record FROM governance_events
+             WHERE kind = 'eval' AND about = $1 AND environment = $2
+             ORDER BY at DESC, id DESC LIMIT $3",
+                )
+                .bind(system.as_str())
+                .bind(environment.as_str())
+                .bind(limit.min(LIST_MAX)),
+                "list runs of evals",
+            )
+            .await?;
+        texts
+            .iter()
+            .map(|text| read_json("run of an eval", text))
+            .collect()
     }
 
     /// What a node let go because its time was over, the latest first, at most `limit`.

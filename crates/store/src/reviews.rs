@@ -211,7 +211,7 @@ impl Store {
                opened_at, due_at, closed_at, review, erasure)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
              ON CONFLICT (id) DO NOTHING",
-        ).bind(review.id.to_string()).bind(decision.tenant.as_str()).bind(decision.environment.as_str()).bind(decision.system.as_str()).bind(review.queue.as_str()).bind(decision.id.to_string()).bind(decision.drill.map(|drill| drill.to_string())).bind(review.state.as_str()).bind(review.opened_at.as_micros()).bind(review.due_at.as_micros()).bind(closed_at(&review.state).map(Timestamp::as_micros)).bind(kept).bind(erasure)).await?;
+        ).bind(review.id.to_string()).bind(decision.tenant.as_str()).bind(decision.environment.as_str()).bind(decision.system.as_str()).bind(review.queue.as_str()).bind(decision.id.to_string()).bind(decision.made_for().map(|event| event.to_string())).bind(review.state.as_str()).bind(review.opened_at.as_micros()).bind(review.due_at.as_micros()).bind(closed_at(&review.state).map(Timestamp::as_micros)).bind(kept).bind(erasure)).await?;
         // A review that is already there was kept by an earlier try.
         if inserted > 0 {
             let event = event_of(review, ReviewChange::Opened, None, review.opened_at);

@@ -12,7 +12,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 EXAMPLE = HERE.parent
-GOLDEN_ROWS = 400
+GOLDEN_ROWS = 1_000
 
 
 def as_json(row: dict[str, str]) -> dict:
@@ -50,11 +50,16 @@ def main() -> None:
     write_lines(EXAMPLE / "requests" / "real.jsonl", real)
     write_csv(EXAMPLE / "requests" / "real.csv", real)
 
-    test = [row for row in rows if row["split"] == "test"]
+    test = [(line, row) for line, row in enumerate(rows, start=2) if row["split"] == "test"]
     step = len(test) // GOLDEN_ROWS
     golden = [
-        {"input": as_json(row), "label": {"repaid": int(row["repaid"])}}
-        for row in test[::step][:GOLDEN_ROWS]
+        {
+            "id": f"loan-{number:03}",
+            "input": as_json(row),
+            "expect": {"repaid": int(row["repaid"])},
+            "source": {"file": "training/data/car_loan.csv.gz", "line": line},
+        }
+        for number, (line, row) in enumerate(test[::step][:GOLDEN_ROWS], start=1)
     ]
     write_lines(EXAMPLE / "systems" / "loan-default" / "evals" / "golden.jsonl", golden)
     print(f"{len(real):,} requests, {len(golden):,} labelled rows in the eval set")

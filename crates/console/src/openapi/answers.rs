@@ -48,6 +48,7 @@ pub(super) fn schemas() -> Value {
             "id": text(), "system": text(), "kind": text(), "release": text(), "expected": list(text()),
             "taken": list(text()), "passed": flag(), "note": maybe(), "actor": text(), "at": whole(),
         })),
+        "EvalAnswer": object(json!({"decision": reference("Decision"), "answer": {}})),
         "Runbook": object(json!({
             "title": text(), "digest": text(), "steps": list(object(json!({"title": text(), "body": text()}))),
         })),

@@ -43,6 +43,18 @@ pub(super) fn schemas() -> Value {
             json!({"name": maybe(), "observed_at": maybe_whole()}),
         ))}), json!({"tenant": maybe()})),
         "DrillRequest": body(json!({}), json!({"kind": {"enum": kinds}})),
+        "EvalQuestion": body(
+            json!({"run": text(), "input": {"description": "As callers ask it."}}),
+            json!({"canary": flag()}),
+        ),
+        "EvalRun": object(json!({
+            "id": text(), "system": text(), "environment": text(), "release": text(), "set": text(),
+            "digest": text(), "file": text(), "cases": whole(), "repetitions": whole(),
+            "figures": list(object(json!({"metric": text(), "value": {"type": ["number", "null"]}, "cases": whole()}))),
+            "verdict": {"enum": ["pass", "regressed", "inconclusive", null]},
+            "cost": object(json!({"amount": text(), "basis": text()})),
+            "measured_at": whole(), "ended_at": whole(), "actor": text(),
+        })),
         "RunbookRunRequest": body(
             json!({"runbook": text(), "started_at": whole(), "steps": steps}), json!({}),
         ),

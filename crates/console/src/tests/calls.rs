@@ -57,6 +57,8 @@ const DIGEST: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f2
 const RUN: &str = r#"{"runbook":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad","started_at":1,"steps":[]}"#;
 const VERIFICATION: &str = r#"{"size":1,"root":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad","intact":1,"gone":0,"faults":0}"#;
 const LABELS: &str = r#"{"labels":[{"decision":"01J9ZC6T7R8Y3V5W1X2Q4K0M9N","value":true}]}"#;
+const QUESTION: &str = r#"{"run":"01J9ZC3M4N5P6Q7R8S9T0V1W2X","input":{}}"#;
+const EVAL: &str = r#"{"id":"01J9ZC3M4N5P6Q7R8S9T0V1W2X","system":"x","environment":"production","release":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad","set":"evals/golden.jsonl","digest":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad","file":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad","cases":1,"repetitions":1,"figures":[],"verdict":null,"cost":{"amount":"0","basis":"measured"},"measured_at":1,"ended_at":2,"actor":"ada"}"#;
 const REASON: &str = r#"{"reason":"because"}"#;
 
 #[rustfmt::skip]
@@ -77,6 +79,9 @@ const CALLS: &[Call] = &[
     get("/api/v1/systems", "/api/v1/systems", ANY, 200),
     get("/api/v1/systems/{system}/bar", "/api/v1/systems/x/bar", ANY, 404),
     post("/api/v1/systems/{system}/drills", "/api/v1/systems/x/drills", "", "o", 200),
+    get("/api/v1/systems/{system}/evals", "/api/v1/systems/x/evals", ANY, 503),
+    post("/api/v1/systems/{system}/evals", "/api/v1/systems/x/evals", EVAL, "o", 503),
+    post("/api/v1/systems/{system}/evals/ask", "/api/v1/systems/x/evals/ask", QUESTION, "o", 503),
     get("/api/v1/systems/{system}/runbook", "/api/v1/systems/x/runbook", ANY, 503),
     post("/api/v1/systems/{system}/runbook-runs", "/api/v1/systems/x/runbook-runs", RUN, "o", 503),
 
@@ -252,7 +257,12 @@ async fn no_route_tells_or_changes_anything_of_another_tenant() {
 
 /// What changes nothing, and what is done in the name of the workspace: the records that a reload leaves
 /// name it as their author.
-const UNATTRIBUTED: [&str; 2] = ["/api/v1/audit/checkpoint", "/api/v1/reload"];
+const UNATTRIBUTED: [&str; 3] = [
+    "/api/v1/audit/checkpoint",
+    "/api/v1/reload",
+    // The run that asks is recorded, with who ran it.
+    "/api/v1/systems/x/evals/ask",
+];
 
 #[tokio::test]
 async fn every_change_is_recorded_in_the_name_of_who_made_it() {

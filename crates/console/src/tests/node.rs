@@ -117,6 +117,27 @@ impl Operations for Noting {
     ) -> Answer<'a, Vec<Drill>> {
         self.note(format!("drill {system} {kind:?} {actor}"), Ok(Vec::new()))
     }
+    fn ask_for_eval<'a>(
+        &'a self,
+        system: &'a SystemName,
+        question: EvalQuestion,
+    ) -> Answer<'a, EvalAnswer> {
+        self.note(format!("ask {system} for {}", question.run), nothing())
+    }
+    fn eval_runs<'a>(
+        &'a self,
+        system: &'a SystemName,
+        limit: u32,
+    ) -> Answer<'a, Vec<plimsoll_core::eval::EvalRun>> {
+        self.note(format!("evals {system} {limit}"), nothing())
+    }
+    fn record_eval<'a>(
+        &'a self,
+        run: plimsoll_core::eval::EvalRun,
+        actor: &'a str,
+    ) -> Answer<'a, plimsoll_core::eval::EvalRun> {
+        self.note(format!("eval {} {actor}", run.system), nothing())
+    }
     fn runbook<'a>(&'a self, system: &'a SystemName) -> Answer<'a, RunbookView> {
         self.note(format!("runbook {system}"), nothing())
     }

@@ -10,7 +10,7 @@ use plimsoll_core::stakes::{Durability, PayloadPolicy};
 use plimsoll_core::{FailureKind, System, Timestamp};
 use plimsoll_store::BarFacts;
 
-use super::{AuditFacts, Characteristic, Check, Evidence, monitors};
+use super::{AuditFacts, Characteristic, Check, Evidence};
 use crate::cost::freshness;
 use crate::figures::{ago, count, counted, money, percent, span};
 
@@ -53,31 +53,6 @@ impl Case<'_> {
         let days = span(self.now.since(self.facts.since));
         let next = format!("plimsoll send FILE --system {}", self.system.name);
         Check::no(format!("no decisions in {days}, so nothing shows it"), next)
-    }
-
-    /// A quality bar that is measured continuously.
-    fn quality(&self) -> Vec<Check> {
-        // Those of `[quality]` are among them.
-        let targets: Vec<String> = self
-            .system
-            .bar
-            .quality
-            .iter()
-            .map(|(metric, bound)| {
-                let sign = if bound.at_least { "≥" } else { "≤" };
-                format!("{metric} {sign} {}", bound.value)
-            })
-            .collect();
-        let target = if targets.is_empty() {
-            let next = format!("write `quality` under `[bar]` in {}", self.file());
-            Check::no("no target is written down", next)
-        } else {
-            Check::yes(format!("target {}", targets.join(", ")))
-        };
-        let running = "not measured: this version does not run evals on a schedule yet";
-        let mut checks = vec![Check::not_built(running), target];
-        checks.extend(monitors::checks(self));
-        checks
     }
 
     /// Bounded failure modes: designed, and seen to happen.

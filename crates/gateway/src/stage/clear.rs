@@ -70,7 +70,7 @@ pub(crate) fn clear_given(
 
 /// Counts what a model answered, for the monitors.
 fn count(ex: &Exchange, answer: &Answer) {
-    let is_real = ex.decision.drill.is_none() && !ex.is_rehearsal();
+    let is_real = ex.decision.made_for().is_none() && !ex.is_rehearsal();
     let value = match answer {
         Answer::Value { value, .. } => value,
         Answer::Chat { .. } | Answer::Buffered { .. } | Answer::Stream(_) => return,

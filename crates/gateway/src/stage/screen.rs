@@ -59,7 +59,7 @@ pub(crate) fn screen(ex: &mut Exchange, item: &Item) -> Result<Screened<Request>
 
 /// Counts the row as it came, for the monitors: before anything is filled in or refused.
 fn count(ex: &Exchange, item: &Item) {
-    let is_real = ex.decision.drill.is_none() && !ex.is_rehearsal();
+    let is_real = ex.decision.made_for().is_none() && !ex.is_rehearsal();
     if let (Some(windows), Item::Row(Value::Object(row))) = (&ex.system.features, item)
         && is_real
     {

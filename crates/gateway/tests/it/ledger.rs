@@ -95,7 +95,7 @@ async fn start(sim: &Running) -> TestNode {
 
 fn question(kind: &str, number: usize) -> Value {
     let always = matches!(kind, "streamed" | "broken" | "cancelled");
-    let is_stream = always || (kind != "plain" && number / KINDS.len() % 2 == 0);
+    let is_stream = always || (kind != "plain" && (number / KINDS.len()).is_multiple_of(2));
     let text = format!("question {number}: {}", "why ".repeat(number % 23));
     json!({"model": kind, "stream": is_stream, "messages": [{"role": "user", "content": text}]})
 }

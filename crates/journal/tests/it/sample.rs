@@ -46,6 +46,7 @@ pub(crate) fn decision(at: Timestamp, unit: &str) -> Decision {
         worked_seconds: None,
         spliced: Vec::new(),
         drill: None,
+        eval: None,
         observed: Vec::new(),
         answer_age_ms: None,
     }

@@ -4,6 +4,7 @@ mod prices;
 mod reconcile;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use plimsoll_control::cost::{
     Asked, Basis, Pricing, ReleaseModels, Report, Tally, Target, Traffic, csv, render,
@@ -191,11 +192,10 @@ struct Releases(HashMap<ReleaseId, ReleaseModels>);
 
 impl Releases {
     async fn models(&mut self, reading: &Reading, release: ReleaseId) -> Outcome<&ReleaseModels> {
-        if !self.0.contains_key(&release) {
-            let models = models_of(reading, release).await?;
-            self.0.insert(release, models);
+        match self.0.entry(release) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(place) => Ok(place.insert(models_of(reading, release).await?)),
         }
-        Ok(&self.0[&release])
     }
 }
 

@@ -425,7 +425,7 @@ impl LiveNode {
     }
 }
 
-fn ask_error(error: AskError) -> ApiError {
+pub(super) fn ask_error(error: AskError) -> ApiError {
     match error {
         AskError::System(message) => ApiError::of(Code::ModelNotLoaded, message),
         AskError::Halted(_) => ApiError::of(Code::SystemHalted, error.to_string())

@@ -2,17 +2,18 @@
 
 use plimsoll_console::{
     AccessRequest, Actor, Answer, Approvals, AsOfView, AuditStatus, DecisionProof,
-    DeploymentRequest, DeploymentReviewRequest, ErasureReport, ErasureRequest, GivenKey,
-    HoldRequest, KeyRequest, KeyView, LabelsReport, LabelsRequest, Operations, Readiness,
-    ReleaseBundle, ReviewAnswer, ReviewFilter, RollbackRequest, RotationRequest, RunbookRunRequest,
-    RunbookView, SignedCheckpoint, StandingView, SystemSummary, TenantRequest, TenantView,
-    VerificationRequest,
+    DeploymentRequest, DeploymentReviewRequest, ErasureReport, ErasureRequest, EvalAnswer,
+    EvalQuestion, GivenKey, HoldRequest, KeyRequest, KeyView, LabelsReport, LabelsRequest,
+    Operations, Readiness, ReleaseBundle, ReviewAnswer, ReviewFilter, RollbackRequest,
+    RotationRequest, RunbookRunRequest, RunbookView, SignedCheckpoint, StandingView, SystemSummary,
+    TenantRequest, TenantView, VerificationRequest,
 };
 use plimsoll_console::{ReceiverView, SilenceRequest, SilenceView};
 use plimsoll_control::bar::Report;
 use plimsoll_control::watch::MonitorView;
 use plimsoll_core::decision::Payload;
 use plimsoll_core::deployment::Halt;
+use plimsoll_core::eval::EvalRun;
 use plimsoll_core::governance::{Access, Approval, DeploymentReview, HoldEvent, Verification};
 use plimsoll_core::monitor::Alarm;
 use plimsoll_core::record::{Deployment, Drill, ReleaseRecord, RunbookRun};
@@ -146,6 +147,22 @@ impl Operations for LiveNode {
         actor: &'a str,
     ) -> Answer<'a, Vec<Drill>> {
         Box::pin(self.drill_kinds(system, kind, actor))
+    }
+
+    fn ask_for_eval<'a>(
+        &'a self,
+        system: &'a SystemName,
+        question: EvalQuestion,
+    ) -> Answer<'a, EvalAnswer> {
+        Box::pin(self.ask_case(system, question))
+    }
+
+    fn eval_runs<'a>(&'a self, system: &'a SystemName, limit: u32) -> Answer<'a, Vec<EvalRun>> {
+        Box::pin(self.runs_of_evals(system, limit))
+    }
+
+    fn record_eval<'a>(&'a self, run: EvalRun, actor: &'a str) -> Answer<'a, EvalRun> {
+        Box::pin(self.keep_eval(run, actor))
     }
 
     fn runbook<'a>(&'a self, system: &'a SystemName) -> Answer<'a, RunbookView> {

@@ -9,6 +9,7 @@
 mod commands;
 mod costs;
 mod drift;
+mod evals;
 mod keys;
 mod running;
 mod serving;

@@ -5,6 +5,7 @@ mod conduct;
 mod guards;
 mod models;
 mod monitors;
+mod scorers;
 mod tools;
 
 use super::Absent::{Default, Means, Required};

@@ -262,6 +262,7 @@ impl Maker {
             worked_seconds: None,
             spliced: vec![],
             drill: None,
+            eval: None,
             observed: vec![],
             answer_age_ms: None,
         }

@@ -33,7 +33,7 @@ pub struct DecisionFilter {
     pub since: Option<Timestamp>,
     /// Opened before this time.
     pub until: Option<Timestamp>,
-    /// Decisions of drills too.
+    /// Decisions of drills and evals too.
     pub drills: bool,
     /// At most so many, up to [`LIST_MAX`]. Counts and exports have no limit.
     pub limit: u32,

@@ -1,5 +1,6 @@
 //! How the events of governance are found again: by what they are about, who did it, and when.
 
+use plimsoll_core::eval::EvalRun;
 use plimsoll_core::keyring::{KeyEvent, TenantEvent};
 use plimsoll_core::monitor::{AlertChange, AlertEvent};
 use plimsoll_core::{Record, Timestamp};
@@ -16,7 +17,7 @@ pub(crate) struct Key {
     /// Of an access the decision, of an erasure the request, of a hold the hold, of a policy its name,
     /// of an approval the release, of a deployment's review the deployment, of a retirement and of a
     /// verification the node, of a tenant its name, of a key its tenant and name, of an alarm its dedup key, of
-    /// an alert the alarm's event, of a silence the event that began it.
+    /// an alert the alarm's event, of a silence the event that began it, of a run of an eval the system.
     pub(crate) about: String,
     pub(crate) at: Timestamp,
     pub(crate) actor: Option<String>,
@@ -96,9 +97,18 @@ impl Key {
                 ..Self::new("alarm", &alarm.id, &alarm.dedup_key(), alarm.at, alarm)?
             },
             Record::Alert(event) => Self::of_alert(event)?,
+            Record::Eval(run) => Self::of_eval(run)?,
             _ => return Ok(None),
         };
         Ok(Some(key))
+    }
+
+    fn of_eval(run: &EvalRun) -> Result<Self, StoreError> {
+        Ok(Self {
+            system: text(&run.system),
+            environment: text(&run.environment),
+            ..Self::new("eval", &run.id, &run.system, run.ended_at, run)?.by(&run.actor)
+        })
     }
 
     fn of_tenant(event: &TenantEvent) -> Result<Self, StoreError> {

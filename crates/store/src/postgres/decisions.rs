@@ -113,7 +113,7 @@ pub(crate) async fn insert(
             row.decision.review.map(|review| review.to_string())
         }))
         .bind(each(rows, |row| {
-            row.decision.drill.map(|drill| drill.to_string())
+            row.decision.made_for().map(|event| event.to_string())
         }))
         .bind(records);
     transaction

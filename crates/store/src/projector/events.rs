@@ -54,7 +54,8 @@ pub(super) async fn write(
         | Record::Tenant(_)
         | Record::Key(_)
         | Record::Alarm(_)
-        | Record::Alert(_) => return Ok(()),
+        | Record::Alert(_)
+        | Record::Eval(_) => return Ok(()),
     };
     transaction.execute(statement).await?;
     Ok(())

@@ -33,7 +33,7 @@ pub(crate) struct Sample {
 impl Sample {
     /// None for a decision of a drill.
     pub(crate) fn of(decision: &Decision) -> Option<Self> {
-        if decision.drill.is_some() {
+        if decision.made_for().is_some() {
             return None;
         }
         let (input_tokens, output_tokens) = tokens(&decision.attempts).unwrap_or_default();

@@ -124,7 +124,7 @@ fn bind(mut values: Separated<'_, Sqlite, &'static str>, node: &NodeName, row: &
         .push_bind(basis_word(decision.cost.basis))
         .push_bind(skipped(decision))
         .push_bind(decision.review.map(|review| review.to_string()))
-        .push_bind(decision.drill.map(|drill| drill.to_string()))
+        .push_bind(decision.made_for().map(|event| event.to_string()))
         .push_bind(decision.idempotency.map(|key| key.to_string()))
         .push_bind(decision.subject.map(|subject| subject.to_string()));
 }

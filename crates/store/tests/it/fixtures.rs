@@ -157,6 +157,7 @@ pub(crate) fn open_decision(number: u64) -> Decision {
         worked_seconds: None,
         spliced: vec![],
         drill: None,
+        eval: None,
         observed: vec![],
         answer_age_ms: None,
     }

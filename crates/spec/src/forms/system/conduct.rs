@@ -282,5 +282,11 @@ pub(super) static QUALITY: TableForm = table(
             Means("none"),
             "The targets, by metric.",
         ),
+        field(
+            "scorers",
+            Form::Map("name", &Form::Tagged(super::scorers::FORMS)),
+            Means("the answer has all members that are expected: the metric `matches`"),
+            "How answers are scored. A scorer gives the metric of its name, unless it says otherwise.",
+        ),
     ],
 );

@@ -1,0 +1,69 @@
+//! `/api/v1/systems/{system}/evals`: runs of evals, and the cases that they ask.
+
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::{Extension, Json};
+use bytes::Bytes;
+use plimsoll_core::eval::EvalRun;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::access::Actor;
+use crate::error::ApiError;
+use crate::operations::evals::EvalQuestion;
+use crate::reading::{limit, read_body, read_query};
+use crate::routes::Control;
+use crate::systems::name;
+
+/// The most metrics of a run.
+const FIGURES_MAX: usize = 500;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListQuery {
+    limit: Option<u32>,
+}
+
+/// The runs of a system, the latest first.
+pub(crate) async fn list(
+    State(control): State<Control>,
+    Path(system): Path<String>,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let limit = limit(read_query(query)?.limit)?;
+    let runs = control.operations.eval_runs(&name(&system)?, limit).await?;
+    Ok(Json(json!({"evals": runs})))
+}
+
+/// Asks a case.
+pub(crate) async fn ask(
+    State(control): State<Control>,
+    Path(system): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let system = name(&system)?;
+    let question: EvalQuestion = read_body(body)?;
+    Ok(Json(json!(
+        control.operations.ask_for_eval(&system, question).await?
+    )))
+}
+
+/// Records what came of a run.
+pub(crate) async fn record(
+    State(control): State<Control>,
+    Extension(actor): Extension<Actor>,
+    Path(system): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let system = name(&system)?;
+    let run: EvalRun = read_body(body)?;
+    if run.system != system {
+        return Err(ApiError::unfit(format!("the run is of `{}`", run.system)));
+    }
+    if run.figures.len() > FIGURES_MAX {
+        let message = format!("a run has at most {FIGURES_MAX} metrics");
+        return Err(ApiError::unfit(message));
+    }
+    let run = control.operations.record_eval(run, &actor.name).await?;
+    Ok(Json(json!(run)))
+}

@@ -1,0 +1,58 @@
+//! What operators ask of evals: a case for a run, and the runs that are kept.
+
+use plimsoll_console::{ApiError, EvalAnswer, EvalQuestion};
+use plimsoll_core::eval::EvalRun;
+use plimsoll_core::{Record, SystemName, TenantName};
+use plimsoll_gateway::{Aim, Question};
+
+use super::live_node::{LiveNode, ask_error};
+
+impl LiveNode {
+    pub(super) async fn ask_case(
+        &self,
+        system: &SystemName,
+        asked: EvalQuestion,
+    ) -> Result<EvalAnswer, ApiError> {
+        self.status(system)?;
+        let question = Question {
+            system: system.clone(),
+            tenant: TenantName::default_tenant(),
+            input: asked.input,
+            given: std::collections::BTreeMap::new(),
+            unit: None,
+            aim: if asked.canary {
+                Aim::Canary
+            } else {
+                Aim::Stable
+            },
+        };
+        let answered = self.node.ask_for_eval(question, asked.run).await;
+        let answered = answered.map_err(ask_error)?;
+        Ok(EvalAnswer {
+            answer: answered.answer.unwrap_or_default(),
+            decision: answered.decision,
+        })
+    }
+
+    pub(super) async fn runs_of_evals(
+        &self,
+        system: &SystemName,
+        limit: u32,
+    ) -> Result<Vec<EvalRun>, ApiError> {
+        let environment = self.status(system)?.deployment.environment;
+        Ok(self.store.eval_runs(system, &environment, limit).await?)
+    }
+
+    /// Records a run. Who ran it is who says so, and where is here.
+    pub(super) async fn keep_eval(&self, run: EvalRun, actor: &str) -> Result<EvalRun, ApiError> {
+        let run = EvalRun {
+            environment: self.status(&run.system)?.deployment.environment,
+            actor: actor.to_owned(),
+            ended_at: self.clock.now(),
+            ..run
+        };
+        self.write_and_project(Record::Eval(Box::new(run.clone())))
+            .await?;
+        Ok(run)
+    }
+}
