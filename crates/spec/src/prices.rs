@@ -1,7 +1,7 @@
 //! What models cost: prices with the day from which each holds.
 //!
 //! A workspace's own prices come first; what they do not say, the prices that the binary ships with
-//! say ([`shipped`]). What neither says is unknown, never free.
+//! say (`shipped.toml`). What neither says is unknown, never free.
 
 mod price;
 mod reading;

@@ -190,6 +190,23 @@ fn the_reference_has_every_key() {
     ### `[monitors.predictions]`
     ### `[monitors.truth]`
     ### `[quality]`
+    ### `[quality.scorers.NAME]` with `exact`
+    ### `[quality.scorers.NAME]` with `matches`
+    ### `[quality.scorers.NAME]` with `contains`
+    ### `[quality.scorers.NAME]` with `regex`
+    ### `[quality.scorers.NAME]` with `number`
+    ### `[quality.scorers.NAME]` with `json_schema`
+    ### `[quality.scorers.NAME]` with `json_diff`
+    ### `[quality.scorers.NAME]` with `overlap`
+    ### `[quality.scorers.NAME]` with `edit_distance`
+    ### `[quality.scorers.NAME]` with `tool_calls`
+    ### `[quality.scorers.NAME]` with `latency`
+    ### `[quality.scorers.NAME]` with `cost`
+    ### `[quality.scorers.NAME]` with `refusal`
+    ### `[quality.scorers.NAME]` with `classification`
+    ### `[quality.scorers.NAME]` with `regression`
+    ### `[quality.scorers.NAME]` with `judge`
+    ### `[quality.scorers.NAME]` with `command`
     ## `rules.toml`
     ### `[[rule]]`
     ### `[default]`
