@@ -237,7 +237,7 @@ fn control_text(control: &ControlRecord, manifest: Option<&Manifest>, paint: Pai
         .trim_start_matches("guard:")
         .trim_start_matches("output:");
     match control.verdict {
-        Verdict::Passed => format!("{name} {}", paint.good("✓")),
+        Verdict::Passed => format!("{name} {}{}", paint.good("✓"), done_about(control)),
         Verdict::Skipped => {
             let why = control.finding.as_deref().unwrap_or("it did not run");
             format!("{name} {} skipped: {}", paint.doubtful("–"), printable(why))
@@ -252,6 +252,24 @@ fn control_text(control: &ControlRecord, manifest: Option<&Manifest>, paint: Pai
             };
             format!("{} {name}: {why}", paint.bad("✗"))
         }
+    }
+}
+
+/// What was found that stood in nobody's way, and what was done about it: ` (pii/email: redact)`.
+fn done_about(control: &ControlRecord) -> String {
+    let mut done: Vec<String> = Vec::new();
+    for finding in &control.findings {
+        let action = finding.action.as_str();
+        let shadow = if finding.shadow { " in shadow" } else { "" };
+        let text = format!("{}: {action}{shadow}", printable(&finding.rule));
+        if !done.contains(&text) {
+            done.push(text);
+        }
+    }
+    if done.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", done.join(", "))
     }
 }
 
@@ -391,6 +409,33 @@ mod tests {
             control("guard:phrases", Verdict::Skipped, Some("no text fields")),
             control("unsure", Verdict::Failed, Some("confidence < 0.75")),
         ]
+    }
+
+    #[test]
+    fn what_was_done_about_a_finding_is_told_once_for_each_rule() {
+        use plimsoll_core::decision::GuardFinding;
+        use plimsoll_core::manifest::GuardAction;
+
+        let found = |rule: &str, action, shadow| GuardFinding {
+            rule: rule.to_owned(),
+            part: "messages[0].content".to_owned(),
+            start: 0,
+            end: 4,
+            score: 1.0,
+            action,
+            shadow,
+        };
+        let mut control = controls().swap_remove(0);
+        control.control = "guard:pii".into();
+        control.findings = vec![
+            found("pii/email", GuardAction::Redact, false),
+            found("pii/email", GuardAction::Redact, false),
+            found("pii/iban", GuardAction::Block, true),
+        ];
+        assert_eq!(
+            control_text(&control, None, Paint::Plain),
+            "pii ✓ (pii/email: redact, pii/iban: block in shadow)"
+        );
     }
 
     fn decision() -> Decision {
