@@ -255,10 +255,10 @@ pub struct Observation {
 }
 
 impl Observation {
-    /// What a closed decision tells; none if it is open, or was part of a drill.
+    /// What a closed decision tells; none if it is open, or was made for a drill or an eval.
     pub fn of(decision: &Decision) -> Option<Self> {
         let (outcome, at) = (decision.outcome?, decision.closed_at?);
-        if decision.drill.is_some() {
+        if decision.made_for().is_some() {
             return None;
         }
         let failed = |of: &str| {
@@ -502,5 +502,27 @@ mod tests {
         let text = serde_json::to_string(&event).unwrap();
         assert!(text.contains(r#""event":"silenced""#), "{text}");
         assert_eq!(serde_json::from_str::<AlertEvent>(&text).unwrap(), event);
+    }
+
+    /// A decision that was answered; `more` is said of it besides.
+    fn answered(more: (&str, Option<EventId>)) -> Decision {
+        let (at, id) = (Timestamp::from_micros(1), "01J9ZC6T7R8Y3V5W1X2Q4K0M9N");
+        let mut decision = serde_json::json!({
+            "id": id, "request": id, "row": 0, "tenant": "acme", "environment": "production",
+            "system": "loans", "key": null, "release": crate::Digest::of(b"release"), "deployment": id,
+            "protocol": "decisions", "mode": "enforce", "opened_at": at, "closed_at": at,
+            "outcome": "served", "stages": crate::decision::StageTimes::default(),
+            "controls": [], "attempts": [], "cost": crate::decision::Cost::FREE,
+        });
+        decision[more.0] = serde_json::to_value(more.1).unwrap();
+        serde_json::from_value(decision).unwrap()
+    }
+
+    #[test]
+    fn what_drills_and_evals_ask_is_seen_by_no_monitor() {
+        let made_for = Some(EventId::new(Timestamp::from_micros(1)));
+        assert!(Observation::of(&answered(("drill", None))).is_some());
+        assert!(Observation::of(&answered(("drill", made_for))).is_none());
+        assert!(Observation::of(&answered(("eval", made_for))).is_none());
     }
 }
