@@ -1,5 +1,7 @@
 //! The bar, held against systems of which one thing is different each.
 
+mod cost;
+mod monitors;
 mod quality;
 
 use std::collections::BTreeMap;
@@ -14,11 +16,9 @@ use plimsoll_core::system::{BarSpec, Bound, Owner, QualitySpec};
 use plimsoll_core::{DeploymentId, Digest, EventId, FailureKind, Ladders, NodeName, Step};
 use plimsoll_store::{CostFacts, CurrentDeployment, ReviewFacts};
 
-use plimsoll_core::monitor::{AlarmEvidence, Severity, Watched};
-
 use super::*;
 use crate::paint::Paint;
-use crate::watch::{MonitorView, State};
+use crate::watch::State;
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -252,8 +252,20 @@ fn judged_with(
         system,
         facts,
         (audit, unreviewed),
-        Some(&watched(State::Quiet)),
+        Some(&monitors::watched(State::Quiet)),
     )
+}
+
+/// What is known when nothing but `facts` is.
+fn knowing(facts: &BarFacts) -> Evidence<'_> {
+    Evidence {
+        facts,
+        audit: None,
+        monitors: None,
+        eval: None,
+        unreviewed: &[],
+        prices: &[],
+    }
 }
 
 fn judged_watched(
@@ -263,97 +275,20 @@ fn judged_watched(
     monitors: Option<&MonitorFacts>,
 ) -> Report {
     let evidence = Evidence {
-        facts,
         audit,
         monitors,
-        eval: None,
         unreviewed,
-        prices: &[],
+        ..knowing(facts)
     };
     judge(system, evidence, now(), "USD")
 }
 
-/// One monitor that stands like this and was looked at a moment ago.
-fn watched(state: State) -> MonitorFacts {
-    let at = now().minus(Duration::from_secs(3));
-    MonitorFacts {
-        looked_at: Some(at),
-        monitors: vec![MonitorView {
-            system: name(),
-            monitor: Watched::Errors,
-            state,
-            severity: Severity::Page,
-            between_false_alarms: 100_000,
-            seen: 84_112,
-            unusable: 0,
-            measured_at: Some(at),
-            evidence: AlarmEvidence::default(),
-        }],
-    }
-}
-
-/// What is said of quality that is not met and that this version can show.
-fn quality_with(monitors: Option<&MonitorFacts>) -> Vec<(String, String)> {
-    let evidence = Evidence {
-        facts: &facts(),
-        audit: Some(&audit()),
-        monitors,
-        eval: Some(&quality::run()),
-        unreviewed: &[],
-        prices: &[],
-    };
-    let report = judge(&quality::watched(), evidence, now(), "USD");
-    let quality = characteristic(&report, "quality").checks.iter();
-    let failed = quality.filter(|check| !check.met && check.built);
-    failed
-        .map(|check| {
-            (
-                check.evidence.clone(),
-                check.next.clone().unwrap_or_default(),
-            )
-        })
-        .collect()
-}
-
-#[test]
-fn what_is_not_watched_or_has_raised_an_alarm_is_below_the_line() {
-    assert!(quality_with(Some(&watched(State::Quiet))).is_empty());
-    assert!(quality_with(Some(&watched(State::Learning))).is_empty());
-    let alarm = State::Alarm {
-        alarm: EventId::from_bytes([3; 16]),
-        since: now().minus(Duration::from_mins(5)),
-    };
-    assert_eq!(
-        quality_with(Some(&watched(alarm))),
-        [(
-            "errors: alarm (page), raised 5 min ago".to_owned(),
-            "plimsoll monitor show loan-default errors".to_owned()
-        )]
-    );
-    let nothing = quality_with(None);
-    assert_eq!(nothing[0].0, "nothing is watched");
-    assert!(nothing[0].1.contains("[monitors]"), "{nothing:?}");
-    let never = quality_with(Some(&MonitorFacts::default()));
-    assert_eq!(never[0].0, "the monitors never ran");
-    let late = MonitorFacts {
-        looked_at: Some(now().minus(Duration::from_hours(2))),
-        ..watched(State::Quiet)
-    };
-    let late = quality_with(Some(&late));
-    assert!(
-        late[0].0.starts_with("the monitors ran 2 h ago"),
-        "{late:?}"
-    );
-}
-
 fn judged_on(system: &System, facts: &BarFacts, run: &EvalRun) -> Report {
     let evidence = Evidence {
-        facts,
         audit: Some(&audit()),
-        monitors: Some(&watched(State::Quiet)),
+        monitors: Some(&monitors::watched(State::Quiet)),
         eval: Some(run),
-        unreviewed: &[],
-        prices: &[],
+        ..knowing(facts)
     };
     judge(system, evidence, now(), "USD")
 }
@@ -530,30 +465,6 @@ fn too_few_answers_and_skipped_controls_are_failures() {
 }
 
 #[test]
-fn cost_must_be_known_and_below_its_ceiling() {
-    let mut facts = facts();
-    assert!(characteristic(&judged(&system(), &facts), "cost").met);
-    facts.cost.p95 = "0.002".parse().unwrap();
-    facts.cost.unknown = 5;
-    let said = failed(&judged(&system(), &facts), "cost");
-    assert_eq!(
-        said[0].0,
-        "0.00021 USD per application, p95 0.002 USD · ceiling 0.001 USD"
-    );
-    assert!(
-        said[1].0.contains("nobody knows what 5 decisions cost"),
-        "{said:?}"
-    );
-    let mut without_ceiling = system();
-    without_ceiling.bar.cost_per_unit = None;
-    assert!(
-        failed(&judged(&without_ceiling, &facts), "cost")[0]
-            .0
-            .contains("no ceiling")
-    );
-}
-
-#[test]
 fn a_target_of_quality_is_told_once() {
     let mut declared = system();
     // As the workspace gives it: what `[quality]` asks for is part of the bar.
@@ -651,44 +562,4 @@ fn the_bar_reads_as_in_the_manual() {
     let report = judged_on(&quality::watched(), &facts, &quality::run());
     let text = render(&report, 120, Paint::Plain);
     insta::assert_snapshot!(text);
-}
-
-#[test]
-fn the_age_of_prices_is_told_and_counts_where_it_is_bounded() {
-    use plimsoll_spec::prices::{Origin, Price};
-
-    let priced = |days: u32| PricedModel {
-        name: plimsoll_core::ModelName::primary(),
-        provider: "openai".into(),
-        model: "gpt".into(),
-        price: Some(Price::default()),
-        from: Some(now().minus(DAY * 400)),
-        checked: Some(now().minus(DAY * days)),
-        origin: Some(Origin::Workspace),
-    };
-    let facts = facts();
-    let judged = |system: &System, prices: &[PricedModel]| {
-        let evidence = Evidence {
-            facts: &facts,
-            audit: None,
-            monitors: None,
-            eval: None,
-            unreviewed: &[],
-            prices,
-        };
-        judge(system, evidence, now(), "USD")
-    };
-    let mut system = system();
-    let report = judged(&system, &[priced(3), priced(200)]);
-    let told = &characteristic(&report, "cost").checks;
-    assert!(told[2].met, "nobody bounded it");
-    assert_eq!(told[2].evidence, "prices looked at 200 days ago");
-    system.bar.price_age = Some(DAY * 180);
-    let said = failed(&judged(&system, &[priced(3), priced(200)]), "cost");
-    assert_eq!(said[0].0, "prices looked at 200 days ago, limit 180 days");
-    assert!(characteristic(&judged(&system, &[priced(3)]), "cost").met);
-    let mut unknown = priced(3);
-    unknown.price = None;
-    let said = failed(&judged(&system, &[unknown]), "cost");
-    assert_eq!(said[0].0, "no price for primary");
 }

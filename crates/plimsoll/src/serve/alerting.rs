@@ -92,7 +92,7 @@ impl Alerting {
         };
         let caller = Arc::clone(&self.caller);
         tokio::spawn(async move {
-            let ended = try_until_taken(&caller, &receiver, &telling).await;
+            let ended = try_until_taken(&caller, &*clock, &receiver, &telling).await;
             note_end(&node, &*clock, about, &receiver, ended).await;
             drop(place);
         });
@@ -102,6 +102,7 @@ impl Alerting {
 /// Tries, with growing pauses; says how often, and what the last try met.
 async fn try_until_taken(
     caller: &Caller,
+    clock: &dyn Clock,
     receiver: &Receiver,
     telling: &Telling,
 ) -> (u32, Result<(), String>) {
@@ -109,7 +110,7 @@ async fn try_until_taken(
     let mut tries = 0;
     loop {
         tries += 1;
-        let met = match caller.call(receiver, telling).await {
+        let met = match caller.call(receiver, telling, clock.now()).await {
             Ok(()) => return (tries, Ok(())),
             Err(met) => met,
         };
@@ -303,8 +304,10 @@ impl LiveNode {
         let receiver = receiver.ok_or_else(|| {
             ApiError::unfit(format!("there is no receiver `{name}` in `[alerts]`"))
         })?;
-        let telling = Telling::test(&self.started.server.environment, actor, self.clock.now());
-        let called = self.monitors.alerting.caller.call(receiver, &telling).await;
+        let now = self.clock.now();
+        let telling = Telling::test(&self.started.server.environment, actor, now);
+        let caller = &self.monitors.alerting.caller;
+        let called = caller.call(receiver, &telling, now).await;
         called.map_err(|met| {
             ApiError::unfit(format!("receiver `{name}` did not take it: {}", met.reason))
         })

@@ -19,7 +19,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::TokioExecutor;
-use plimsoll_core::{Clock as _, SystemClock};
+use plimsoll_core::Timestamp;
 use plimsoll_spec::receiver::{is_private, is_private_host};
 use plimsoll_spec::{Receiver, ReceiverKind};
 use tower::Service;
@@ -83,8 +83,13 @@ impl Caller {
         }
     }
 
-    /// Calls a receiver once.
-    pub(super) async fn call(&self, receiver: &Receiver, telling: &Telling) -> Result<(), Met> {
+    /// Calls a receiver once; `now` is when, which webhooks sign.
+    pub(super) async fn call(
+        &self,
+        receiver: &Receiver,
+        telling: &Telling,
+        now: Timestamp,
+    ) -> Result<(), Met> {
         let never = |reason: String| Met {
             reason,
             may_pass: false,
@@ -95,7 +100,7 @@ impl Caller {
                 "its address is private, and `private = true` is not set".to_owned(),
             ));
         }
-        let request = request(receiver, telling).map_err(|error| never(error.to_string()))?;
+        let request = request(receiver, telling, now).map_err(|error| never(error.to_string()))?;
         let client = if receiver.private {
             &self.any
         } else {
@@ -153,8 +158,11 @@ fn causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-fn request(receiver: &Receiver, telling: &Telling) -> Result<Request<Full<Bytes>>, http::Error> {
-    let now = SystemClock::new().now();
+fn request(
+    receiver: &Receiver,
+    telling: &Telling,
+    now: Timestamp,
+) -> Result<Request<Full<Bytes>>, http::Error> {
     let body = match &receiver.kind {
         ReceiverKind::Webhook { .. } => telling.webhook(now),
         ReceiverKind::Slack { .. } => telling.slack(),
@@ -217,9 +225,11 @@ impl Service<Name> for Resolver {
 #[cfg(test)]
 mod tests {
     use plimsoll_core::monitor::Severity;
-    use plimsoll_core::{EnvironmentName, Secret, Timestamp};
+    use plimsoll_core::{EnvironmentName, Secret};
 
     use super::*;
+
+    const NOW: Timestamp = Timestamp::from_micros(1);
 
     fn receiver(url: &str, private: bool) -> Receiver {
         Receiver {
@@ -237,7 +247,7 @@ mod tests {
 
     fn telling() -> Telling {
         let environment = EnvironmentName::new("production").unwrap();
-        Telling::test(&environment, "ada", Timestamp::from_micros(1))
+        Telling::test(&environment, "ada", NOW)
     }
 
     #[tokio::test]
@@ -248,7 +258,7 @@ mod tests {
             "http://[::1]:9/",
             "http://localhost:9/",
         ] {
-            let met = caller.call(&receiver(url, false), &telling()).await;
+            let met = caller.call(&receiver(url, false), &telling(), NOW).await;
             let met = met.unwrap_err();
             assert!(met.reason.contains("private") && !met.may_pass, "{met:?}");
         }
@@ -258,7 +268,7 @@ mod tests {
         let refused = resolver.call(name).await.unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
         let met = caller
-            .call(&receiver("http://127.0.0.1:9/", true), &telling())
+            .call(&receiver("http://127.0.0.1:9/", true), &telling(), NOW)
             .await;
         assert!(
             met.unwrap_err().may_pass,

@@ -22,6 +22,20 @@ pub(super) static GUARDS: TableForm = table(
     ],
 );
 
+const SECRETS_FIELD: Field = field(
+    "secrets",
+    Form::WordOr(ACTIONS, &PLAIN),
+    Means("off"),
+    "Finds tokens, keys and passwords.",
+);
+
+const PII_FIELD: Field = field(
+    "pii",
+    Form::WordOr(ACTIONS, &PLAIN),
+    Means("off"),
+    "Finds personal data that has a form: mail addresses, cards, accounts, identity numbers.",
+);
+
 static INPUT: TableForm = TableForm {
     about: "The detectors on what comes in, by name. Every text of every message is judged: content, its parts, arguments and results of tools; of a typed function, its variables.",
     others: Others::NoDetector,
@@ -32,18 +46,8 @@ static INPUT: TableForm = TableForm {
             Means("off"),
             "Finds what tries to command the model: disguised and hidden writing, the structure of chats, rule packs, a classifier. Messages of the roles `system` and `assistant` are judged by structure and rules, results of tools as documents.",
         ),
-        field(
-            "pii",
-            Form::WordOr(ACTIONS, &PLAIN),
-            Means("off"),
-            "Finds personal data that has a form: mail addresses, cards, accounts, identity numbers.",
-        ),
-        field(
-            "secrets",
-            Form::WordOr(ACTIONS, &PLAIN),
-            Means("off"),
-            "Finds tokens, keys and passwords.",
-        ),
+        PII_FIELD,
+        SECRETS_FIELD,
         PHRASE_FIELD,
     ],
 };
@@ -52,18 +56,8 @@ static OUTPUT: TableForm = TableForm {
     about: "The detectors on what goes out, by name. Every choice is judged, with its reasoning and the arguments of its tool calls.",
     others: Others::NoDetector,
     fields: &[
-        field(
-            "secrets",
-            Form::WordOr(ACTIONS, &PLAIN),
-            Means("off"),
-            "Finds tokens, keys and passwords.",
-        ),
-        field(
-            "pii",
-            Form::WordOr(ACTIONS, &PLAIN),
-            Means("off"),
-            "Finds personal data that has a form.",
-        ),
+        SECRETS_FIELD,
+        PII_FIELD,
         field(
             "links",
             Form::WordOr(ACTIONS, &LINKS),

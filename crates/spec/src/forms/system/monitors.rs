@@ -1,7 +1,7 @@
 //! `[monitors]` of `system.toml`: what is watched while the system serves.
 
 use super::super::Absent::{Default, Means, Required};
-use super::super::{Form, TableForm, field};
+use super::super::{Field, Form, TableForm, field};
 use super::table;
 
 const SEVERITIES: &[(&str, &str)] = &[
@@ -136,6 +136,13 @@ pub(in crate::forms) static MONITORS: TableForm = table(
     ],
 );
 
+const ON_ALARM: Field = field(
+    "on_alarm",
+    Form::List(&Form::Choice(ACTIONS)),
+    Means("nothing"),
+    "What is done when it is raised; each is a deployment event that names the alarm.",
+);
+
 static RATE: TableForm = table(
     "A rate against its bar.",
     &[
@@ -151,12 +158,7 @@ static RATE: TableForm = table(
             Means("`page` for errors and schema failures, else `warning`"),
             "How much an alarm matters.",
         ),
-        field(
-            "on_alarm",
-            Form::List(&Form::Choice(ACTIONS)),
-            Means("nothing"),
-            "What is done when it is raised; each is a deployment event that names the alarm.",
-        ),
+        ON_ALARM,
     ],
 );
 
@@ -169,12 +171,7 @@ static LEVEL: TableForm = table(
             Means("`page` for availability, `ticket` for features, else `warning`"),
             "How much an alarm matters.",
         ),
-        field(
-            "on_alarm",
-            Form::List(&Form::Choice(ACTIONS)),
-            Means("nothing"),
-            "What is done when it is raised; each is a deployment event that names the alarm.",
-        ),
+        ON_ALARM,
     ],
 );
 
@@ -201,11 +198,6 @@ static TRUTH: TableForm = table(
             Default("\"page\""),
             "How much an alarm matters.",
         ),
-        field(
-            "on_alarm",
-            Form::List(&Form::Choice(ACTIONS)),
-            Means("nothing"),
-            "What is done when it is raised; each is a deployment event that names the alarm.",
-        ),
+        ON_ALARM,
     ],
 );
