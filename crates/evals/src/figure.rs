@@ -185,8 +185,11 @@ fn correct(
     figure.reported = figure.value;
     figure.value = Some(rate);
     figure.interval = Some(held.interval.within(0.0, 1.0));
-    if figure.note.is_none() {
-        figure.verdict = held.verdict;
+    // The correction takes a verdict away and gives none: a judge that never erred in a few labels is no proof.
+    if figure.note.is_none() && figure.verdict != held.verdict {
+        figure.verdict = figure
+            .verdict
+            .and(Some(Verdict::Inconclusive { needs: None }));
     }
 }
 

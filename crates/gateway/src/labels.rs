@@ -82,10 +82,13 @@ impl Node {
         }
         let ids: Vec<DecisionId> = labels.iter().map(|label| label.decision).collect();
         let mut known = self.decisions.known_labels(labeller.tenant, &ids).await?;
-        known
-            .decisions
-            .retain(|_, (_, system)| (labeller.may_use)(system));
-        let (states, records) = self.settle(labeller, known, labels)?;
+        let decisions = std::mem::take(&mut known.decisions).into_iter();
+        let (open, closed): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            decisions.partition(|(_, (_, system))| (labeller.may_use)(system));
+        known.decisions = open;
+        let is_closed = |id: &DecisionId| closed.contains_key(id);
+        known.standing.retain(|(id, _, _), _| !is_closed(id));
+        let (states, records) = self.settle(labeller, (known, &is_closed), labels)?;
         let mut last: Option<Ticket> = None;
         for record in &records {
             last = Some(self.journal.append_waiting(record, None).await?);
@@ -99,15 +102,20 @@ impl Node {
         Ok(states)
     }
 
-    /// What becomes of each label, and what is to be recorded.
+    /// What becomes of each label, and what is to be recorded. A label about a decision that is closed to
+    /// the labeller waits for ever: it is told like one of a decision that nobody has seen, and not recorded.
     fn settle(
         &self,
         labeller: &Labeller<'_>,
-        mut known: KnownLabels,
+        (mut known, is_closed): (KnownLabels, &dyn Fn(&DecisionId) -> bool),
         labels: Vec<NewLabel>,
     ) -> Result<(Vec<LabelState>, Vec<Record>), LabelError> {
         let (mut states, mut records) = (Vec::with_capacity(labels.len()), Vec::new());
         for new in labels {
+            if is_closed(&new.decision) {
+                states.push(LabelState::Waiting);
+                continue;
+            }
             let of_decision = known.decisions.get(&new.decision);
             let tenant = of_decision.map(|(tenant, _)| tenant).or(labeller.tenant);
             let tenant = tenant.unwrap_or(labeller.unknown_of).clone();

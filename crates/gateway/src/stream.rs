@@ -158,6 +158,7 @@ impl Reading {
     /// Puts the usage and its cost into the record of the attempt, and settles what was set aside. A
     /// stream that told no usage keeps its reservation: it may have cost that much.
     fn settle(&self, ex: &mut Open, reported_model: Option<&str>) {
+        ex.lap();
         if let Some(began) = self.reservation.began() {
             let micros = ex.micros_since(began);
             if let Some(attempt) = ex.decision.attempts.get_mut(self.attempt) {

@@ -300,12 +300,18 @@ pub fn scores_against_baseline(
     let differences: Vec<f64> = candidate.iter().zip(base).map(|(c, b)| c - b).collect();
     let (difference, error, clusters) = clustered_mean(&differences, cluster, None)?;
     let freedom = clusters as f64 - 1.0;
-    let half = student_t_quantile(1.0 - alpha, freedom) * error;
+    // Where every cluster changed by the same, nothing was seen of the spread: the share of clusters that
+    // change otherwise may be as large as one that leaves such a sample with a chance of `alpha`, by as much as
+    // the whole scale; and a drop is one by the sign test.
+    let half = if error > 0.0 {
+        student_t_quantile(1.0 - alpha, freedom) * error
+    } else {
+        1.0 - alpha.powf(1.0 / clusters as f64)
+    };
     let interval = Interval::around(difference, half);
     let p = match (error > 0.0, difference < 0.0) {
         (true, _) => student_t_sf(-difference / error, freedom),
-        // Every item changed by the same.
-        (false, true) => 0.0,
+        (false, true) => 0.5_f64.powf(clusters as f64),
         (false, false) => 1.0,
     };
     let items = differences.len() as u64;

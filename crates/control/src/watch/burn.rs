@@ -58,7 +58,8 @@ pub(crate) struct BurnMonitor {
     /// Minute since 1970, all, bad; the latest last.
     minutes: VecDeque<(i64, u64, u64)>,
     culprits: Culprits,
-    is_wrong: bool,
+    /// How much the alarm that stands matters: a worse burn raises it again.
+    raised: Option<Severity>,
     seen: u64,
 }
 
@@ -69,7 +70,7 @@ impl BurnMonitor {
             budget: (1.0 - availability).max(1e-6),
             minutes: VecDeque::new(),
             culprits: Culprits::default(),
-            is_wrong: false,
+            raised: None,
             seen: 0,
         }
     }
@@ -114,8 +115,8 @@ impl BurnMonitor {
             long.1 >= BAD_MIN && self.rate(long) >= pair.rate && self.rate(short) >= pair.rate
         });
         match burning {
-            Some(pair) if !self.is_wrong => {
-                self.is_wrong = true;
+            Some(pair) if self.raised < Some(pair.severity) => {
+                self.raised = Some(pair.severity);
                 let counts = self.within(minute, pair.long);
                 let summary = format!(
                     "the error budget burns {:.1} times as fast as allowed: {} unanswered in {}",
@@ -125,15 +126,15 @@ impl BurnMonitor {
                 );
                 Some((pair.severity, self.finding(summary, counts)))
             }
-            None if self.is_wrong => {
-                self.is_wrong = false;
+            None => {
+                let severity = self.raised.take()?;
                 let counts = self.within(minute, PAIRS[0].long);
                 let summary = "the error budget burns no faster than allowed".to_owned();
                 let finding = self.finding(summary, counts);
                 self.culprits.forget();
-                Some((Severity::Ticket, finding))
+                Some((severity, finding))
             }
-            _ => None,
+            Some(_) => None,
         }
     }
 
@@ -150,7 +151,7 @@ impl BurnMonitor {
 
     fn finding(&self, summary: String, counts: (u64, u64)) -> Finding {
         Finding {
-            is_wrong: self.is_wrong,
+            is_wrong: self.raised.is_some(),
             summary,
             evidence: self.evidence_of(counts),
         }

@@ -5,6 +5,7 @@
 //! are the texts, so that an escape hides nothing, and so are their keys.
 
 use plimsoll_guard::finding::Direction;
+use plimsoll_guard::frame::{self, FrameLimits};
 use plimsoll_guard::tools::Provenance;
 use serde_json::Value;
 
@@ -46,8 +47,10 @@ const NO_TEXT: [&str; 8] = [
     "finish_reason",
     "service_tier",
 ];
-/// Members that hold bytes of something else than text.
+/// Members of messages that hold bytes of something else than text, in base64.
 const BYTES: [&str; 3] = ["data", "file_data", "b64_json"];
+/// Members of messages whose URL may hold such bytes itself.
+const URLS: [&str; 3] = ["url", "image_url", "file_data"];
 /// Members whose string is JSON again.
 pub(super) const JSON_WITHIN: [&str; 2] = ["arguments", "input"];
 /// Members that records may name; all others may be a caller's words.
@@ -79,6 +82,9 @@ const NAMED: [&str; 26] = [
     "choices",
     "message",
 ];
+
+/// A media type in a data URL is no longer: it is told nowhere, so it may not be a text.
+const KIND_MAX: usize = 64;
 
 /// How deep a text may lie; frames are not nested deeper.
 const DEPTH_MAX: usize = 256;
@@ -196,12 +202,10 @@ impl Walk<'_> {
         }
         match value {
             Value::String(_) if !self.judges_keys && NO_TEXT.contains(&key) => {}
-            Value::String(text) if BYTES.contains(&key) || is_data_url(text) => {
-                let _ = text;
-            }
+            Value::String(text) if !self.judges_keys && is_bytes(key, text) => {}
             Value::String(text) if JSON_WITHIN.contains(&key) && self.outer.is_none() => {
-                match serde_json::from_str::<Value>(text) {
-                    Ok(inner) if inner.is_object() || inner.is_array() => {
+                match json_within(text) {
+                    Some(inner) if inner.is_object() || inner.is_array() => {
                         let judged = std::mem::replace(&mut self.judges_keys, true);
                         self.outer = Some(pointer.to_owned());
                         self.value(&inner, "", &part, depth + 1);
@@ -239,17 +243,34 @@ fn escaped(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
 
-/// Whether a string is bytes of something else in a URL (RFC 2397).
-fn is_data_url(text: &str) -> bool {
-    let head = text.get(..5);
-    head.is_some_and(|head| head.eq_ignore_ascii_case("data:"))
-        && text
-            .bytes()
-            .take(96)
-            .collect::<Vec<_>>()
-            .windows(8)
-            .any(|at| at == b";base64,")
-        && !text.contains(char::is_whitespace)
+/// The JSON that a string holds; none if it is not strict: of two members of one name, somebody else may
+/// heed the one that was not judged.
+pub(super) fn json_within(text: &str) -> Option<Value> {
+    frame::scan(text.as_bytes(), &FrameLimits::default()).ok()?;
+    serde_json::from_str(text).ok()
+}
+
+/// Whether the member `key` of a message holds bytes of an image, of sound or of a file: where the protocol
+/// has them, and in base64 from end to end.
+fn is_bytes(key: &str, text: &str) -> bool {
+    let of_url = || data_url(text).filter(|_| URLS.contains(&key));
+    let bytes = if BYTES.contains(&key) && !text.starts_with("data:") {
+        Some(text)
+    } else {
+        of_url()
+    };
+    bytes.is_some_and(|bytes| bytes.bytes().all(is_base64))
+}
+
+const fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_')
+}
+
+/// What a URL holds in base64 (RFC 2397).
+fn data_url(text: &str) -> Option<&str> {
+    let (head, bytes) = text.split_once(";base64,")?;
+    let kind = head.strip_prefix("data:")?;
+    (kind.len() <= KIND_MAX).then_some(bytes)
 }
 
 /// Puts another text where `at` stands. False if there is none.

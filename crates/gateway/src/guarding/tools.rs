@@ -15,6 +15,7 @@ use plimsoll_guard::url_policy::UrlPolicy;
 use plimsoll_models::openai::{StreamEvent, event_data};
 use serde_json::{Value, json};
 
+use super::texts;
 use crate::exchange::Open;
 use crate::failure::Failure;
 
@@ -188,10 +189,15 @@ pub(super) fn judge(ex: &mut Open, calls: &[ToolCall]) -> Result<(), Failure> {
     }
     for call in calls.iter().take(CALLS_MAX) {
         let arguments = match call.arguments.trim() {
-            "" => Ok(json!({})),
-            text => serde_json::from_str(text),
+            "" => Some(json!({})),
+            text => texts::json_within(text),
         };
         let arguments = arguments.unwrap_or(Value::Null);
+        // Judged is what the caller gets: with the values that went upstream as placeholders.
+        let arguments = match &ex.guarded.vault {
+            Some(vault) => vault.restore_value(&arguments),
+            None => arguments,
+        };
         let Err(refusal) = tools.judge(&call.name, &arguments, ex.guarded.taint) else {
             continue;
         };

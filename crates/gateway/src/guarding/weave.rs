@@ -4,6 +4,9 @@
 //! Each is a strand that every guard reads through a window of its own. An event passes once all that it
 //! holds was judged for good; what is redacted, or put back in place of a placeholder, is written into
 //! the event in which the place begins. Events whose texts stay as they are pass byte for byte.
+//!
+//! Reasoning is at its end where another text of its choice begins. The arguments of a call pass as a whole:
+//! they are JSON, and an escape in them could hide what the letters alone do not show.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
@@ -13,11 +16,12 @@ use plimsoll_core::Code;
 use plimsoll_core::manifest::Mode;
 use plimsoll_guard::finding::{Action, Finding};
 use plimsoll_guard::judge::{Judge, Judgement};
+use plimsoll_guard::tools::Provenance;
 use plimsoll_guard::vault::Vault;
 use plimsoll_guard::window::{Step, TextWindow};
 use plimsoll_models::openai::{Channel, Part, StreamEvent, event_with_texts};
 
-use super::{Side, Tally};
+use super::{Side, Tally, texts};
 use crate::exchange::Open;
 use crate::failure::Failure;
 
@@ -26,6 +30,11 @@ const FIRST_CHOICE: Channel = Channel {
     choice: 0,
     part: Part::Content,
 };
+
+/// The most bytes of events that are held back, and the most texts that a stream may weave together. A
+/// stream that goes beyond is ended.
+const HELD_BYTES_MAX: usize = 16 * 1024 * 1024;
+const STRANDS_MAX: usize = 1_024;
 
 /// The guards' view of a stream, and the events that are held back.
 pub(crate) struct Weave {
@@ -36,6 +45,7 @@ pub(crate) struct Weave {
     enforces: bool,
     strands: BTreeMap<Channel, Strand>,
     held: VecDeque<Held>,
+    held_bytes: usize,
     has_redacted: bool,
     /// The answer as it passed, with what was redacted and without what was put back.
     kept: String,
@@ -55,6 +65,10 @@ struct Strand {
     /// What is not told yet, and how much came before it.
     text: String,
     gone: usize,
+    /// Where the windows began: behind all that was read to its end before.
+    base: usize,
+    /// Whether it passes only as a whole, and is not whole yet.
+    waits: bool,
     /// One for each guard.
     windows: Vec<Option<TextWindow>>,
     /// Up to where each guard has judged for good.
@@ -118,6 +132,7 @@ impl Weave {
             enforces: true,
             strands: BTreeMap::new(),
             held: VecDeque::new(),
+            held_bytes: 0,
             has_redacted: false,
             kept: String::new(),
             kept_max: 0,
@@ -140,33 +155,82 @@ impl Weave {
         let first = event.delta.iter().map(|text| (FIRST_CHOICE, text));
         let more = event.more.iter().map(|piece| (piece.channel, &piece.text));
         for (channel, text) in first.chain(more) {
+            if channel.part != Part::Reasoning {
+                let part = Part::Reasoning;
+                self.finish_strand(Channel { part, ..channel })?;
+            }
             pieces.push((channel, self.read(channel, text)?));
         }
+        self.held_bytes += event.raw.len();
         self.held.push_back(Held { event, pieces });
-        self.release()
+        let released = self.release()?;
+        if self.held_bytes > HELD_BYTES_MAX || self.strands.len() > STRANDS_MAX {
+            let message = "more of the answer would have to be held back than may be";
+            return Err(Stop(Failure::new(Code::OutputTruncated, message)));
+        }
+        Ok(released)
     }
 
     /// The stream is at its end: what is left is judged as it is, and passes.
     pub(crate) fn finish(&mut self) -> Result<Vec<StreamEvent>, Stop> {
         let channels: Vec<Channel> = self.strands.keys().copied().collect();
         for channel in channels {
-            for number in 0..self.guards.len() {
-                let strand = self.strands.entry(channel).or_default();
-                let window = strand.windows.get_mut(number).and_then(Option::take);
-                if let Some(window) = window {
-                    self.step(channel, number, window.finish())?;
-                }
-            }
-            if let Some(strand) = self.strands.get_mut(&channel) {
-                strand.restored = strand.gone + strand.text.len();
-            }
+            self.finish_strand(channel)?;
         }
         self.release()
+    }
+
+    /// A text is at its end: what is left of it is judged as it is.
+    fn finish_strand(&mut self, channel: Channel) -> Result<(), Stop> {
+        for number in 0..self.guards.len() {
+            let strand = self.strands.get_mut(&channel);
+            let window = strand.and_then(|strand| strand.windows.get_mut(number)?.take());
+            if let Some(window) = window {
+                self.step(channel, number, window.finish())?;
+            }
+        }
+        let Some(strand) = self.strands.get_mut(&channel) else {
+            return Ok(());
+        };
+        strand.restored = strand.gone + strand.text.len();
+        if std::mem::take(&mut strand.waits) {
+            self.judge_decoded(channel)?;
+        }
+        Ok(())
+    }
+
+    /// Judges the strings of a call's arguments that stand there with escapes. What would have to be taken
+    /// out of one is no place in the text, so that the call may not pass.
+    fn judge_decoded(&mut self, channel: Channel) -> Result<(), Stop> {
+        let Some(strand) = self.strands.get(&channel) else {
+            return Ok(());
+        };
+        let written = strand.text.as_str();
+        let arguments = Some(written).filter(|text| text.contains('\\'));
+        let Some(arguments) = arguments.and_then(texts::json_within) else {
+            return Ok(());
+        };
+        let part = part_of(channel);
+        let mut hidden = texts::of_value(&arguments, &part, Provenance::Assistant, &|_| false);
+        hidden.retain(|at| !written.contains(&at.text));
+        for watch in &mut self.guards {
+            for at in &hidden {
+                let judgement = watch.judge.judge(&at.text, at.direction());
+                watch.tally.take(&at.part, &judgement);
+                watch.tally.fails_closed |=
+                    judgement.found.iter().any(|one| one.is_to(Action::Redact));
+            }
+            if let Some(failure) = watch.tally.failure(Side::Output).filter(|_| self.enforces) {
+                return Err(Stop(failure));
+            }
+        }
+        Ok(())
     }
 
     /// Drops what is held back: it may not pass.
     pub(crate) fn forget(&mut self) {
         self.held.clear();
+        self.held_bytes = 0;
     }
 
     /// Whether something of the answer was replaced, so that what is kept of it is what was told.
@@ -190,15 +254,18 @@ impl Weave {
     /// Reads a piece of a strand; which piece it is.
     fn read(&mut self, channel: Channel, text: &str) -> Result<Range<usize>, Stop> {
         let guards = &self.guards;
+        let is_arguments = matches!(channel.part, Part::ToolArguments(_));
         let strand = self.strands.entry(channel).or_insert_with(|| Strand {
-            windows: guards
-                .iter()
-                .map(|guard| Some(TextWindow::new(&guard.judge)))
-                .collect(),
+            waits: is_arguments && !guards.is_empty(),
             judged: vec![0; guards.len()],
             ..Strand::default()
         });
         let start = strand.gone + strand.text.len();
+        if strand.windows.iter().all(Option::is_none) {
+            strand.base = start;
+            let window = |guard: &Watch| Some(TextWindow::new(&guard.judge));
+            strand.windows = guards.iter().map(window).collect();
+        }
         strand.text.push_str(text);
         for number in 0..self.guards.len() {
             let strand = self.strands.entry(channel).or_default();
@@ -217,13 +284,19 @@ impl Weave {
     fn step(&mut self, channel: Channel, number: usize, step: Step) -> Result<(), Stop> {
         let strand = self.strands.entry(channel).or_default();
         if let Some(judged) = strand.judged.get_mut(number) {
-            *judged = step.safe;
+            *judged = strand.base + step.safe;
         }
+        let base = strand.base;
         if step.found.is_empty() && step.not_evaluated.is_empty() {
             return Ok(());
         }
+        let mut found = step.found;
+        for one in &mut found {
+            let span = &mut one.finding.span;
+            *span = base + span.start..base + span.end;
+        }
         let judgement = Judgement {
-            found: step.found,
+            found,
             not_evaluated: step.not_evaluated,
             fails_closed: step.fails_closed,
         };
@@ -301,6 +374,7 @@ impl Weave {
                 break;
             }
             if let Some(held) = self.held.pop_front() {
+                self.held_bytes -= held.event.raw.len();
                 released.push(self.told(held)?);
             }
         }
@@ -348,6 +422,9 @@ impl Weave {
 impl Strand {
     /// Up to where nothing can change any more.
     fn clear(&self, restores: bool) -> usize {
+        if self.waits {
+            return self.gone;
+        }
         let judged = self.judged.iter().copied().min().unwrap_or(usize::MAX);
         let restored = if restores { self.restored } else { usize::MAX };
         judged.min(restored)

@@ -32,6 +32,8 @@ const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// Alarms that wait to be escalated.
 const WAITING_MAX: usize = 1_000;
+/// Silences that stand at one time.
+const SILENCES_MAX: usize = 1_000;
 /// The longest silence.
 const SILENCE_MAX: Duration = Duration::from_hours(30 * 24);
 
@@ -186,7 +188,9 @@ impl LiveNode {
         let alerting = &self.monitors.alerting;
         self.read_silences().await;
         let served = self.served();
-        if let Some(silence) = alerting.silence(alarm) {
+        // Who was told of it is told of its end, whoever holds his breath meanwhile.
+        let silence = alerting.silence(alarm);
+        if let Some(silence) = silence.filter(|_| alarm.change == AlarmChange::Raised) {
             let about = alarm.id;
             let muted = AlertChange::Muted { about, silence };
             record(&self.node, &*self.clock, muted, None).await;
@@ -244,7 +248,7 @@ impl LiveNode {
     }
 
     /// Tells receivers of alarms that still stand after as long as they asked for.
-    pub(super) fn escalate(&self, served: &Workspace) {
+    pub(super) async fn escalate(&self, served: &Workspace) {
         let now = self.clock.now();
         let due: Vec<(String, Alarm)> = {
             let mut state = self.monitors.alerting.state.lock();
@@ -260,7 +264,14 @@ impl LiveNode {
         for (name, alarm) in due {
             let receiver = served.receivers.iter().find(|one| one.name == name);
             let stands = self.stands(&alarm.system, alarm.monitor, alarm.alarm);
-            if let Some(receiver) = receiver.filter(|_| stands) {
+            let silence = self.monitors.alerting.silence(&alarm);
+            if let Some(silence) = silence.filter(|_| stands) {
+                let muted = AlertChange::Muted {
+                    about: alarm.id,
+                    silence,
+                };
+                record(&self.node, &*self.clock, muted, None).await;
+            } else if let Some(receiver) = receiver.filter(|_| stands) {
                 self.send_to(served, receiver, &alarm);
             }
         }
@@ -335,7 +346,18 @@ impl LiveNode {
         if let Some(system) = &request.system {
             self.status(system)?;
         }
-        self.read_silences().await;
+        let standing = self.known_silences().await.len();
+        if self.monitors.alerting.state.lock().silences.is_none() {
+            let message =
+                "which silences stand could not be read: try again when the database is back";
+            return Err(ApiError::unfit(message));
+        }
+        if standing >= SILENCES_MAX {
+            let message = format!(
+                "{SILENCES_MAX} silences stand already: lift some with `plimsoll alert unsilence`"
+            );
+            return Err(ApiError::unfit(message));
+        }
         let now = self.clock.now();
         let event = AlertEvent {
             id: EventId::new(now),
@@ -351,7 +373,9 @@ impl LiveNode {
         self.write(Record::Alert(Box::new(event.clone()))).await?;
         let view = silence_view(&event).ok_or_else(|| ApiError::unfit("it is no silence"))?;
         let mut state = self.monitors.alerting.state.lock();
-        state.silences.get_or_insert_default().push(view.clone());
+        let silences = state.silences.get_or_insert_default();
+        silences.retain(|one| one.until > now);
+        silences.push(view.clone());
         Ok(view)
     }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use plimsoll_control::bar::MonitorFacts;
 use plimsoll_control::watch::{Cohort, MonitorView, SystemWatch, WatchEvent};
-use plimsoll_core::deployment::Halt;
+use plimsoll_core::deployment::{Halt, Standing};
 use plimsoll_core::label::LabelValue;
 use plimsoll_core::monitor::{Action, Alarm, AlarmChange, Watched};
 use plimsoll_core::{Clock, EventId, Record, SystemName, Timestamp};
@@ -24,6 +24,8 @@ use super::alerting::Alerting;
 use super::live_node::LiveNode;
 use crate::monitor_file::{self, Kept};
 
+/// What the actor of a deployment event begins with that an alarm caused.
+const ACTOR: &str = "monitor:";
 /// How often what decisions told is taken.
 const TICK: Duration = Duration::from_millis(250);
 /// How often what time alone changes is looked at, and what is known is written down.
@@ -116,7 +118,7 @@ impl LiveNode {
                 looked = Some(elapsed);
                 self.look_at_monitors(std::mem::take(&mut dropped)).await;
             }
-            self.escalate(&served);
+            self.escalate(&served).await;
             tokio::select! {
                 () = tokio::time::sleep(TICK) => {}
                 () = stop.cancelled() => break,
@@ -205,8 +207,9 @@ impl LiveNode {
         for (system, event) in events {
             let alarm = self.alarm(system, event);
             let record = Record::Alarm(Box::new(alarm.clone()));
-            if let Err(error) = self.node.record(record).await {
-                tracing::error!(%error, "an alarm could not be recorded; people are told all the same");
+            let recorded = self.node.record(record).await;
+            if let Err(error) = &recorded {
+                tracing::error!(%error, "an alarm could not be recorded: people are told, nothing else is done");
             }
             if alarm.change == AlarmChange::Raised {
                 let mut systems = self.monitors.systems.lock();
@@ -218,7 +221,7 @@ impl LiveNode {
             let (system, monitor) = (&alarm.system, alarm.monitor);
             let (change, summary) = (&alarm.change, &alarm.summary);
             tracing::warn!(%system, %monitor, ?change, summary, "alarm");
-            for action in &alarm.actions {
+            for action in alarm.actions.iter().filter(|_| recorded.is_ok()) {
                 self.act(&alarm, *action).await;
             }
             self.tell(&alarm).await;
@@ -256,15 +259,16 @@ impl LiveNode {
 
     /// Does what the workspace says is to be done. What cannot be done is said; the alarm stands anyway.
     async fn act(&self, alarm: &Alarm, action: Action) {
-        let (system, actor) = (&alarm.system, format!("monitor:{}", alarm.monitor));
+        let (system, actor) = (&alarm.system, format!("{ACTOR}{}", alarm.monitor));
         let reason = format!("alarm {}: {}", alarm.alarm, alarm.summary);
-        let is_halted = self
-            .node
-            .standing(system)
-            .is_some_and(|standing| standing.halt.is_some());
+        let standing = self.node.standing(system).unwrap_or_default();
         let done = match action {
             // Who stepped in before, or another alarm, is not overridden.
-            Action::FallBack | Action::Halt if is_halted => Ok(()),
+            _ if standing.halt.is_some() => Ok(()),
+            Action::RollBack if !goes_back(&standing, alarm) => {
+                tracing::warn!(%system, "not rolled back: the alarm is not of the stable release alone, or an alarm brought it here");
+                Ok(())
+            }
             Action::FallBack => self
                 .step_in(system, Halt::Fallback, reason, &actor)
                 .await
@@ -292,6 +296,18 @@ impl LiveNode {
                 && matches!(view.state, plimsoll_control::watch::State::Alarm { alarm: standing, .. } if standing == alarm)
         })
     }
+}
+
+/// Whether an alarm is a reason to go back: it is about what is stable, no canary may have caused it, and it
+/// was not an alarm that brought the stable release here. Each alarm goes one release back at the most.
+fn goes_back(standing: &Standing, alarm: &Alarm) -> bool {
+    let stable = standing.stable.as_ref();
+    stable.is_some_and(|stable| {
+        alarm
+            .release
+            .is_none_or(|release| release == stable.release)
+            && !(stable.rollback_of.is_some() && stable.actor.starts_with(ACTOR))
+    }) && standing.canary.is_none()
 }
 
 /// What labels say of the decisions of a day.
