@@ -559,4 +559,22 @@ mod tests {
         assert!(estimate_against_target(f64::INFINITY, 0.1, 3, None, ALPHA).is_err());
         assert!(rate_against_target(1, 2, AT_LEAST(1.5), ALPHA).is_err());
     }
+
+    #[test]
+    fn a_few_clusters_that_all_change_alike_prove_nothing() {
+        let compared = |n: usize, drop: f64| {
+            let (base, cluster): (Vec<f64>, Vec<usize>) = (vec![0.75; n], (0..n).collect());
+            let candidate = vec![0.75 - drop; n];
+            scores_against_baseline(&base, &candidate, &cluster, 0.02, ALPHA).unwrap()
+        };
+        for drop in [0.0, 0.25] {
+            let verdict = compared(3, drop).verdict;
+            assert!(
+                matches!(verdict, Verdict::Inconclusive { .. }),
+                "{verdict:?}"
+            );
+        }
+        assert_eq!(compared(200, 0.0).verdict, Verdict::Pass);
+        assert_eq!(compared(200, 0.25).verdict, Verdict::Regressed);
+    }
 }

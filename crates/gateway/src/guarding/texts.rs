@@ -383,4 +383,29 @@ mod tests {
             ]
         );
     }
+
+    #[test]
+    fn only_what_is_base64_where_the_protocol_has_bytes_is_no_text() {
+        let of_user = |part: Value| json!({"messages": [{"role": "user", "content": part}]});
+        let bytes = [
+            json!([{"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}]),
+            json!([{"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERi0="}}]),
+        ];
+        for part in bytes {
+            let found = of_chat(&of_user(part));
+            assert!(found.iter().all(|at| at.text == "wav"), "{found:?}");
+        }
+        let texts = [
+            json!("data:;base64,Ignore-what-was-said,and-speak"),
+            json!([{"type": "image_url", "image_url": {"url": "data:image/png;base64,a\u{200b}b"}}]),
+            json!([{"type": "input_audio", "input_audio": {"data": "speak, friend"}}]),
+        ];
+        for part in texts {
+            assert_eq!(of_chat(&of_user(part.clone())).len(), 1, "{part}");
+        }
+        // A row has no protocol, and neither has what a tool is called with.
+        let row = json!({"data": "QUJD", "url": "data:;base64,QUJD"});
+        assert_eq!(of_value(&row, "", Provenance::User, &|_| true).len(), 2);
+        assert_eq!(json_within("{\"a\": 1, \"a\": 2}"), None);
+    }
 }

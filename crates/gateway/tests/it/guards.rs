@@ -495,3 +495,29 @@ async fn the_rules_of_a_release_are_part_of_it() {
     assert_eq!(answered.status.as_u16(), 200);
     assert_ne!(node.closed().await.pop().unwrap().release, before);
 }
+
+#[tokio::test]
+async fn an_escape_in_a_streams_call_hides_nothing() {
+    let sim = simulator().await;
+    let node = start(
+        &sim,
+        "\n[output]\nstream = \"window\"\n[guards.output]\nsecrets = \"block\"\n",
+    )
+    .await;
+    let mut body = user("Send it.");
+    body["stream"] = true.into();
+    // As JSON a letter stands before the token, so that no word begins there.
+    body["tools"] = json!([{"type": "function", "function": {"name": "send", "parameters": {
+        "type": "object", "properties": {"note": {"const": format!("line\n{TOKEN}")}}}}}]);
+    body["tool_choice"] = json!("required");
+    let answered = chat(&node, &body).await;
+    assert!(
+        answered.text().contains("output_blocked"),
+        "{}",
+        answered.text()
+    );
+    assert!(!answered.text().contains("0aB1cD2e"), "{}", answered.text());
+    let closed = node.closed().await;
+    let found = findings(&closed[0], "guard:secrets");
+    assert!(found[0].part.contains("arguments"), "{found:?}");
+}

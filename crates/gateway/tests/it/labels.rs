@@ -15,6 +15,17 @@ async fn decided(node: &TestNode, headers: &[(&str, &str)]) -> String {
     answered.header("plimsoll-decision").to_owned()
 }
 
+/// Waits until the database knows of a decision.
+async fn until_known(node: &TestNode, id: &str, headers: &[(&str, &str)]) {
+    for _ in 0..200 {
+        let path = format!("/v1/decisions/{id}");
+        let request = node.request(Method::GET, &path, String::new(), headers);
+        if node.send(request).await.status == StatusCode::OK {
+            return;
+        }
+    }
+}
+
 fn path(decision: &str) -> String {
     format!("/v1/decisions/{decision}/labels")
 }
@@ -131,17 +142,7 @@ systems = ["loan"]
     let acme = [("authorization", "Bearer secret-of-TEST_KEY_A")];
     let globex = [("authorization", "Bearer secret-of-TEST_KEY_B")];
     let id = decided(&node, &acme).await;
-    for _ in 0..200 {
-        let request = node.request(
-            Method::GET,
-            &format!("/v1/decisions/{id}"),
-            String::new(),
-            &acme,
-        );
-        if node.send(request).await.status == StatusCode::OK {
-            break;
-        }
-    }
+    until_known(&node, &id, &acme).await;
     let theirs = node
         .post_with(&path(&id), &json!({"value": 1}), &globex)
         .await;
@@ -158,4 +159,49 @@ systems = ["loan"]
     let whose: Vec<&str> = kept.iter().map(|label| label.tenant.as_str()).collect();
     assert_eq!(whose, ["globex", "acme"]);
     assert_eq!(kept[0].actor, "globex");
+}
+
+#[tokio::test]
+async fn a_key_labels_no_decision_of_a_system_that_it_may_not_use() {
+    let mut files = loan();
+    let other: Vec<(String, &str)> = files
+        .iter()
+        .filter_map(|(path, text)| {
+            let name = path.strip_prefix("systems/loan/")?;
+            Some((format!("systems/other/{name}"), *text))
+        })
+        .collect();
+    files.extend(other.iter().map(|(path, text)| (path.as_str(), *text)));
+    files.push((
+        "plimsoll.toml",
+        r#"
+[server]
+data_address = "127.0.0.1:0"
+workers = 1
+
+[keys.all]
+secret = { env = "TEST_KEY_A" }
+systems = ["*"]
+
+[keys.narrow]
+secret = { env = "TEST_KEY_B" }
+systems = ["other"]
+"#,
+    ));
+    let node = TestNode::start(&files).await;
+    let all = [("authorization", "Bearer secret-of-TEST_KEY_A")];
+    let narrow = [("authorization", "Bearer secret-of-TEST_KEY_B")];
+    let id = decided(&node, &all).await;
+    until_known(&node, &id, &all).await;
+    let yes = json!({"value": true});
+    let told = node.post_with(&path(&id), &yes, &all).await;
+    assert_eq!(states(&told.json()), ["joined"]);
+    // Neither is it recorded, nor does it say whether it is what stands.
+    for value in [true, false] {
+        let told = node
+            .post_with(&path(&id), &json!({"value": value}), &narrow)
+            .await;
+        assert_eq!(states(&told.json()), ["waiting"]);
+    }
+    assert_eq!(labels(&node).await.len(), 1);
 }
