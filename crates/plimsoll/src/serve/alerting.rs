@@ -58,7 +58,7 @@ struct State {
 impl Alerting {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
-            caller: Arc::new(Caller::new()),
+            caller: Arc::new(Caller::default()),
             under_way: Arc::new(Semaphore::new(UNDER_WAY_MAX)),
             state: Mutex::default(),
             clock,

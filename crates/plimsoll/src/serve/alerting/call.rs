@@ -8,6 +8,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::OnceLock;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -36,10 +37,13 @@ const SAID_MAX: usize = 200;
 
 type Connector<R> = HttpsConnector<HttpConnector<R>>;
 
-/// What calls receivers.
+type Calling = Client<Connector<Resolver>, Full<Bytes>>;
+
+/// What calls receivers. Certificates are read with the first call: most nodes make none.
+#[derive(Default)]
 pub(super) struct Caller {
-    public: Client<Connector<Resolver>, Full<Bytes>>,
-    any: Client<Connector<Resolver>, Full<Bytes>>,
+    public: OnceLock<Calling>,
+    any: OnceLock<Calling>,
 }
 
 /// What a call met that did not succeed.
@@ -63,8 +67,9 @@ impl Met {
 }
 
 impl Caller {
-    pub(super) fn new() -> Self {
-        let client = |private| {
+    fn client(&self, private: bool) -> &Calling {
+        let cell = if private { &self.any } else { &self.public };
+        cell.get_or_init(|| {
             let mut tcp = HttpConnector::new_with_resolver(Resolver { private });
             tcp.enforce_http(false);
             tcp.set_connect_timeout(Some(CONNECT));
@@ -76,11 +81,7 @@ impl Caller {
             Client::builder(TokioExecutor::new())
                 .pool_max_idle_per_host(0)
                 .build(https)
-        };
-        Self {
-            public: client(false),
-            any: client(true),
-        }
+        })
     }
 
     /// Calls a receiver once; `now` is when, which webhooks sign.
@@ -101,11 +102,7 @@ impl Caller {
             ));
         }
         let request = request(receiver, telling, now).map_err(|error| never(error.to_string()))?;
-        let client = if receiver.private {
-            &self.any
-        } else {
-            &self.public
-        };
+        let client = self.client(receiver.private);
         let answered = tokio::time::timeout(TOTAL, async {
             let response = client.request(request).await;
             // The causes name the host and the system's reason; an address that is a secret is in none.
@@ -252,7 +249,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_private_address_is_not_called_unless_the_operator_says_so() {
-        let caller = Caller::new();
+        let caller = Caller::default();
         for url in [
             "http://127.0.0.1:9/",
             "http://[::1]:9/",
