@@ -159,6 +159,7 @@ mod tests {
             "http://192.168.0.1",
             "http://169.254.169.254/latest/meta-data",
             "http://100.64.0.1",
+            "https://example.com@169.254.169.254/latest/meta-data",
             "http://0.0.0.0",
             "http://[::1]:80/",
             "http://[fd00::1]",

@@ -16,7 +16,7 @@ use plimsoll_control::watch::{Cohort, MonitorView, SystemWatch, WatchEvent};
 use plimsoll_core::deployment::{Halt, Standing};
 use plimsoll_core::label::LabelValue;
 use plimsoll_core::monitor::{Action, Alarm, AlarmChange, Watched};
-use plimsoll_core::{Clock, EventId, Record, SystemName, Timestamp};
+use plimsoll_core::{Clock, EventId, Record, ReleaseId, SystemName, Timestamp};
 use plimsoll_spec::Workspace;
 use tokio_util::sync::CancellationToken;
 
@@ -265,7 +265,7 @@ impl LiveNode {
         let done = match action {
             // Who stepped in before, or another alarm, is not overridden.
             _ if standing.halt.is_some() => Ok(()),
-            Action::RollBack if !goes_back(&standing, alarm) => {
+            Action::RollBack if !goes_back(&standing, alarm.release) => {
                 tracing::warn!(%system, "not rolled back: the alarm is not of the stable release alone, or an alarm brought it here");
                 Ok(())
             }
@@ -298,16 +298,15 @@ impl LiveNode {
     }
 }
 
-/// Whether an alarm is a reason to go back: it is about what is stable, no canary may have caused it, and it
+/// Whether an alarm of the release `alarmed` is a reason to go back: it is about what is stable, no canary may have caused it, and it
 /// was not an alarm that brought the stable release here. Each alarm goes one release back at the most.
-fn goes_back(standing: &Standing, alarm: &Alarm) -> bool {
-    let stable = standing.stable.as_ref();
-    stable.is_some_and(|stable| {
-        alarm
-            .release
-            .is_none_or(|release| release == stable.release)
-            && !(stable.rollback_of.is_some() && stable.actor.starts_with(ACTOR))
-    }) && standing.canary.is_none()
+fn goes_back(standing: &Standing, alarmed: Option<ReleaseId>) -> bool {
+    let Some(stable) = &standing.stable else {
+        return false;
+    };
+    let was_brought_here = stable.rollback_of.is_some() && stable.actor.starts_with(ACTOR);
+    let is_of_stable = alarmed.is_none_or(|release| release == stable.release);
+    is_of_stable && !was_brought_here && standing.canary.is_none()
 }
 
 /// What labels say of the decisions of a day.
@@ -328,4 +327,55 @@ fn cohort(decisions: u64, labelled: &[(f64, LabelValue)]) -> Cohort {
         cohort.variance += confidence * (1.0 - confidence);
     }
     cohort
+}
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_core::deployment::{Canary, Weight};
+    use plimsoll_core::record::Deployment;
+    use plimsoll_core::{DeploymentId, Digest};
+
+    use super::*;
+
+    /// The event that made `release` the stable one.
+    fn deployment(release: &str, actor: &str, rollback_of: Option<&str>) -> Deployment {
+        let id = |name: &str| DeploymentId::from_bytes([name.as_bytes()[0]; 16]);
+        let event = serde_json::json!({
+            "id": id(release), "system": "loans", "environment": "production",
+            "release": Digest::of(release.as_bytes()), "cause": "command", "actor": actor,
+            "approvals": [], "at": Timestamp::from_micros(1), "node": "node-1",
+            "binary_version": "0.1.0", "reason": null, "eval_sets": {}, "prices": null, "rollback_of": rollback_of.map(id),
+        });
+        serde_json::from_value(event).unwrap()
+    }
+
+    fn standing(stable: Deployment) -> Standing {
+        Standing {
+            stable: Some(stable),
+            ..Standing::default()
+        }
+    }
+
+    #[test]
+    fn an_alarm_goes_one_release_back_and_only_for_what_is_stable() {
+        let release = |name: &str| Some(ReleaseId(Digest::of(name.as_bytes())));
+        let stable = standing(deployment("c", "ada", None));
+        assert!(goes_back(&stable, release("c")) && goes_back(&stable, None));
+        assert!(!goes_back(&stable, release("b")), "another release's alarm");
+        assert!(!goes_back(&Standing::default(), None));
+        let by_a_person = standing(deployment("b", "ada", Some("c")));
+        assert!(goes_back(&by_a_person, release("b")));
+        let by_an_alarm = standing(deployment("b", "monitor:errors", Some("c")));
+        assert!(!goes_back(&by_an_alarm, release("b")), "no further back");
+        let canary = deployment("d", "ada", None);
+        let beside_a_canary = Standing {
+            canary: Some(Canary {
+                weight: Weight::new(1_000).unwrap(),
+                first: canary.id,
+                deployment: canary,
+            }),
+            ..stable
+        };
+        assert!(!goes_back(&beside_a_canary, release("c")));
+    }
 }

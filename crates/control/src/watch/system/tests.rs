@@ -259,6 +259,28 @@ fn a_budget_that_burns_fast_pages_and_one_bad_night_does_not() {
 }
 
 #[test]
+fn an_outage_pages_though_the_ticket_of_a_slow_burn_stands() {
+    let mut watch = watch(Watched::Availability, None);
+    let of = |number: u64, is_bad: bool| {
+        if is_bad {
+            failed(number)
+        } else {
+            observation(number)
+        }
+    };
+    // Two in a hundred where one is allowed, for seven hours.
+    let slow = (0..2_520).map(|number| of(number * 10, number % 50 == 0));
+    slow.for_each(|one| drop(watch.observe(&one)));
+    let ticket = watch.look(START.plus(Duration::from_secs(25_200)), 0);
+    assert_eq!(ticket[0].severity, Severity::Ticket, "{ticket:?}");
+    watch.raised(Watched::Availability, EventId::from_bytes([1; 16]), START);
+    (25_200..25_800).for_each(|number| drop(watch.observe(&failed(number))));
+    let page = watch.look(START.plus(Duration::from_secs(25_800)), 0);
+    assert_eq!(page[0].severity, Severity::Page, "{page:?}");
+    assert!(page[0].finding.is_wrong && page[0].alarm.is_some());
+}
+
+#[test]
 fn silence_and_what_was_dropped_are_alarms() {
     let mut spec = spec(Watched::Errors, Some(0.02));
     spec.silent_after = Some(Duration::from_secs(3_600));
