@@ -1,9 +1,11 @@
-//! `/api/v1/systems/{system}/evals`: runs of evals, and the cases that they ask.
+//! `/api/v1/systems/{system}/evals`: runs of evals, and the cases that they ask; `…/datasets`: the sets that were
+//! taken out of decisions.
 
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
 use bytes::Bytes;
+use plimsoll_core::dataset::DatasetExport;
 use plimsoll_core::eval::EvalRun;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -11,7 +13,7 @@ use serde_json::{Value, json};
 use crate::access::Actor;
 use crate::error::ApiError;
 use crate::operations::evals::EvalQuestion;
-use crate::reading::{limit, read_body, read_query};
+use crate::reading::{PHRASE_MAX, limit, read_body, read_query, said};
 use crate::routes::Control;
 use crate::systems::name;
 
@@ -66,4 +68,34 @@ pub(crate) async fn record(
     }
     let run = control.operations.record_eval(run, &actor.name).await?;
     Ok(Json(json!(run)))
+}
+
+/// The sets that were taken out of a system's decisions, the latest first.
+pub(crate) async fn list_datasets(
+    State(control): State<Control>,
+    Path(system): Path<String>,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let limit = limit(read_query(query)?.limit)?;
+    let exports = control.operations.datasets(&name(&system)?, limit).await?;
+    Ok(Json(json!({"datasets": exports})))
+}
+
+/// Records that a set was taken out. What it was made of was read, and recorded, before.
+pub(crate) async fn record_dataset(
+    State(control): State<Control>,
+    Extension(actor): Extension<Actor>,
+    Path(system): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let system = name(&system)?;
+    let export: DatasetExport = read_body(body)?;
+    if export.system != system {
+        let message = format!("the dataset is of `{}`", export.system);
+        return Err(ApiError::unfit(message));
+    }
+    said("purpose", &export.purpose, PHRASE_MAX)?;
+    said("format", &export.format, PHRASE_MAX)?;
+    let export = control.operations.record_dataset(export, &actor.name);
+    Ok(Json(json!(export.await?)))
 }

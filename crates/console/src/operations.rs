@@ -14,6 +14,7 @@ pub(crate) mod systems;
 
 use plimsoll_control::bar::Report;
 use plimsoll_control::watch::MonitorView;
+use plimsoll_core::dataset::DatasetExport;
 use plimsoll_core::decision::Payload;
 use plimsoll_core::deployment::Halt;
 use plimsoll_core::eval::EvalRun;
@@ -102,6 +103,24 @@ pub trait Operations: Send + Sync {
     /// Records what came of a run of an eval.
     fn record_eval<'a>(&'a self, _run: EvalRun, _actor: &'a str) -> Answer<'a, EvalRun> {
         not_offered("record_eval")
+    }
+
+    /// The sets that were taken out of a system's decisions, in this node's environment, the latest first.
+    fn datasets<'a>(
+        &'a self,
+        _system: &'a SystemName,
+        _limit: u32,
+    ) -> Answer<'a, Vec<DatasetExport>> {
+        not_offered("datasets")
+    }
+
+    /// Records that a set was taken out.
+    fn record_dataset<'a>(
+        &'a self,
+        _export: DatasetExport,
+        _actor: &'a str,
+    ) -> Answer<'a, DatasetExport> {
+        not_offered("record_dataset")
     }
 
     /// A system's runbook.

@@ -114,6 +114,24 @@ pub const ROUTES: &[Route] = &[
     .reads("EvalQuestion")
     .gives(Shape::One("EvalAnswer")),
     Route::new(
+        ("GET", "/api/v1/systems/{system}/datasets"),
+        "listDatasets",
+        "The sets that were taken out of a system's decisions, the latest first.",
+        || get(evals::list_datasets),
+    )
+    .takes(&[SYSTEM, LIMIT])
+    .gives(Shape::List("datasets", "Dataset")),
+    Route::new(
+        ("POST", "/api/v1/systems/{system}/datasets"),
+        "recordDataset",
+        "Records that a set was taken out of a system's decisions, as `plimsoll dataset export` does.",
+        || post(evals::record_dataset),
+    )
+    .by(OPERATOR)
+    .takes(&[SYSTEM])
+    .reads("Dataset")
+    .gives(Shape::One("Dataset")),
+    Route::new(
         ("GET", "/api/v1/systems/{system}/runbook"),
         "getRunbook",
         "The runbook, step by step.",

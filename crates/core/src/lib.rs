@@ -23,6 +23,7 @@ pub mod limits;
 pub mod manifest;
 pub mod system;
 
+pub mod dataset;
 pub mod decision;
 pub mod deployment;
 pub mod drill;
@@ -33,6 +34,7 @@ pub mod label;
 pub mod monitor;
 pub mod record;
 pub mod review;
+pub mod sampling;
 
 pub mod ports;
 

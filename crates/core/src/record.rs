@@ -19,6 +19,7 @@ use crate::money::Money;
 use crate::monitor::{Alarm, AlertEvent};
 use crate::names::{EnvironmentName, NodeName, QueueName, SystemName, TenantName};
 
+pub use crate::dataset::DatasetExport;
 pub use crate::deployment::{Deployment, DeploymentCause};
 pub use crate::eval::EvalRun;
 use crate::outcome::Outcome;
@@ -75,6 +76,8 @@ pub enum Record {
     Alert(Box<AlertEvent>),
     /// A set of cases was asked of a system, and scored.
     Eval(Box<EvalRun>),
+    /// Decisions that were judged were taken out as a version of a set.
+    Dataset(Box<DatasetExport>),
 }
 
 impl Record {
@@ -108,6 +111,7 @@ impl Record {
             Self::Alarm(_) => 22,
             Self::Alert(_) => 23,
             Self::Eval(_) => 24,
+            Self::Dataset(_) => 25,
         }
     }
 }

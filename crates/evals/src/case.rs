@@ -42,6 +42,22 @@ pub struct Case {
 }
 
 impl Case {
+    /// A case that stands in no file.
+    pub fn asked(id: String, input: Value, expect: Value) -> Self {
+        let asked = json!({"id": id, "input": input, "expect": expect});
+        Self {
+            digest: Digest::of(&canonical_json(&asked)),
+            place: id.clone(),
+            id,
+            input,
+            expect,
+            tags: BTreeSet::new(),
+            weight: 1.0,
+            group: None,
+            source: None,
+        }
+    }
+
     /// The case as a line of JSONL.
     pub fn line(&self) -> Value {
         let mut line = json!({"id": self.id, "input": self.input});

@@ -164,7 +164,8 @@ pub(crate) fn about<'r>(record: impl Into<RecordRef<'r>>) -> (u8, [u8; 16]) {
         | Record::Key(_)
         | Record::Alarm(_)
         | Record::Alert(_)
-        | Record::Eval(_) => (0, [0; 16]),
+        | Record::Eval(_)
+        | Record::Dataset(_) => (0, [0; 16]),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The command line: what may be typed. What each command does stands in [`crate::command`].
 
 mod cost;
+mod dataset;
 mod drift;
 mod eval;
 mod guard;
@@ -19,6 +20,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use plimsoll_core::{FailureKind, Outcome, QueueName, SystemName, TenantName};
 
 pub(crate) use cost::{CostArgs, CostCommand, ReconcileArgs, WhatIf};
+pub(crate) use dataset::{DatasetCommand, DatasetExportArgs, DatasetFormat, Only};
 pub(crate) use drift::{DriftArgs, DriftCorrection, DriftMethod};
 pub(crate) use eval::{EvalCommand, EvalPages, EvalRunArgs, EvalSetArgs, JudgeCommand};
 pub(crate) use guard::{GuardCommand, JsonArgs, RedactArgs, ScanArgs, TrainArgs, UrlArgs};
@@ -118,6 +120,9 @@ pub(crate) enum Command {
     /// Evals: what a system should answer, held against what it answers, with a verdict.
     #[command(subcommand)]
     Eval(EvalCommand),
+    /// Judged decisions as sets for evals and training.
+    #[command(subcommand)]
+    Dataset(DatasetCommand),
     /// Releases, and what is deployed.
     #[command(subcommand)]
     Release(ReleaseCommand),

@@ -105,6 +105,11 @@ impl Server {
         })
     }
 
+    /// Who this side says that it is.
+    pub(crate) fn actor(&self) -> Option<&str> {
+        self.actor.as_deref()
+    }
+
     /// Sends a request and reads the whole response.
     pub(crate) async fn send(
         &self,

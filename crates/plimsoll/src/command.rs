@@ -6,6 +6,7 @@ mod bar;
 mod batch;
 mod check;
 mod cost;
+mod dataset;
 mod decisions;
 mod drift;
 pub(crate) mod drill;
@@ -63,6 +64,7 @@ pub(crate) async fn run(cli: Cli) -> Outcome<Exit> {
         Command::Cost(args) => cost::run(&global, args, out).await,
         Command::Drift(args) => drift::run(&args, out),
         Command::Eval(command) => eval::run(&global, command, out).await,
+        Command::Dataset(command) => dataset::run(&global, command, out).await,
         Command::Release(command) => release::run(&global, command, out).await,
         Command::System(command) => system::run(&global, command, out).await,
         Command::Replay(args) => replay::run(&global, &args, out).await,

@@ -8,10 +8,11 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use plimsoll_console::PayloadView;
+use plimsoll_core::dataset::DatasetExport;
 use plimsoll_core::decision::Payload;
 use plimsoll_core::governance::Access;
 use plimsoll_core::{Clock, Decision, EventId, Record};
-use plimsoll_journal::{Journal, PayloadFound};
+use plimsoll_journal::{AppendError, Journal, PayloadFound};
 use plimsoll_store::Store;
 use serde::{Deserialize, Serialize};
 
@@ -127,15 +128,37 @@ impl Desk {
                     at: clock.now(),
                 };
                 let record = Record::Access(Box::new(access));
-                let ticket = journal.append_waiting(&record, None).await;
-                let written = match ticket {
-                    Ok(ticket) => ticket.durable().await,
-                    Err(error) => Err(error),
-                };
-                written
+                append(journal, &record)
+                    .await
                     .context("the reading could not be recorded, so nothing is shown")
                     .or_exit(Exit::Data)?;
                 kept(journal, store, decision).await
+            }
+        }
+    }
+
+    /// Who acts, as far as this side knows: a server may know better.
+    pub(crate) fn actor(&self) -> &str {
+        match self {
+            Self::Server(server) => server.actor().unwrap_or("operator"),
+            Self::Folder { actor, .. } => actor,
+        }
+    }
+
+    /// Has it recorded that a dataset was taken out; gives the record.
+    pub(crate) async fn record_dataset(&self, export: DatasetExport) -> Outcome<DatasetExport> {
+        match self {
+            Self::Server(server) => {
+                let path = format!("/api/v1/systems/{}/datasets", export.system);
+                server.post(&path, &export).await
+            }
+            Self::Folder { journal, .. } => {
+                let record = Record::Dataset(Box::new(export.clone()));
+                append(journal, &record)
+                    .await
+                    .context("the export could not be recorded, so no file is left")
+                    .or_exit(Exit::Data)?;
+                Ok(export)
             }
         }
     }
@@ -149,6 +172,13 @@ impl Desk {
         }
         Ok(())
     }
+}
+
+/// Writes a record, and comes back when it is on disk.
+async fn append(journal: &Journal, record: &Record) -> Result<(), AppendError> {
+    let ticket = journal.append_waiting(record, None).await?;
+    ticket.durable().await?;
+    Ok(())
 }
 
 async fn shown_by_server(

@@ -148,6 +148,13 @@ fn case(cells: impl Iterator<Item = (String, Value)>) -> Value {
                 let tags: Vec<&str> = tags.filter(|tag| !tag.is_empty()).collect();
                 case.insert(column, tags.into());
             }
+            // Where an export says where a case comes from, it says so as an object.
+            Part::Own("source") => {
+                let read = value
+                    .as_str()
+                    .and_then(|text| serde_json::from_str(text).ok());
+                case.insert(column, read.filter(Value::is_object).unwrap_or(value));
+            }
             Part::Own(_) => {
                 case.insert(column, value);
             }

@@ -7,7 +7,9 @@ mod output;
 
 mod client;
 mod data_folder;
+mod dataset_file;
 mod desk;
+mod eval_run;
 mod eval_set;
 mod evidence;
 mod held_keys;

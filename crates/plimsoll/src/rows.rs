@@ -39,6 +39,12 @@ impl ColumnTypes {
         }
     }
 
+    /// The columns with these schemas.
+    #[cfg(test)]
+    pub(crate) fn from_properties(properties: &Value) -> Self {
+        Self(properties.as_object().cloned().unwrap_or_default())
+    }
+
     /// A cell as JSON; none if it is empty, which is a missing value.
     pub(crate) fn cell(&self, column: &str, text: &str) -> Option<Value> {
         if text.is_empty() {

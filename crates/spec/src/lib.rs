@@ -41,7 +41,7 @@ pub use problem::{Problem, Problems, Severity};
 pub use receiver::{Receiver, ReceiverKind};
 pub use regimes::{RecordClass, Regime, Regimes};
 pub use starter::{InitError, StarterKind, init};
-pub use system::REFERENCE_ARTIFACT;
+pub use system::{MATURED_AFTER, REFERENCE_ARTIFACT};
 pub use workspace::{
     AuditConfig, Environment, Key, KeyScope, LogConfig, LogFormat, LogLevel, OnControlLoss,
     OnnxConfig, PostgresConfig, ProcessEnvironment, Provider, ProviderProtocol, Queue, Retention,

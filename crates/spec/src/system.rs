@@ -32,7 +32,7 @@ use crate::source::{Report, Source, Span};
 use crate::workspace::SystemFolder;
 
 pub(crate) use contracts::json_fault;
-pub use monitors::REFERENCE_ARTIFACT;
+pub use monitors::{MATURED_AFTER, REFERENCE_ARTIFACT};
 
 /// What a system's file is read with.
 pub(crate) struct Resolver<'a> {

@@ -3,6 +3,7 @@
 
 mod key;
 
+use plimsoll_core::dataset::DatasetExport;
 use plimsoll_core::eval::EvalRun;
 use plimsoll_core::governance::{
     Access, Approval, HoldEvent, PolicyEvent, Retirement, Verification,
@@ -154,24 +155,47 @@ impl Store {
         environment: &EnvironmentName,
         limit: u32,
     ) -> Result<Vec<EvalRun>, StoreError> {
+        self.latest_of("eval", (system, environment), limit).await
+    }
+
+    /// The datasets that were taken out of a system's decisions in an environment, the latest first, at most
+    /// `limit`.
+    ///
+    /// # Errors
+    /// If the database is away or holds what cannot be read.
+    pub async fn datasets(
+        &self,
+        system: &SystemName,
+        environment: &EnvironmentName,
+        limit: u32,
+    ) -> Result<Vec<DatasetExport>, StoreError> {
+        self.latest_of("dataset", (system, environment), limit)
+            .await
+    }
+
+    /// The latest events of this kind about a system in an environment.
+    async fn latest_of<T: DeserializeOwned>(
+        &self,
+        kind: &'static str,
+        (system, environment): (&SystemName, &EnvironmentName),
+        limit: u32,
+    ) -> Result<Vec<T>, StoreError> {
         let texts: Vec<String> = self
             .texts(
                 Scope::Installation,
                 Statement::new(
                     "SELECT record FROM governance_events
-             WHERE kind = 'eval' AND about = $1 AND environment = $2
-             ORDER BY at DESC, id DESC LIMIT $3",
+             WHERE kind = $1 AND about = $2 AND environment = $3
+             ORDER BY at DESC, id DESC LIMIT $4",
                 )
+                .bind(kind)
                 .bind(system.as_str())
                 .bind(environment.as_str())
                 .bind(limit.min(LIST_MAX)),
-                "list runs of evals",
+                "list events of governance",
             )
             .await?;
-        texts
-            .iter()
-            .map(|text| read_json("run of an eval", text))
-            .collect()
+        texts.iter().map(|text| read_json(kind, text)).collect()
     }
 
     /// What a node let go because its time was over, the latest first, at most `limit`.

@@ -70,7 +70,7 @@ pub struct Joined {
 }
 
 /// Whether a later label corrects it.
-const STANDS: &str = "NOT EXISTS (SELECT 1 FROM labels AS later
+pub(crate) const STANDS: &str = "NOT EXISTS (SELECT 1 FROM labels AS later
     WHERE later.decision = labels.decision AND later.tenant = labels.tenant
       AND later.name = labels.name
       AND (later.at, later.node, later.sequence) > (labels.at, labels.node, labels.sequence))";

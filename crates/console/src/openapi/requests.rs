@@ -55,6 +55,11 @@ pub(super) fn schemas() -> Value {
             "cost": object(json!({"amount": text(), "basis": text()})),
             "measured_at": whole(), "ended_at": whole(), "actor": text(),
         })),
+        "Dataset": object(json!({
+            "id": text(), "system": text(), "environment": text(), "digest": text(), "file": text(),
+            "format": {"enum": ["jsonl", "csv", "parquet"]}, "chosen": {"type": "object"},
+            "counts": {"type": "object"}, "purpose": text(), "actor": text(), "at": whole(),
+        })),
         "RunbookRunRequest": body(
             json!({"runbook": text(), "started_at": whole(), "steps": steps}), json!({}),
         ),

@@ -59,6 +59,7 @@ const VERIFICATION: &str = r#"{"size":1,"root":"ba7816bf8f01cfea414140de5dae2223
 const LABELS: &str = r#"{"labels":[{"decision":"01J9ZC6T7R8Y3V5W1X2Q4K0M9N","value":true}]}"#;
 const QUESTION: &str = r#"{"run":"01J9ZC3M4N5P6Q7R8S9T0V1W2X","input":{}}"#;
 const EVAL: &str = r#"{"id":"01J9ZC3M4N5P6Q7R8S9T0V1W2X","system":"x","environment":"production","release":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad","set":"evals/golden.jsonl","digest":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad","file":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad","cases":1,"repetitions":1,"figures":[],"verdict":null,"cost":{"amount":"0","basis":"measured"},"measured_at":1,"ended_at":2,"actor":"ada"}"#;
+const DATASET: &str = r#"{"id":"01J9ZC3M4N5P6Q7R8S9T0V1W2X","system":"x","environment":"production","digest":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad","file":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad","format":"jsonl","chosen":{},"counts":{"decisions":1,"cases":1},"purpose":"retrain","actor":"ada","at":1}"#;
 const REASON: &str = r#"{"reason":"because"}"#;
 
 #[rustfmt::skip]
@@ -82,6 +83,8 @@ const CALLS: &[Call] = &[
     get("/api/v1/systems/{system}/evals", "/api/v1/systems/x/evals", ANY, 503),
     post("/api/v1/systems/{system}/evals", "/api/v1/systems/x/evals", EVAL, "o", 503),
     post("/api/v1/systems/{system}/evals/ask", "/api/v1/systems/x/evals/ask", QUESTION, "o", 503),
+    get("/api/v1/systems/{system}/datasets", "/api/v1/systems/x/datasets", ANY, 503),
+    post("/api/v1/systems/{system}/datasets", "/api/v1/systems/x/datasets", DATASET, "o", 503),
     get("/api/v1/systems/{system}/runbook", "/api/v1/systems/x/runbook", ANY, 503),
     post("/api/v1/systems/{system}/runbook-runs", "/api/v1/systems/x/runbook-runs", RUN, "o", 503),
 

@@ -138,6 +138,20 @@ impl Operations for Noting {
     ) -> Answer<'a, plimsoll_core::eval::EvalRun> {
         self.note(format!("eval {} {actor}", run.system), nothing())
     }
+    fn datasets<'a>(
+        &'a self,
+        system: &'a SystemName,
+        limit: u32,
+    ) -> Answer<'a, Vec<plimsoll_core::dataset::DatasetExport>> {
+        self.note(format!("datasets {system} {limit}"), nothing())
+    }
+    fn record_dataset<'a>(
+        &'a self,
+        export: plimsoll_core::dataset::DatasetExport,
+        actor: &'a str,
+    ) -> Answer<'a, plimsoll_core::dataset::DatasetExport> {
+        self.note(format!("dataset {} {actor}", export.system), nothing())
+    }
     fn runbook<'a>(&'a self, system: &'a SystemName) -> Answer<'a, RunbookView> {
         self.note(format!("runbook {system}"), nothing())
     }

@@ -1,12 +1,9 @@
 //! `plimsoll eval`: a set of cases asked of a running server, scored, and held against targets and
 //! earlier runs.
 
-mod asking;
-mod command_scorer;
 mod compare;
 mod judge;
 mod list;
-mod results;
 mod run;
 mod show;
 

@@ -1,6 +1,7 @@
-//! What operators ask of evals: a case for a run, and the runs that are kept.
+//! What operators ask of evals: a case for a run, the runs that are kept, and the sets that were taken out.
 
 use plimsoll_console::{ApiError, EvalAnswer, EvalQuestion};
+use plimsoll_core::dataset::DatasetExport;
 use plimsoll_core::eval::EvalRun;
 use plimsoll_core::{Record, SystemName, TenantName};
 use plimsoll_gateway::{Aim, Question};
@@ -54,5 +55,31 @@ impl LiveNode {
         self.write_and_project(Record::Eval(Box::new(run.clone())))
             .await?;
         Ok(run)
+    }
+
+    pub(super) async fn sets_taken_out(
+        &self,
+        system: &SystemName,
+        limit: u32,
+    ) -> Result<Vec<DatasetExport>, ApiError> {
+        let environment = self.status(system)?.deployment.environment;
+        Ok(self.store.datasets(system, &environment, limit).await?)
+    }
+
+    /// Records that a set was taken out. Who did it is who says so, and where and when is here and now.
+    pub(super) async fn keep_dataset(
+        &self,
+        export: DatasetExport,
+        actor: &str,
+    ) -> Result<DatasetExport, ApiError> {
+        let export = DatasetExport {
+            environment: self.status(&export.system)?.deployment.environment,
+            actor: actor.to_owned(),
+            at: self.clock.now(),
+            ..export
+        };
+        self.write_and_project(Record::Dataset(Box::new(export.clone())))
+            .await?;
+        Ok(export)
     }
 }

@@ -11,6 +11,7 @@ use plimsoll_console::{
 use plimsoll_console::{ReceiverView, SilenceRequest, SilenceView};
 use plimsoll_control::bar::Report;
 use plimsoll_control::watch::MonitorView;
+use plimsoll_core::dataset::DatasetExport;
 use plimsoll_core::decision::Payload;
 use plimsoll_core::deployment::Halt;
 use plimsoll_core::eval::EvalRun;
@@ -163,6 +164,22 @@ impl Operations for LiveNode {
 
     fn record_eval<'a>(&'a self, run: EvalRun, actor: &'a str) -> Answer<'a, EvalRun> {
         Box::pin(self.keep_eval(run, actor))
+    }
+
+    fn datasets<'a>(
+        &'a self,
+        system: &'a SystemName,
+        limit: u32,
+    ) -> Answer<'a, Vec<DatasetExport>> {
+        Box::pin(self.sets_taken_out(system, limit))
+    }
+
+    fn record_dataset<'a>(
+        &'a self,
+        export: DatasetExport,
+        actor: &'a str,
+    ) -> Answer<'a, DatasetExport> {
+        Box::pin(self.keep_dataset(export, actor))
     }
 
     fn runbook<'a>(&'a self, system: &'a SystemName) -> Answer<'a, RunbookView> {

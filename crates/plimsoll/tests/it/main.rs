@@ -8,6 +8,7 @@
 
 mod commands;
 mod costs;
+mod datasets;
 mod drift;
 mod evals;
 mod keys;

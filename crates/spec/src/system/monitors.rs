@@ -10,8 +10,8 @@ use plimsoll_core::{Digest, LabelName};
 use super::Resolver;
 use crate::forms::view::View;
 
-/// After how long labels are taken to have come, unless it is said.
-const MATURED_AFTER: Duration = Duration::from_hours(30 * 24);
+/// After how long most labels are taken to have come, unless it is said.
+pub const MATURED_AFTER: Duration = Duration::from_hours(30 * 24);
 
 /// Under which name the reference is among the artifacts of a release.
 pub const REFERENCE_ARTIFACT: &str = "monitors.reference";

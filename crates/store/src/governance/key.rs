@@ -1,6 +1,8 @@
 //! How the events of governance are found again: by what they are about, who did it, and when.
 
+use plimsoll_core::dataset::DatasetExport;
 use plimsoll_core::eval::EvalRun;
+use plimsoll_core::governance::Approval;
 use plimsoll_core::keyring::{KeyEvent, TenantEvent};
 use plimsoll_core::monitor::{AlertChange, AlertEvent};
 use plimsoll_core::{Record, Timestamp};
@@ -17,7 +19,8 @@ pub(crate) struct Key {
     /// Of an access the decision, of an erasure the request, of a hold the hold, of a policy its name,
     /// of an approval the release, of a deployment's review the deployment, of a retirement and of a
     /// verification the node, of a tenant its name, of a key its tenant and name, of an alarm its dedup key, of
-    /// an alert the alarm's event, of a silence the event that began it, of a run of an eval the system.
+    /// an alert the alarm's event, of a silence the event that began it, of a run of an eval and of a dataset the
+    /// system.
     pub(crate) about: String,
     pub(crate) at: Timestamp,
     pub(crate) actor: Option<String>,
@@ -58,18 +61,7 @@ impl Key {
             Record::Policy(policy) => {
                 Self::new("policy", &policy.id, &policy.name, policy.at, policy)?.by(&policy.actor)
             }
-            Record::Approval(approval) => Self {
-                system: text(&approval.system),
-                environment: text(&approval.environment),
-                ..Self::new(
-                    "approval",
-                    &approval.id,
-                    &approval.release,
-                    approval.at,
-                    approval,
-                )?
-                .by(&approval.actor)
-            },
+            Record::Approval(approval) => Self::of_approval(approval)?,
             Record::DeploymentReview(review) => Self {
                 system: text(&review.system),
                 ..Self::new(
@@ -98,6 +90,7 @@ impl Key {
             },
             Record::Alert(event) => Self::of_alert(event)?,
             Record::Eval(run) => Self::of_eval(run)?,
+            Record::Dataset(export) => Self::of_dataset(export)?,
             _ => return Ok(None),
         };
         Ok(Some(key))
@@ -108,6 +101,25 @@ impl Key {
             system: text(&run.system),
             environment: text(&run.environment),
             ..Self::new("eval", &run.id, &run.system, run.ended_at, run)?.by(&run.actor)
+        })
+    }
+
+    fn of_approval(approval: &Approval) -> Result<Self, StoreError> {
+        let Approval {
+            id, release, at, ..
+        } = approval;
+        Ok(Self {
+            system: text(&approval.system),
+            environment: text(&approval.environment),
+            ..Self::new("approval", id, release, *at, approval)?.by(&approval.actor)
+        })
+    }
+
+    fn of_dataset(export: &DatasetExport) -> Result<Self, StoreError> {
+        Ok(Self {
+            system: text(&export.system),
+            environment: text(&export.environment),
+            ..Self::new("dataset", &export.id, &export.system, export.at, export)?.by(&export.actor)
         })
     }
 

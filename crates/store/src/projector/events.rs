@@ -55,7 +55,8 @@ pub(super) async fn write(
         | Record::Key(_)
         | Record::Alarm(_)
         | Record::Alert(_)
-        | Record::Eval(_) => return Ok(()),
+        | Record::Eval(_)
+        | Record::Dataset(_) => return Ok(()),
     };
     transaction.execute(statement).await?;
     Ok(())

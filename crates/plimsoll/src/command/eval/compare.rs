@@ -5,9 +5,9 @@ use plimsoll_core::eval::EvalVerdict;
 use plimsoll_evals::compare::{Comparison, compare};
 use plimsoll_evals::report::said;
 
-use super::results::Folder;
-use super::run::trusted;
 use crate::cli::Global;
+use crate::eval_run::results::Folder;
+use crate::eval_run::trusted;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::Output;
 use crate::workspace;
@@ -30,7 +30,7 @@ pub(super) fn run(
         &baseline,
         &candidate,
         margin,
-        &trusted(&folder.calibrations()?),
+        &trusted(&baseline, &candidate, &folder.calibrations()?),
     );
     out.show(&comparison, || render_comparison(&comparison, out.paint))?;
     Ok(super::exit(Some(verdict(&comparison))))

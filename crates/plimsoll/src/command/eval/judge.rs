@@ -7,8 +7,8 @@ use plimsoll_control::eval::render_calibration;
 use plimsoll_core::{Clock as _, SystemClock};
 use plimsoll_evals::calibration::{HumanLabel, calibrate as hold};
 
-use super::results::Folder;
 use crate::cli::Global;
+use crate::eval_run::results::Folder;
 use crate::exit::{Exit, Exits as _, Failure, Outcome};
 use crate::output::Output;
 use crate::workspace;

@@ -1,31 +1,27 @@
 //! `plimsoll eval run`: asks what is not asked yet, and tells what it came to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use futures_util::{StreamExt as _, stream};
 use indicatif::ProgressBar;
 use plimsoll_control::figures::money;
 use plimsoll_core::eval::EvalRun;
 use plimsoll_core::{
     Clock as _, EnvironmentName, EventId, Money, ReleaseId, SystemClock, SystemName,
 };
-use plimsoll_evals::answer::Answer;
-use plimsoll_evals::calibration::Calibration;
-use plimsoll_evals::case::{Case, CaseSet};
-use plimsoll_evals::compare::compare;
+use plimsoll_evals::case::CaseSet;
 use plimsoll_evals::report::Report;
 use plimsoll_evals::run::{Heading, Line, Results, Reusable};
-use plimsoll_evals::scorer::Scorer;
 use plimsoll_spec::Workspace;
 use serde::Deserialize;
 
-use super::asking::Asker;
-use super::results::{Folder, Writer};
 use super::{exit, read_set, scorers, show};
 use crate::cli::{EvalRunArgs, Global};
 use crate::client::{Server, actor};
 use crate::data_folder::DataFolder;
+use crate::eval_run::asking::Asker;
+use crate::eval_run::results::{Folder, Writer};
+use crate::eval_run::{Ended, Running, Watcher, begin, ready, record, report, spent};
 use crate::eval_set::SetFile;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::{Output, note, progress};
@@ -47,9 +43,9 @@ pub(crate) async fn run(global: &Global, args: EvalRunArgs, out: Output) -> Outc
     } else {
         Reusable::default()
     };
-    let (heading, done, writer) = begin(&folder, heading, args.anew)?;
+    let (heading, done, mut writer) = begin(&folder, heading, args.anew)?;
     let asker = Asker {
-        server: server.clone(),
+        answering: Arc::new(server.clone()),
         system: heading.system.clone(),
         run: heading.id,
         canary: args.canary,
@@ -59,15 +55,30 @@ pub(crate) async fn run(global: &Global, args: EvalRunArgs, out: Output) -> Outc
         baseline: baseline.as_ref().map(answers).unwrap_or_default(),
         clock: Arc::new(SystemClock::new()),
     };
-    let mut running = Running {
+    let running = Running {
         asker: &asker,
         set: &set,
         reusable: &reusable,
-        writer,
-        currency: &workspace.server.currency,
+        concurrency: args.concurrency,
     };
-    let lines = running.all(&heading, done, args.concurrency).await?;
-    let writer = running.writer;
+    if !done.is_empty() {
+        let (id, count) = (heading.id, done.len());
+        note(format_args!("run {id} goes on: {count} answers are there"));
+    }
+    let mut progress = Progress::of(&heading, &done, &workspace.server.currency);
+    let interrupted = async {
+        tokio::signal::ctrl_c().await.ok();
+    };
+    let ended = running.ask(&heading, done, &mut writer, &mut progress, interrupted);
+    let ended = ended.await;
+    progress.bar.finish_and_clear();
+    let lines = match ended? {
+        Ended::Whole(lines) => lines,
+        Ended::Stopped => {
+            let message = "interrupted: the same command goes on where this one stopped";
+            return Err(Failure::says(Exit::Undecided, message));
+        }
+    };
     let results = Results {
         heading,
         lines,
@@ -115,48 +126,6 @@ async fn plan(
         started_at,
     };
     Ok((set, heading))
-}
-
-/// The file of a new run, or of one that was interrupted and asks the same, with what is there.
-fn begin(folder: &Folder, heading: Heading, anew: bool) -> Outcome<(Heading, Vec<Line>, Writer)> {
-    let interrupted = if anew {
-        None
-    } else {
-        folder.interrupted(&heading)?
-    };
-    let Some((earlier, writer)) = interrupted else {
-        let writer = folder.begin(&heading)?;
-        return Ok((heading, Vec::new(), writer));
-    };
-    let (id, count) = (earlier.heading.id, earlier.lines.len());
-    note(format_args!("run {id} goes on: {count} answers are there"));
-    Ok((earlier.heading, earlier.lines, writer))
-}
-
-/// What a run came to; held against `baseline` too, if there is one.
-pub(super) fn report(
-    results: &Results,
-    baseline: Option<&Results>,
-    margin: f64,
-    calibrations: &[Calibration],
-) -> Report {
-    let comparison =
-        baseline.map(|baseline| compare(baseline, results, margin, &trusted(calibrations)));
-    Report::of(&results.heading, &results.lines, calibrations, comparison)
-}
-
-/// The scorers whose judge agrees with people well enough.
-pub(super) fn trusted(calibrations: &[Calibration]) -> BTreeSet<String> {
-    let agreeing = calibrations.iter().filter(|calibration| calibration.agrees);
-    agreeing
-        .map(|calibration| calibration.scorer.clone())
-        .collect()
-}
-
-fn ready(heading: &Heading) -> Outcome<Vec<Scorer>> {
-    let ready = heading.scorers.iter().cloned().map(Scorer::new);
-    let ready: Result<Vec<Scorer>, String> = ready.collect();
-    ready.map_err(|fault| Failure::says(Exit::Workspace, fault))
 }
 
 /// What a run answered, by case and repetition.
@@ -212,103 +181,40 @@ async fn keep(
     report: &Report,
     results: &Results,
 ) -> Outcome<()> {
-    let answered = results.lines.iter().filter_map(|line| line.answer.as_ref());
-    let release = answered.map(|answer| answer.release).next();
-    let run = report.record(
-        release.unwrap_or(results.heading.release),
-        SystemClock::new().now(),
-    );
+    let run = record(results, report, SystemClock::new().now());
     let path = format!("/api/v1/systems/{}/evals", results.heading.system);
     let kept: EvalRun = server.post(&path, &run).await?;
     writer.end(&kept)
 }
 
-/// A run under way.
-struct Running<'r> {
-    asker: &'r Asker,
-    set: &'r CaseSet,
-    reusable: &'r Reusable,
-    writer: Writer,
-    currency: &'r str,
+/// How far a run is, on standard error.
+struct Progress<'p> {
+    bar: ProgressBar,
+    before: Money,
+    currency: &'p str,
 }
 
-impl Running<'_> {
-    /// Asks what is not `done`, and gives all lines in the order of the set.
-    async fn all(
-        &mut self,
-        heading: &Heading,
-        done: Vec<Line>,
-        concurrency: u32,
-    ) -> Outcome<Vec<Line>> {
-        let bar = progress(
-            Some(heading.cases * u64::from(heading.repetitions)),
-            "answers",
-        );
+impl<'p> Progress<'p> {
+    fn of(heading: &Heading, done: &[Line], currency: &'p str) -> Self {
+        let all = heading.cases * u64::from(heading.repetitions);
+        let bar = progress(Some(all), "answers");
         bar.set_position(done.len() as u64);
         bar.reset_eta();
-        let mut there: BTreeSet<(String, u32)> = BTreeSet::new();
-        for line in &done {
-            there.insert((line.case.clone(), line.repetition));
+        Self {
+            bar,
+            before: spent(done),
+            currency,
         }
-        let (set, reusable, asker) = (self.set, self.reusable, self.asker);
-        let asked = (0..heading.repetitions)
-            .flat_map(|repetition| set.cases.iter().map(move |case| (case, repetition)))
-            .filter(|(case, repetition)| !there.contains(&(case.id.clone(), *repetition)))
-            .map(|(case, repetition)| {
-                let earlier: Option<Answer> =
-                    reusable.find(heading.release, case, repetition).cloned();
-                asker.line(case, repetition, earlier)
-            });
-        let mut asked = stream::iter(asked).buffer_unordered(concurrency as usize);
-        let mut lines = done;
-        let mut spent: Money = lines.iter().map(cost).sum();
-        let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
-        loop {
-            let next = tokio::select! {
-                next = asked.next() => next,
-                _ = &mut interrupted => return self.interrupted(&bar),
-            };
-            let Some(line) = next else { break };
-            let line = match line {
-                Ok(line) => self.writer.add(line, asker.clock.elapsed())?,
-                Err(failure) => {
-                    self.writer.sync()?;
-                    bar.finish_and_clear();
-                    return Err(failure);
-                }
-            };
-            spent += cost(&line);
-            bar.set_message(money(spent, self.currency));
-            bar.inc(1);
-            lines.push(line);
-        }
-        self.writer.sync()?;
-        bar.finish_and_clear();
-        Ok(in_order(&set.cases, lines))
-    }
-
-    fn interrupted(&mut self, bar: &ProgressBar) -> Outcome<Vec<Line>> {
-        self.writer.sync()?;
-        bar.finish_and_clear();
-        let message = "interrupted: the same command goes on where this one stopped";
-        Err(Failure::says(Exit::Undecided, message))
     }
 }
 
-/// What a line cost in this run.
-fn cost(line: &Line) -> Money {
-    let answer = line.answer.as_ref().filter(|_| !line.reused);
-    let answer = answer.map_or(Money::ZERO, Answer::amount);
-    answer + line.judging.map_or(Money::ZERO, |judging| judging.amount)
-}
+impl Watcher for Progress<'_> {
+    async fn ready(&self) {}
 
-/// Lines as the set has its cases, however they came in.
-fn in_order(cases: &[Case], mut lines: Vec<Line>) -> Vec<Line> {
-    let places: BTreeMap<&str, usize> = cases
-        .iter()
-        .enumerate()
-        .map(|(place, case)| (case.id.as_str(), place))
-        .collect();
-    lines.sort_by_key(|line| (line.repetition, places.get(line.case.as_str()).copied()));
-    lines
+    fn told(&mut self, spent: Money) -> bool {
+        self.bar
+            .set_message(money(self.before + spent, self.currency));
+        self.bar.inc(1);
+        true
+    }
 }

@@ -7,9 +7,9 @@ use plimsoll_evals::report::Report;
 use plimsoll_evals::run::Line;
 
 use super::exit;
-use super::results::Folder;
-use super::run::report;
 use crate::cli::{EvalPages, Global};
+use crate::eval_run::report;
+use crate::eval_run::results::Folder;
 use crate::exit::{Exit, Exits as _, Outcome};
 use crate::output::{Output, note};
 use crate::workspace;

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use http::Method;
 use plimsoll_console::{EvalAnswer, EvalQuestion};
 use plimsoll_core::decision::Cost;
-use plimsoll_core::{Clock as _, EventId, SystemClock, SystemName};
+use plimsoll_core::ports::Boxed;
+use plimsoll_core::{Clock, EventId, SystemName};
 use plimsoll_evals::answer::Answer;
 use plimsoll_evals::case::Case;
 use plimsoll_evals::judge::Judge;
@@ -21,20 +22,55 @@ use super::command_scorer;
 use crate::client::{Server, error_text, read};
 use crate::exit::{Exit, Exits as _, Outcome};
 
+/// Who answers cases: a server over its control plane, or a node that asks itself.
+pub(crate) trait Answering: Send + Sync {
+    /// Puts a question to a system.
+    fn put<'a>(&'a self, system: &'a SystemName, question: EvalQuestion)
+    -> Boxed<'a, Outcome<Put>>;
+}
+
+/// What came of a question.
+pub(crate) enum Put {
+    /// An answer.
+    Answered(Box<EvalAnswer>),
+    /// It cannot be asked, and why.
+    Refused(String),
+}
+
+impl Answering for Server {
+    fn put<'a>(
+        &'a self,
+        system: &'a SystemName,
+        question: EvalQuestion,
+    ) -> Boxed<'a, Outcome<Put>> {
+        Box::pin(async move {
+            let body = serde_json::to_vec(&question).or_exit(Exit::Internal)?;
+            let path = format!("/api/v1/systems/{system}/evals/ask");
+            let response = self
+                .send(Method::POST, &path, &[], Bytes::from(body))
+                .await?;
+            if [400, 413, 422].contains(&response.status.as_u16()) {
+                return Ok(Put::Refused(error_text(&response)));
+            }
+            Ok(Put::Answered(read(&response)?))
+        })
+    }
+}
+
 /// Who asks.
-pub(super) struct Asker {
-    pub(super) server: Server,
-    pub(super) system: SystemName,
-    pub(super) run: EventId,
-    pub(super) canary: bool,
-    pub(super) scorers: Vec<Scorer>,
+pub(crate) struct Asker {
+    pub(crate) answering: Arc<dyn Answering>,
+    pub(crate) system: SystemName,
+    pub(crate) run: EventId,
+    pub(crate) canary: bool,
+    pub(crate) scorers: Vec<Scorer>,
     /// The system's folder: where programs run.
-    pub(super) folder: PathBuf,
+    pub(crate) folder: PathBuf,
     /// The members of the input by which figures are sliced.
-    pub(super) slices: Vec<String>,
+    pub(crate) slices: Vec<String>,
     /// What the baseline answered, by case and repetition: what judges of pairs hold answers against.
-    pub(super) baseline: BTreeMap<(String, u32), Value>,
-    pub(super) clock: Arc<SystemClock>,
+    pub(crate) baseline: BTreeMap<(String, u32), Value>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 /// What came of one call.
@@ -49,7 +85,7 @@ impl Asker {
     ///
     /// # Errors
     /// If the server cannot be asked at all: then the run stops, and can go on later.
-    pub(super) async fn line(
+    pub(crate) async fn line(
         &self,
         case: &Case,
         repetition: u32,
@@ -163,18 +199,13 @@ impl Asker {
             input: input.clone(),
             canary,
         };
-        let body = serde_json::to_vec(&question).or_exit(Exit::Internal)?;
-        let path = format!("/api/v1/systems/{system}/evals/ask");
         let started = self.clock.elapsed();
-        let response = self
-            .server
-            .send(Method::POST, &path, &[], Bytes::from(body))
-            .await?;
+        let put = self.answering.put(system, question).await?;
         let took = self.clock.elapsed().saturating_sub(started);
-        if [400, 413, 422].contains(&response.status.as_u16()) {
-            return Ok(Asked::Refused(error_text(&response)));
-        }
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        Ok(Asked::Answered(read(&response)?, micros))
+        Ok(match put {
+            Put::Answered(answer) => Asked::Answered(answer, micros),
+            Put::Refused(why) => Asked::Refused(why),
+        })
     }
 }

@@ -1,7 +1,8 @@
 //! Results files: `evals/RUN.jsonl` in the data folder, a heading, then a line for each answer as it
 //! came, then the end. A line that was cut off by a crash is cut away, and asked again.
 //!
-//! They hold answers, which may be anybody's business: they are their owner's only.
+//! They hold answers, which may be anybody's business: they are their owner's only. Whoever writes one holds its
+//! lock, so that two runs of the same set never share a file: the second one begins one of its own.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, BufWriter, Seek as _, SeekFrom, Write as _};
@@ -23,13 +24,13 @@ const SYNC_EVERY: Duration = Duration::from_millis(200);
 const LOOKED_THROUGH_MAX: usize = 50;
 
 /// The folder of results files.
-pub(super) struct Folder {
+pub(crate) struct Folder {
     path: PathBuf,
 }
 
 impl Folder {
     /// The one of this data folder; nothing is made.
-    pub(super) fn of(data: &DataFolder) -> Self {
+    pub(crate) fn of(data: &DataFolder) -> Self {
         let path = data.root().join("evals");
         Self { path }
     }
@@ -54,7 +55,7 @@ impl Folder {
     }
 
     /// The run whose id begins with `text`, or the latest.
-    pub(super) fn find(&self, text: &str) -> Outcome<Results> {
+    pub(crate) fn find(&self, text: &str) -> Outcome<Results> {
         let runs = self.runs();
         let wanted = text.to_ascii_uppercase();
         let found: Vec<EventId> = if text == "latest" {
@@ -79,20 +80,24 @@ impl Folder {
     }
 
     /// The latest run that was interrupted and asks the same: its lines, and a file to go on with.
-    pub(super) fn interrupted(&self, heading: &Heading) -> Outcome<Option<(Results, Writer)>> {
+    pub(crate) fn interrupted(&self, heading: &Heading) -> Outcome<Option<(Results, Writer)>> {
         for run in self.runs().into_iter().take(LOOKED_THROUGH_MAX) {
             let path = self.file(run);
             if !read_heading(&path).is_some_and(|earlier| earlier.goes_on(heading)) {
+                continue;
+            }
+            let mut file = OpenOptions::new()
+                .write(true)
+                .open(&path)
+                .or_exit(Exit::Data)?;
+            if file.try_lock().is_err() {
+                // Somebody is at it.
                 continue;
             }
             let (results, bytes) = read(&path)?;
             if results.end.is_some() {
                 return Ok(None);
             }
-            let mut file = OpenOptions::new()
-                .write(true)
-                .open(&path)
-                .or_exit(Exit::Data)?;
             file.set_len(bytes).or_exit(Exit::Data)?;
             file.seek(SeekFrom::End(0)).or_exit(Exit::Data)?;
             return Ok(Some((results, Writer::of(file))));
@@ -101,7 +106,7 @@ impl Folder {
     }
 
     /// The answers of earlier runs of the same system.
-    pub(super) fn reusable(&self, heading: &Heading) -> Outcome<Reusable> {
+    pub(crate) fn reusable(&self, heading: &Heading) -> Outcome<Reusable> {
         let mut reusable = Reusable::default();
         let mut runs = self.runs();
         runs.truncate(LOOKED_THROUGH_MAX);
@@ -115,7 +120,7 @@ impl Folder {
     }
 
     /// Begins a file for a new run.
-    pub(super) fn begin(&self, heading: &Heading) -> Outcome<Writer> {
+    pub(crate) fn begin(&self, heading: &Heading) -> Outcome<Writer> {
         let making = || {
             format!(
                 "the results cannot be written into `{}`",
@@ -138,6 +143,7 @@ impl Folder {
             .open(self.file(heading.id))
             .with_context(making)
             .or_exit(Exit::Data)?;
+        file.try_lock().with_context(making).or_exit(Exit::Data)?;
         let mut writer = Writer::of(file);
         writer.write(&Entry::Run(Box::new(heading.clone())))?;
         writer.sync()?;
@@ -145,7 +151,7 @@ impl Folder {
     }
 
     /// What judges are worth, as far as somebody looked.
-    pub(super) fn calibrations(&self) -> Outcome<Vec<Calibration>> {
+    pub(crate) fn calibrations(&self) -> Outcome<Vec<Calibration>> {
         let path = self.path.join("judges.json");
         if !path.exists() {
             return Ok(Vec::new());
@@ -158,7 +164,7 @@ impl Folder {
     }
 
     /// Keeps a calibration in place of an earlier one of the same scorer, judge and release.
-    pub(super) fn keep(&self, calibration: Calibration) -> Outcome<()> {
+    pub(crate) fn keep(&self, calibration: Calibration) -> Outcome<()> {
         let mut all = self.calibrations()?;
         all.retain(|other| {
             (&other.scorer, &other.judge, other.release)
@@ -224,7 +230,7 @@ fn read(path: &Path) -> Outcome<(Results, u64)> {
 }
 
 /// A file that grows line by line.
-pub(super) struct Writer {
+pub(crate) struct Writer {
     file: BufWriter<File>,
     synced_at: Duration,
 }
@@ -238,7 +244,7 @@ impl Writer {
     }
 
     /// Adds an answer; it is on disk soon after. `elapsed` is the time since some beginning.
-    pub(super) fn add(&mut self, line: Line, elapsed: Duration) -> Outcome<Line> {
+    pub(crate) fn add(&mut self, line: Line, elapsed: Duration) -> Outcome<Line> {
         let entry = Entry::Case(Box::new(line));
         self.write(&entry)?;
         if elapsed.saturating_sub(self.synced_at) >= SYNC_EVERY {
@@ -252,7 +258,7 @@ impl Writer {
     }
 
     /// Says that the run is over.
-    pub(super) fn end(&mut self, run: &EvalRun) -> Outcome<()> {
+    pub(crate) fn end(&mut self, run: &EvalRun) -> Outcome<()> {
         self.write(&Entry::End(Box::new(run.clone())))?;
         self.sync()
     }
@@ -267,7 +273,7 @@ impl Writer {
     }
 
     /// Brings all lines to disk.
-    pub(super) fn sync(&mut self) -> Outcome<()> {
+    pub(crate) fn sync(&mut self) -> Outcome<()> {
         let synced = self
             .file
             .flush()
