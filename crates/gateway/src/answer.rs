@@ -104,8 +104,8 @@ pub(crate) enum Answer {
         body: Bytes,
         /// The text of the first choice.
         content: Option<String>,
-        /// What else would reach the caller as text: other choices, reasoning, tool arguments.
-        more_texts: Vec<String>,
+        /// Whether nothing else would reach the caller as text.
+        is_only_content: bool,
     },
     /// A stream that was read to its end before anything of it was given.
     Buffered {

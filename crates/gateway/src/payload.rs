@@ -1,7 +1,7 @@
 //! What is kept of inputs and outputs, as the payload policy says.
 
 use plimsoll_core::stakes::PayloadPolicy;
-use plimsoll_guard::redact::Shape;
+use plimsoll_guard::redact::{Shape, shape_of_json};
 use serde_json::Value;
 
 use crate::answer::{Answer, Item};
@@ -14,7 +14,10 @@ pub(crate) fn keep_input(ex: &mut Open, item: &Item) {
         PayloadPolicy::None => None,
         PayloadPolicy::Full => Some(item_bytes(item)),
         PayloadPolicy::Redacted => Some(match item {
-            Item::Chat(chat) => redacted(chat.value()),
+            Item::Chat(chat) => match chat.parsed.get() {
+                Some(value) => redacted(value),
+                None => shape_of_json(&chat.body).unwrap_or_else(|| b"null".to_vec()),
+            },
             Item::Row(row) => redacted(row),
             Item::Broken(_) => b"null".to_vec(),
         }),

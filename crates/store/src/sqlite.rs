@@ -190,7 +190,7 @@ impl Sqlite {
 /// What a connection keeps: prepared statements, and pages (in KiB, below zero).
 const STATEMENTS_MAX: usize = 32;
 const CACHE: &str = "-1024";
-const PROJECTION_CACHE: &str = "-8192";
+const PROJECTION_CACHE: &str = "-4096";
 /// Pages of the log before it is copied into the database: pages that every batch changes are copied once for many.
 const LOG_PAGES: &str = "4000";
 

@@ -45,28 +45,43 @@ pub(crate) fn clear_texts(ex: &mut Open, answer: &mut Answer) -> Result<(), Fail
         Answer::Chat {
             body,
             content,
-            more_texts,
+            is_only_content,
         } => {
-            let unfit = |_| Failure::plain(Code::ModelProtocol);
-            let mut value: Value = serde_json::from_slice(body).map_err(unfit)?;
-            tools::judge(ex, &tools::calls_of(&value))?;
-            let texts = texts::of_completion(&value);
+            // Most answers are one text, which was read when they came: their bytes are not read again.
+            let mut value = None;
+            let texts: Vec<_> = if *is_only_content {
+                content
+                    .as_deref()
+                    .map(TextAt::of_content)
+                    .into_iter()
+                    .collect()
+            } else {
+                texts::of_completion(value.insert(completion(body)?))
+            };
+            tools::judge(ex, &value.as_ref().map_or_else(Vec::new, tools::calls_of))?;
             let found = judged(ex, &texts)?;
-            if redact(ex, &mut value, &texts, &found)? {
-                drop_logprobs(&mut value);
-                *body = value.to_string().into();
-                let mut told = texts::of_completion(&value);
-                told.retain(|at| !at.is_key);
-                let is_first = |at: &TextAt| at.part.starts_with("choices[0].message.content");
-                let (first, more): (Vec<_>, Vec<_>) = told.into_iter().partition(is_first);
-                *content = content
-                    .is_some()
-                    .then(|| first.into_iter().map(|at| at.text).collect());
-                *more_texts = more.into_iter().map(|at| at.text).collect();
+            if found.iter().all(Vec::is_empty) {
+                return Ok(());
             }
+            let mut value = value.map_or_else(|| completion(body), Ok)?;
+            redact(ex, &mut value, &texts, &found)?;
+            drop_logprobs(&mut value);
+            *body = value.to_string().into();
+            *content = content.is_some().then(|| first_text(&value));
             Ok(())
         }
     }
+}
+
+fn completion(body: &[u8]) -> Result<Value, Failure> {
+    serde_json::from_slice(body).map_err(|_| Failure::plain(Code::ModelProtocol))
+}
+
+/// What the first choice of a completion says.
+fn first_text(completion: &Value) -> String {
+    let mut told = texts::of_completion(completion);
+    told.retain(|at| !at.is_key && at.part.starts_with("choices[0].message.content"));
+    told.into_iter().map(|at| at.text).collect()
 }
 
 fn pass_all(weave: &mut Weave, events: Vec<StreamEvent>) -> Result<Vec<StreamEvent>, Stop> {
@@ -119,16 +134,16 @@ fn judged(ex: &mut Open, texts: &[TextAt]) -> Result<Vec<Vec<Finding>>, Failure>
     Ok(to_redact)
 }
 
-/// Whether something was replaced.
+/// Replaces what was found, if anything was.
 fn redact(
     ex: &mut Open,
     value: &mut Value,
     texts: &[TextAt],
     found: &[Vec<Finding>],
-) -> Result<bool, Failure> {
+) -> Result<(), Failure> {
     let lost = || Failure::new(Code::ControlFailed, "the answer could not be redacted");
     if found.iter().all(Vec::is_empty) {
-        return Ok(false);
+        return Ok(());
     }
     let mut vault = ex.guarded.vault.take().unwrap_or_default();
     vault.keep_out();
@@ -141,7 +156,7 @@ fn redact(
         }
     }
     ex.guarded.vault = Some(vault);
-    Ok(true)
+    Ok(())
 }
 
 /// Token by token, these tell the text once more.
@@ -167,11 +182,11 @@ pub(crate) fn restore(answer: Answer, vault: Option<Vault>) -> Answer {
         Answer::Chat {
             body,
             content,
-            more_texts,
+            is_only_content,
         } => Answer::Chat {
             body: restored_body(&body, &vault).unwrap_or(body),
             content: content.map(|text| vault.restore(&text)),
-            more_texts: more_texts.iter().map(|text| vault.restore(text)).collect(),
+            is_only_content,
         },
         Answer::Buffered { events, content } => {
             let content = vault.restore(&content);

@@ -25,6 +25,18 @@ pub(super) struct TextAt {
 }
 
 impl TextAt {
+    /// The text of an answer whose only choice says nothing but its content.
+    pub(super) fn of_content(content: &str) -> Self {
+        Self {
+            part: "choices[0].message.content".to_owned(),
+            pointer: "/choices/0/message/content".to_owned(),
+            inner: None,
+            is_key: false,
+            provenance: Provenance::Assistant,
+            text: content.to_owned(),
+        }
+    }
+
     /// Which way the text goes. What the operator and the model wrote is judged by structure and rules
     /// alone, what strangers may have written as a document.
     pub(super) const fn direction(&self) -> Direction {

@@ -448,7 +448,7 @@ async fn finish_said(ex: &mut Exchange, said: Said) -> Result<Answer, Failure> {
         Said::Chat(reply) => Ok(Answer::Chat {
             body: reply.body,
             content: reply.content,
-            more_texts: reply.more_texts,
+            is_only_content: reply.is_only_content,
         }),
         Said::Stream(open) if stream::must_buffer(&ex.system) => {
             let answer = stream::read_whole(ex, *open).await;

@@ -18,9 +18,9 @@ pub struct ChatReply {
     pub body: Bytes,
     /// The text of the first choice; none if it is empty or has only tool calls.
     pub content: Option<String>,
-    /// What else would reach the caller as text and a guard must therefore read: the other choices,
-    /// refusals, reasoning, and the arguments of tool calls.
-    pub more_texts: Vec<String>,
+    /// Whether nothing else would reach the caller as text: one choice, whose message has its content as
+    /// one string, and no refusal, reasoning, tool call or member that is not known here.
+    pub is_only_content: bool,
     /// Why the first choice ends: `stop`, `length`, `tool_calls`…
     pub finish_reason: Option<String>,
     /// The tokens, if the provider counted them.
@@ -61,7 +61,7 @@ pub(super) fn read(status: u16, body: Bytes) -> Result<ChatReply, ModelError> {
     let mut reply = ChatReply {
         status,
         content: None,
-        more_texts: Vec::new(),
+        is_only_content: choices.len() == 1,
         finish_reason: None,
         usage,
         reported_model: completion.model.map(|model| model.into_owned()),
@@ -85,28 +85,13 @@ pub(super) fn withheld() -> ModelError {
 
 impl ChatReply {
     fn take_in(&mut self, position: usize, choice: Choice) {
-        let is_first = choice.index.map_or(position == 0, |index| index == 0);
-        let mut message = choice.message.unwrap_or_default();
-        if is_first {
+        let message = choice.message.unwrap_or_default();
+        self.is_only_content &= message.is_only_content();
+        if choice.index.map_or(position == 0, |index| index == 0) {
             self.has_tool_calls = message.has_tool_calls();
             self.finish_reason = choice.finish_reason;
-        }
-        let reasoning = message.take_reasoning();
-        let content = message.content.filled();
-        let refusal = message.refusal.filled();
-        self.refused |= is_first && refusal.is_some();
-        let more = &mut self.more_texts;
-        if is_first {
-            self.content = content;
-        } else {
-            more.extend(content);
-        }
-        more.extend(refusal);
-        more.extend(reasoning);
-        let calls = message.tool_calls.into_iter().flatten();
-        let functions = calls.filter_map(|call| call.function);
-        for function in functions.chain(message.function_call) {
-            more.extend(function.arguments.filled());
+            self.content = message.content.filled();
+            self.refused = message.refusal.filled().is_some();
         }
     }
 }
@@ -142,11 +127,11 @@ mod tests {
             ..Usage::default()
         };
         assert_eq!(reply.usage, Some(usage));
-        assert!(!reply.has_tool_calls && !reply.refused && reply.more_texts.is_empty());
+        assert!(!reply.has_tool_calls && !reply.refused && reply.is_only_content);
     }
 
     #[test]
-    fn every_text_that_would_reach_the_caller_is_told() {
+    fn the_choice_with_the_first_index_is_the_answer() {
         let reply = reply(&json!({"choices": [
             {"index": 1, "message": {"content": "second"}, "finish_reason": "length"},
             {"index": 0, "message": {"content": null, "reasoning_content": "hm", "tool_calls": [
@@ -157,7 +142,7 @@ mod tests {
         assert_eq!(reply.content, None);
         assert!(reply.has_tool_calls);
         assert_eq!(reply.finish_reason.as_deref(), Some("tool_calls"));
-        assert_eq!(reply.more_texts, ["second", "hm", "{\"a\":1}"]);
+        assert!(!reply.is_only_content);
         assert_eq!(reply.usage, None);
     }
 
@@ -167,7 +152,7 @@ mod tests {
         let reply = reply(&json!({"choices": [choice]})).unwrap();
         assert!(reply.refused);
         assert_eq!(reply.content, None);
-        assert_eq!(reply.more_texts, ["I will not."]);
+        assert!(!reply.is_only_content);
     }
 
     #[test]
@@ -175,6 +160,33 @@ mod tests {
         let parts = json!([{"type": "text", "text": "a"}, {"type": "x"}, {"text": "b"}]);
         let reply = reply(&json!({"choices": [{"message": {"content": parts}}]})).unwrap();
         assert_eq!(reply.content.as_deref(), Some("ab"));
+        assert!(!reply.is_only_content);
+    }
+
+    #[test]
+    fn whatever_else_a_message_says_is_noticed() {
+        let is_only_content = |message: serde_json::Value| {
+            let reply = reply(&json!({"choices": [{"message": message}]}));
+            reply.unwrap().is_only_content
+        };
+        for silent in [
+            json!({"role": "assistant", "content": "a"}),
+            json!({"content": "a", "refusal": null, "annotations": [], "tool_calls": []}),
+            json!({"content": "a", "reasoning": "", "audio": null, "function_call": null}),
+        ] {
+            assert!(is_only_content(silent.clone()), "{silent}");
+        }
+        for telling in [
+            json!({"content": "a", "refusal": "no"}),
+            json!({"content": "a", "reasoning_content": "hm"}),
+            json!({"content": [{"type": "text", "text": "a"}]}),
+            json!({"content": "a", "annotations": [{"url_citation": {"url": "https://x.org"}}]}),
+            json!({"content": "a", "audio": {"transcript": "b"}}),
+            json!({"content": "a", "function_call": {"name": "f", "arguments": ""}}),
+            json!({"content": "a", "note": "b"}),
+        ] {
+            assert!(!is_only_content(telling.clone()), "{telling}");
+        }
     }
 
     #[test]
@@ -185,7 +197,6 @@ mod tests {
         });
         let reply = reply(&json!({"choices": [{"message": message}], "usage": null})).unwrap();
         assert_eq!(reply.content.as_deref(), Some("a"));
-        assert_eq!(reply.more_texts, ["hm", "{\"b\":1}"]);
         assert!(reply.has_tool_calls);
     }
 

@@ -36,6 +36,9 @@ pub(super) struct Choice {
 
 #[derive(Deserialize, Default)]
 pub(super) struct Message {
+    /// Known, so that it is not among `others`.
+    #[serde(default, rename = "role")]
+    _role: IgnoredAny,
     #[serde(default)]
     pub(super) content: Text,
     #[serde(default)]
@@ -50,6 +53,9 @@ pub(super) struct Message {
     /// The form of tool calls before there were several.
     #[serde(default)]
     pub(super) function_call: Option<Function>,
+    /// Whether it has members that are not read and say something.
+    #[serde(flatten)]
+    others: Others,
 }
 
 #[derive(Deserialize)]
@@ -126,6 +132,17 @@ impl WireUsage {
 }
 
 impl Message {
+    /// Whether it says nothing beyond its content, which is one string.
+    pub(super) fn is_only_content(&self) -> bool {
+        let texts = [&self.refusal, &self.reasoning, &self.reasoning_content];
+        !self.content.in_parts
+            && texts
+                .iter()
+                .all(|text| text.said.as_deref().is_none_or(str::is_empty))
+            && !self.has_tool_calls()
+            && !self.others.say_something
+    }
+
     pub(super) fn has_tool_calls(&self) -> bool {
         let calls = self.tool_calls.as_ref();
         calls.is_some_and(|calls| !calls.is_empty()) || self.function_call.is_some()
@@ -138,14 +155,74 @@ impl Message {
     }
 }
 
+/// Members of a message that are not read.
+#[derive(Default)]
+struct Others {
+    /// Whether one of them is more than `null` or empty.
+    say_something: bool,
+}
+
+impl<'de> Deserialize<'de> for Others {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(OthersVisitor)
+    }
+}
+
+struct OthersVisitor;
+
+impl<'de> Visitor<'de> for OthersVisitor {
+    type Value = Others;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("members")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Others, A::Error> {
+        let mut others = Others::default();
+        while let Some((IgnoredAny, value)) = members.next_entry::<_, serde_json::Value>()? {
+            others.say_something |= !is_empty(&value);
+        }
+        Ok(others)
+    }
+}
+
+/// Whether `value` says nothing: real answers have `"refusal": null` and `"annotations": []`.
+fn is_empty(value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::Null => true,
+        serde_json::Value::Array(items) => items.is_empty(),
+        serde_json::Value::Object(members) => members.is_empty(),
+        serde_json::Value::String(text) => text.is_empty(),
+        serde_json::Value::Bool(_) | serde_json::Value::Number(_) => false,
+    }
+}
+
 /// Text that is a string, absent, or a list of parts of which those with a `text` count.
 #[derive(Default)]
-pub(super) struct Text(pub(super) Option<String>);
+pub(super) struct Text {
+    said: Option<String>,
+    /// Whether it is anything but a string: there may be more in it than its text.
+    in_parts: bool,
+}
 
 impl Text {
+    fn whole(said: Option<String>) -> Self {
+        Self {
+            said,
+            in_parts: false,
+        }
+    }
+
+    fn in_parts(said: String) -> Self {
+        Self {
+            said: Some(said),
+            in_parts: true,
+        }
+    }
+
     /// The text, if it is not empty.
     pub(super) fn filled(self) -> Option<String> {
-        self.0.filter(|text| !text.is_empty())
+        self.said.filter(|text| !text.is_empty())
     }
 }
 
@@ -171,15 +248,15 @@ impl<'de> Visitor<'de> for TextVisitor {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Text, E> {
-        Ok(Text(Some(text.to_owned())))
+        Ok(Text::whole(Some(text.to_owned())))
     }
 
     fn visit_string<E: de::Error>(self, text: String) -> Result<Text, E> {
-        Ok(Text(Some(text)))
+        Ok(Text::whole(Some(text)))
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<Text, E> {
-        Ok(Text(None))
+        Ok(Text::whole(None))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Text, A::Error> {
@@ -187,13 +264,13 @@ impl<'de> Visitor<'de> for TextVisitor {
         while let Some(part) = parts.next_element::<TextPart>()? {
             whole.push_str(&part.text.unwrap_or_default());
         }
-        Ok(Text(Some(whole)))
+        Ok(Text::in_parts(whole))
     }
 
     /// Arguments of a tool call that a server did not write as a text.
     fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Text, A::Error> {
         let value = serde_json::Value::deserialize(MapAccessDeserializer::new(members))?;
-        Ok(Text(Some(value.to_string())))
+        Ok(Text::in_parts(value.to_string()))
     }
 }
 

@@ -19,7 +19,8 @@ pub(super) async fn give_back_code() {
     let_go();
 }
 
-/// Lets go of the pages of this program's code that are resident. What cannot be let go stays.
+/// Lets go of the pages of this program's code and constants that are resident. What cannot be let go
+/// stays.
 #[cfg(target_os = "linux")]
 fn let_go() {
     let (Ok(maps), Ok(program)) = (
@@ -28,21 +29,19 @@ fn let_go() {
     ) else {
         return;
     };
-    let Some((start, end)) = untouched_code(&maps, &program) else {
-        tracing::debug!("no code was given back: it is not mapped as expected");
-        return;
-    };
-    let begin = std::ptr::with_exposed_provenance_mut(start);
-    #[expect(
-        unsafe_code,
-        reason = "madvise is unsafe, as it may drop what was written to memory"
-    )]
-    // SAFETY: the range is one mapping of this program's file that is never writable and of which no
-    // page was written to (`untouched_code`). Letting go of it changes no byte: a page that is used
-    // again is read from the file.
-    let given_back = unsafe { madvise(begin, end - start, Advice::LinuxDontNeed) };
-    if let Err(error) = given_back {
-        tracing::debug!(%error, "no code was given back");
+    for (start, end) in untouched(&maps, &program) {
+        let begin = std::ptr::with_exposed_provenance_mut(start);
+        #[expect(
+            unsafe_code,
+            reason = "madvise is unsafe, as it may drop what was written to memory"
+        )]
+        // SAFETY: the range is one mapping of this program's file that is never writable and of which no
+        // page was written to (`untouched`). Letting go of it changes no byte: a page that is used
+        // again is read from the file.
+        let given_back = unsafe { madvise(begin, end - start, Advice::LinuxDontNeed) };
+        if let Err(error) = given_back {
+            tracing::debug!(%error, "no code was given back");
+        }
     }
 }
 
@@ -50,61 +49,70 @@ fn let_go() {
 #[cfg(not(target_os = "linux"))]
 fn let_go() {}
 
-/// Where the code of `program` is mapped, by `/proc/self/smaps`; none if any of its pages is not a copy
-/// of the file any more (a debugger wrote a breakpoint there).
-fn untouched_code(maps: &str, program: &Path) -> Option<(usize, usize)> {
-    let mut found = None;
+/// Where code and constants of `program` are mapped, by `/proc/self/smaps`, as far as every page is still a
+/// copy of the file: the loader writes addresses into some, a debugger its breakpoints.
+fn untouched(maps: &str, program: &Path) -> Vec<(usize, usize)> {
+    let mut found = Vec::new();
+    let mut mapping = None;
     for line in maps.lines() {
         let mut words = line.split_ascii_whitespace();
-        let first = words.next()?;
+        let first = words.next().unwrap_or_default();
         if let Some((start, end)) = first.split_once('-') {
-            if found.is_some() {
-                return None;
-            }
-            let is_code = words.next() == Some("r-xp");
+            let is_constant = matches!(words.next(), Some("r-xp" | "r--p"));
             let file = words.nth(3).map(Path::new);
-            if is_code && file == Some(program) {
-                let address = |text| usize::from_str_radix(text, 16).ok();
-                found = Some((address(start)?, address(end)?));
-            }
-        } else if first == "Anonymous:" && found.is_some() {
-            return found.filter(|_| words.next() == Some("0"));
+            let address = |text| usize::from_str_radix(text, 16).ok();
+            mapping = address(start)
+                .zip(address(end))
+                .filter(|_| is_constant && file == Some(program));
+        } else if first == "Anonymous:" && words.next() == Some("0") {
+            found.extend(mapping.take());
         }
     }
-    None
+    found
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// The third mapping holds addresses that the loader wrote.
     const MAPS: &str = "\
 1000-5000 r--p 00000000 fe:00 7 /bin/plimsoll
 Rss: 16 kB
-Anonymous: 4 kB
+Anonymous: 0 kB
 VmFlags: rd
 5000-9000 r-xp 00004000 fe:00 7 /bin/plimsoll
 Rss: 16 kB
 Anonymous: 0 kB
 VmFlags: rd ex
-9000-a000 r-xp 00000000 00:00 0 [vdso]
+9000-c000 r--p 00008000 fe:00 7 /bin/plimsoll
+Rss: 12 kB
+Anonymous: 12 kB
+VmFlags: rd
+c000-d000 r-xp 00000000 00:00 0 [vdso]
 Anonymous: 0 kB
 ";
 
     #[test]
-    fn only_the_programs_own_code_is_given_back() {
+    fn only_the_programs_own_constant_pages_are_given_back() {
         let program = Path::new("/bin/plimsoll");
-        assert_eq!(untouched_code(MAPS, program), Some((0x5000, 0x9000)));
-        assert_eq!(untouched_code(MAPS, Path::new("/bin/other")), None);
-        assert_eq!(untouched_code("", program), None);
+        assert_eq!(
+            untouched(MAPS, program),
+            [(0x1000, 0x5000), (0x5000, 0x9000)]
+        );
+        assert_eq!(untouched(MAPS, Path::new("/bin/other")), []);
+        assert_eq!(untouched("", program), []);
     }
 
     #[test]
-    fn code_that_was_written_to_stays() {
+    fn what_was_written_to_or_may_be_stays() {
+        let program = Path::new("/bin/plimsoll");
         let written = MAPS.replace("Anonymous: 0", "Anonymous: 8");
-        assert_eq!(untouched_code(&written, Path::new("/bin/plimsoll")), None);
+        assert_eq!(untouched(&written, program), []);
         let unknown = MAPS.replace("Anonymous", "Other");
-        assert_eq!(untouched_code(&unknown, Path::new("/bin/plimsoll")), None);
+        assert_eq!(untouched(&unknown, program), []);
+        let writable = MAPS.replace("r--p", "rw-p");
+        assert_eq!(untouched(&writable, program), [(0x5000, 0x9000)]);
     }
 
     #[test]
