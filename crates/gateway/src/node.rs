@@ -297,7 +297,7 @@ impl Node {
     }
 
     /// Hands a record to the journal's writer; a full queue sheds, or waits as long as `patience`, as
-    /// declared.
+    /// declared. What waits is recorded also if its caller goes away meanwhile.
     pub(crate) async fn append(
         &self,
         record: RecordRef<'_>,
@@ -309,7 +309,14 @@ impl Node {
             WhenFull::Shed => self.journal.append(record, sealed),
             WhenFull::Wait => {
                 let patience = patience.max(PATIENCE_MIN);
-                let appending = self.journal.append_waiting(record, sealed);
+                let lost = || {
+                    let code = Code::RecordQueueFull;
+                    if let RecordRef::Opened { decision, .. } | RecordRef::Closed(decision) = record
+                    {
+                        self.metrics.unrecorded(&decision.system, code);
+                    }
+                };
+                let appending = self.journal.append_surely(record, sealed, lost);
                 tokio::time::timeout(patience, appending)
                     .await
                     .map_err(|_| full())?

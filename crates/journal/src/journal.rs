@@ -25,6 +25,7 @@ use crate::recovery;
 use crate::retention::{self, RetentionLimits, Retirable, Retired};
 use crate::segment::Layout;
 use crate::ticket::Ticket;
+use crate::waiting::{Outliving, Waiting};
 use crate::writer::{Setup, Shared, Writer};
 
 /// A journal that was opened, and what had to be done for it.
@@ -206,10 +207,27 @@ impl Journal {
         record: impl Into<RecordRef<'r>>,
         payload: Option<SealedPayload>,
     ) -> Result<Ticket, AppendError> {
-        let payload = payload.as_ref().map(SealedPayload::frame);
+        self.append_by(Queue::push, record.into(), payload.as_ref())
+    }
+
+    /// As [`Journal::append`], for a record that nobody can wait with any more: a full queue keeps some room
+    /// beyond its bound for these.
+    ///
+    /// # Errors
+    /// [`AppendError::QueueFull`] if that room is taken too.
+    pub fn append_last<'r>(&self, record: impl Into<RecordRef<'r>>) -> Result<Ticket, AppendError> {
+        self.append_by(Queue::push_last, record.into(), None)
+    }
+
+    fn append_by(
+        &self,
+        push: impl FnOnce(&Queue, &[u8], Option<&[u8]>) -> Result<u64, AppendError>,
+        record: RecordRef<'_>,
+        payload: Option<&SealedPayload>,
+    ) -> Result<Ticket, AppendError> {
         FRAME.with_borrow_mut(|frame| {
             encode(frame, record)?;
-            let sequence = self.queue.push(frame, payload);
+            let sequence = push(&self.queue, frame, payload.map(SealedPayload::frame));
             if frame.capacity() > KEPT_CAPACITY {
                 *frame = Vec::new();
             }
@@ -226,34 +244,52 @@ impl Journal {
         record: impl Into<RecordRef<'r>>,
         payload: Option<SealedPayload>,
     ) -> Result<Ticket, AppendError> {
-        let payload = payload.as_ref().map(SealedPayload::frame);
-        let first_try = FRAME.with_borrow_mut(|frame| {
-            encode(frame, record)?;
-            match self.queue.push(frame, payload) {
-                Err(AppendError::QueueFull { .. }) => Ok(Err(std::mem::take(frame))),
-                pushed => pushed.map(Ok),
-            }
-        })?;
-        let sequence = match first_try {
+        let sequence = match self.push_at_once(record.into(), payload)? {
             Ok(sequence) => sequence,
-            Err(frame) => self.push_when_there_is_room(&frame, payload).await?,
+            Err(waiting) => waiting.taken().await?,
         };
         Ok(Ticket::new(Arc::clone(&self.queue), sequence))
     }
 
-    async fn push_when_there_is_room(
+    /// As [`Journal::append_waiting`], for a record that outlives whoever waits: if the future is dropped
+    /// before there is room, the record goes as [`Journal::append_last`] would put it. `lost` is called if
+    /// that room is taken too.
+    ///
+    /// # Errors
+    /// As [`Journal::append_waiting`].
+    pub async fn append_surely<'r>(
         &self,
-        frame: &[u8],
-        payload: Option<&[u8]>,
-    ) -> Result<u64, AppendError> {
-        loop {
-            let mut room = std::pin::pin!(self.queue.space().notified());
-            room.as_mut().enable();
-            match self.queue.push(frame, payload) {
-                Err(AppendError::QueueFull { .. }) => room.await,
-                pushed => return pushed,
+        record: impl Into<RecordRef<'r>>,
+        payload: Option<SealedPayload>,
+        lost: impl FnOnce(),
+    ) -> Result<Ticket, AppendError> {
+        let sequence = match self.push_at_once(record.into(), payload)? {
+            Ok(sequence) => sequence,
+            Err(waiting) => Outliving::new(waiting, lost).taken().await?,
+        };
+        Ok(Ticket::new(Arc::clone(&self.queue), sequence))
+    }
+
+    /// The record's sequence, or the record as it waits if the queue is full.
+    fn push_at_once(
+        &self,
+        record: RecordRef<'_>,
+        payload: Option<SealedPayload>,
+    ) -> Result<Result<u64, Waiting<'_>>, AppendError> {
+        FRAME.with_borrow_mut(|frame| {
+            encode(frame, record)?;
+            let pushed = self
+                .queue
+                .push(frame, payload.as_ref().map(SealedPayload::frame));
+            match pushed {
+                Err(AppendError::QueueFull { .. }) => Ok(Err(Waiting {
+                    queue: &self.queue,
+                    frame: std::mem::take(frame),
+                    payload,
+                })),
+                pushed => pushed.map(Ok),
             }
-        }
+        })
     }
 
     /// For recovery, which may have more to write than the queue holds.

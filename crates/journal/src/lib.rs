@@ -31,6 +31,7 @@ mod ticket;
 pub mod audit;
 
 mod index;
+mod waiting;
 mod writer;
 
 mod cursor;

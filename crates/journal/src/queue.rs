@@ -23,6 +23,8 @@ use crate::frame::HEADER_BYTES;
 
 /// More than this pending wakes the writer even if nobody waits: a commit of this size is efficient.
 const FLUSH_BYTES: usize = 1 << 20;
+/// What is kept beyond the bound for records that cannot wait: one part in so many of it.
+const RESERVE: usize = 4;
 /// A buffer that grew beyond this is given back to the allocator after its batch.
 const KEPT_CAPACITY: usize = 4 << 20;
 
@@ -151,6 +153,24 @@ impl Queue {
 
     /// Copies a frame and its payload's frame into the buffer; the sequence that they got.
     pub(crate) fn push(&self, frame: &[u8], payload: Option<&[u8]>) -> Result<u64, AppendError> {
+        self.push_within(self.bytes_max, frame, payload)
+    }
+
+    /// As [`Queue::push`], into the room that is kept beyond the bound for those who cannot wait.
+    pub(crate) fn push_last(
+        &self,
+        frame: &[u8],
+        payload: Option<&[u8]>,
+    ) -> Result<u64, AppendError> {
+        self.push_within(self.bytes_max + self.bytes_max / RESERVE, frame, payload)
+    }
+
+    fn push_within(
+        &self,
+        room: usize,
+        frame: &[u8],
+        payload: Option<&[u8]>,
+    ) -> Result<u64, AppendError> {
         let payload = payload.unwrap_or_default();
         let bytes = frame.len() + payload.len();
         if bytes > self.bytes_max {
@@ -162,11 +182,8 @@ impl Queue {
             return Err(AppendError::Closed);
         }
         let queued = state.pending.bytes() + state.in_flight;
-        if queued + bytes > self.bytes_max {
-            return Err(AppendError::QueueFull {
-                queued,
-                max: self.bytes_max,
-            });
+        if queued + bytes > room {
+            return Err(AppendError::QueueFull { queued, max: room });
         }
         let sequence = state.next;
         state.next += 1;
@@ -406,6 +423,21 @@ mod tests {
 
     fn timing() -> Timing {
         Timing::new(Duration::ZERO, Duration::from_millis(1))
+    }
+
+    #[test]
+    fn what_cannot_wait_has_bounded_room_beyond_a_full_queue() {
+        let queue = Queue::new(0, 100);
+        queue.push(&[1; 100], None).unwrap();
+        assert!(queue.push(&[1; 1], None).is_err());
+        assert_eq!(queue.push_last(&[1; 15], Some(&[2; 10])).unwrap(), 1);
+        assert!(matches!(
+            queue.push_last(&[1; 1], None),
+            Err(AppendError::QueueFull {
+                queued: 125,
+                max: 125
+            })
+        ));
     }
 
     #[test]

@@ -142,7 +142,7 @@ pub(crate) fn withhold(node: &Node, decision: &mut Decision, outcome: Outcome, c
     (decision.outcome, decision.code) = (Some(outcome), Some(code));
     decision.kind = decision.kind.or(code.kind());
     let correction = RecordRef::Closed(decision);
-    if let Err(error) = node.journal.append(correction, None) {
+    if let Err(error) = node.journal.append_last(correction) {
         tracing::debug!(%error, "the withheld answer could not be noted either");
     }
 }
@@ -219,7 +219,7 @@ pub(crate) fn abandon(mut open: Open, outcome: Outcome) {
     }
     complete(&mut open, outcome, None);
     let record = RecordRef::Closed(&open.decision);
-    if open.node.journal.append(record, None).is_err() {
+    if open.node.journal.append_last(record).is_err() {
         open.node
             .metrics
             .unrecorded(&open.decision.system, Code::RecordUnavailable);
