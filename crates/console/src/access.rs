@@ -9,11 +9,13 @@ use axum::response::Response;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use parking_lot::RwLock;
+use plimsoll_core::access::{ActorKind, ControlAction};
 use plimsoll_core::{Code, Digest, KeyName, Role, Secret, Tenancy, TenantName};
 use plimsoll_spec::Operator;
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
 use crate::error::{ACTOR_TAKEN, ApiError, ROLE_MISSING, TENANT_FORBIDDEN};
+use crate::permit::{Asking, purpose_of};
 use crate::reading::parse;
 use crate::route::Reach;
 
@@ -148,13 +150,13 @@ impl Caller {
                 name: named[place].name.clone(),
                 roles: named[place].roles.clone(),
                 tenancy: named[place].tenancy.clone(),
-                is_owner: false,
+                kind: ActorKind::Operator,
             }),
             Self::Key(holder) => Ok(Actor {
                 name: format!("key {}/{}", holder.tenant, holder.key),
                 roles: holder.roles,
                 tenancy: Tenancy::Tenant(holder.tenant),
-                is_owner: false,
+                kind: ActorKind::Key,
             }),
             Self::Owner(named) => {
                 let name = said(headers)?;
@@ -168,7 +170,7 @@ impl Caller {
                     name,
                     roles: Role::ALL.into(),
                     tenancy: Tenancy::Installation,
-                    is_owner: true,
+                    kind: ActorKind::Owner,
                 })
             }
         }
@@ -184,11 +186,21 @@ pub struct Actor {
     pub roles: BTreeSet<Role>,
     /// For whom they work: they see and change nothing else.
     pub tenancy: Tenancy,
-    /// Whether they showed the owner's token: then the name is what they say, and nobody vouches for it.
-    pub is_owner: bool,
+    /// How they are known. With the owner's token the name is what they say, and nobody vouches for it.
+    pub kind: ActorKind,
 }
 
 impl Actor {
+    /// Who holds the data folder, where no server runs: under the name that they say.
+    pub fn holding_the_data(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            roles: Role::ALL.into(),
+            tenancy: Tenancy::Installation,
+            kind: ActorKind::Owner,
+        }
+    }
+
     /// What they are told who ask for what is another tenant's.
     pub(crate) fn not_theirs(&self) -> ApiError {
         let message = format!("`{}` works for {} only", self.name, self.tenancy);
@@ -256,6 +268,7 @@ pub(crate) struct Gate {
     pub(crate) operators: Operators,
     pub(crate) roles: &'static [Role],
     pub(crate) reach: Reach,
+    pub(crate) action: Option<ControlAction>,
 }
 
 /// Lets through who shows a token and has a role that the route takes, and says who it is.
@@ -275,6 +288,11 @@ pub(crate) async fn require(
         return Err(actor.not_theirs().hint(hint));
     }
     actor.require(gate.roles)?;
+    if let Some(action) = gate.action {
+        let purpose = purpose_of(request.headers())?;
+        let asking = Asking::new(actor.clone(), action, purpose);
+        request.extensions_mut().insert(asking);
+    }
     request.extensions_mut().insert(actor);
     Ok(next.run(request).await)
 }

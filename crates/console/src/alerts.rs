@@ -8,9 +8,9 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::access::Actor;
 use crate::error::ApiError;
 use crate::operations::alerts::{SilenceRequest, TestRequest};
+use crate::permit::Asking;
 use crate::reading::{PHRASE_MAX, WORDS_MAX, limit, parse, read_body, read_query, said};
 use crate::routes::Control;
 
@@ -60,15 +60,14 @@ pub(crate) async fn receivers(State(control): State<Control>) -> Result<Json<Val
 /// Sends a receiver a test, and waits for what comes of it.
 pub(crate) async fn test(
     State(control): State<Control>,
-    Extension(actor): Extension<Actor>,
+    Extension(asking): Extension<Asking>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let TestRequest { receiver } = read_body(body)?;
     said("receiver", &receiver, PHRASE_MAX)?;
-    control
-        .operations
-        .test_receiver(&receiver, &actor.name)
-        .await?;
+    let permit = asking.permit(&control).await?;
+    let tested = control.operations.test_receiver(&receiver, &permit);
+    tested.await?;
     Ok(Json(json!({"receiver": receiver, "delivered": true})))
 }
 
@@ -81,21 +80,26 @@ pub(crate) async fn silences(State(control): State<Control>) -> Result<Json<Valu
 /// Holds alerts back.
 pub(crate) async fn silence(
     State(control): State<Control>,
-    Extension(actor): Extension<Actor>,
+    Extension(asking): Extension<Asking>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let request: SilenceRequest = read_body(body)?;
     said("reason", &request.reason, WORDS_MAX)?;
-    let silence = control.operations.silence(request, &actor.name);
+    let permit = match &request.system {
+        Some(system) => asking.permit_of(&control, system).await?,
+        None => asking.permit(&control).await?,
+    };
+    let silence = control.operations.silence(request, &permit);
     Ok(Json(json!(silence.await?)))
 }
 
 /// Ends a silence before its time.
 pub(crate) async fn lift(
     State(control): State<Control>,
-    Extension(actor): Extension<Actor>,
+    Extension(asking): Extension<Asking>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    let lifted = control.operations.lift_silence(&id, &actor.name);
+    let permit = asking.permit(&control).await?;
+    let lifted = control.operations.lift_silence(&id, &permit);
     Ok(Json(json!(lifted.await?)))
 }

@@ -14,6 +14,7 @@ use crate::error::ApiError;
 use crate::operations::audit::{
     CheckpointRequest, ErasureRequest, HoldRequest, LiftRequest, VerificationRequest,
 };
+use crate::permit::Asking;
 use crate::reading::{
     PHRASE_MAX, WORDS_MAX, limit, maybe_said, parse, read_body, read_query, said, time,
 };
@@ -31,10 +32,13 @@ pub(crate) async fn status(State(control): State<Control>) -> Result<Json<Value>
 /// Waits for a checkpoint.
 pub(crate) async fn checkpoint(
     State(control): State<Control>,
+    Extension(asking): Extension<Asking>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let CheckpointRequest { leaves } = read_body(body)?;
-    Ok(Json(json!(control.operations.checkpoint(leaves).await?)))
+    let permit = asking.permit(&control).await?;
+    let signed = control.operations.checkpoint(leaves, &permit);
+    Ok(Json(json!(signed.await?)))
 }
 
 /// Which accesses.
@@ -44,6 +48,7 @@ pub(crate) struct AccessQuery {
     actor: Option<String>,
     decision: Option<String>,
     tenant: Option<String>,
+    verdict: Option<String>,
     since: Option<String>,
     until: Option<String>,
     limit: Option<u32>,
@@ -62,6 +67,7 @@ pub(crate) async fn accesses(
     let filter = AccessFilter {
         actor: query.actor,
         decision: parse("decision", query.decision)?,
+        verdict: parse("verdict", query.verdict)?,
         since: time("since", query.since)?,
         until: time("until", query.until)?,
         before: parse("before", query.before)?,
@@ -82,7 +88,7 @@ pub(crate) async fn accesses(
 /// Erases.
 pub(crate) async fn erase(
     State(control): State<Control>,
-    Extension(actor): Extension<Actor>,
+    Extension(asking): Extension<Asking>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let request: ErasureRequest = read_body(body)?;
@@ -103,7 +109,8 @@ pub(crate) async fn erase(
             "an erasure names at most {ERASED_MAX} decisions"
         )));
     }
-    let erased = control.operations.erase(request, &actor.name);
+    let permit = asking.permit_for(&control, request.tenant.clone()).await?;
+    let erased = control.operations.erase(request, &permit);
     Ok(Json(json!(erased.await?)))
 }
 
@@ -116,7 +123,7 @@ pub(crate) async fn holds(State(control): State<Control>) -> Result<Json<Value>,
 /// Places a hold.
 pub(crate) async fn hold(
     State(control): State<Control>,
-    Extension(actor): Extension<Actor>,
+    Extension(asking): Extension<Asking>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let request: HoldRequest = read_body(body)?;
@@ -128,30 +135,36 @@ pub(crate) async fn hold(
             "`since` is not before `until`: the hold would cover nothing",
         ));
     }
-    let placed = control.operations.hold(request, &actor.name);
+    let permit = match &request.system {
+        Some(system) => asking.permit_of(&control, system).await?,
+        None => asking.permit(&control).await?,
+    };
+    let placed = control.operations.hold(request, &permit);
     Ok(Json(json!(placed.await?)))
 }
 
 /// Lifts a hold.
 pub(crate) async fn lift(
     State(control): State<Control>,
-    Extension(actor): Extension<Actor>,
+    Extension(asking): Extension<Asking>,
     Path(id): Path<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let LiftRequest { reason } = read_body(body)?;
     said("reason", &reason, WORDS_MAX)?;
-    let lifted = control.operations.lift_hold(&id, reason, &actor.name);
+    let permit = asking.permit(&control).await?;
+    let lifted = control.operations.lift_hold(&id, reason, &permit);
     Ok(Json(json!(lifted.await?)))
 }
 
 /// Somebody checked the log.
 pub(crate) async fn record_verification(
     State(control): State<Control>,
-    Extension(actor): Extension<Actor>,
+    Extension(asking): Extension<Asking>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let request: VerificationRequest = read_body(body)?;
-    let recorded = control.operations.record_verification(request, &actor.name);
+    let permit = asking.permit(&control).await?;
+    let recorded = control.operations.record_verification(request, &permit);
     Ok(Json(json!(recorded.await?)))
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::access::Actor;
 use crate::error::ApiError;
 use crate::operations::audit::{AccessRequest, PayloadView};
+use crate::permit::Asking;
 use crate::reading::{PHRASE_MAX, limit, parse, read_query, said, time};
 use crate::routes::Control;
 
@@ -75,13 +76,15 @@ pub(crate) struct PayloadQuery {
 /// What is kept of one decision's input and output. That it is read is on disk before it is read.
 pub(crate) async fn payload(
     State(control): State<Control>,
-    Extension(actor): Extension<Actor>,
+    Extension(asking): Extension<Asking>,
     Path(id): Path<String>,
     query: Result<Query<PayloadQuery>, QueryRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let PayloadQuery { purpose, through } = read_query(query)?;
+    let purpose = purpose.or_else(|| asking.purpose().map(str::to_owned));
     let purpose = purpose.ok_or_else(|| {
-        ApiError::unfit("parameter `purpose` is missing: say what the payload is read for")
+        let message = "parameter `purpose` is missing: say what the payload is read for";
+        ApiError::unfit(message).hint("or say so in the header `plimsoll-purpose`")
     })?;
     said("purpose", &purpose, PHRASE_MAX)?;
     let through = through.as_deref().unwrap_or(THROUGH[0]);
@@ -90,7 +93,10 @@ pub(crate) async fn payload(
         let message = format!("parameter `through` is none of {}", THROUGH.join(", "));
         ApiError::unfit(message)
     })?;
-    let decision = control.operations.decision(&actor.tenancy, &id).await?;
+    let tenancy = &asking.actor().tenancy;
+    let decision = control.operations.decision(tenancy, &id).await?;
+    let asking = asking.for_purpose(purpose.clone());
+    let permit = asking.permit_on(&control, &decision).await?;
     let nothing = PayloadView {
         decision: decision.id,
         access: None,
@@ -105,11 +111,8 @@ pub(crate) async fn payload(
         purpose,
         through,
     };
-    let access = control
-        .operations
-        .record_access(request, &actor.name)
-        .await?;
-    let payload = control.operations.payload(&decision).await?;
+    let access = control.operations.record_access(request, &permit).await?;
+    let payload = control.operations.payload(&decision, &permit).await?;
     Ok(Json(json!(PayloadView {
         access: Some(access.id),
         payload: Some(payload),

@@ -4,15 +4,16 @@ use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
 use bytes::Bytes;
+use plimsoll_core::access::ControlAction;
 use plimsoll_core::deployment::{Halt, Slot};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::access::Actor;
 use crate::error::ApiError;
 use crate::operations::deployments::{
     DeploymentRequest, DeploymentReviewRequest, InterventionRequest, RollbackRequest,
 };
+use crate::permit::Asking;
 use crate::reading::{WORDS_MAX, maybe_said, parse, read_body, read_query, said, time};
 use crate::routes::Control;
 use crate::systems::name;
@@ -54,13 +55,20 @@ pub(crate) async fn as_of(
 /// Points a slot at a release.
 pub(crate) async fn deploy(
     State(control): State<Control>,
-    Extension(actor): Extension<Actor>,
+    Extension(asking): Extension<Asking>,
     Path(system): Path<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let system = name(&system)?;
     let request = deployment_request(read_body(body)?)?;
-    let deployment = control.operations.deploy(&system, request, &actor.name);
+    let mut resource = control.of_system(&system);
+    let policies = control.operations.grounds().policies;
+    // Stepping forward needs no database, unless a policy asks for who made the release.
+    if policies.look_at(ControlAction::Deploy, "resource", "author") {
+        resource.author = Some(control.operations.release(&request.release).await?.author);
+    }
+    let permit = asking.permit_with(&control, resource).await?;
+    let deployment = control.operations.deploy(&system, request, &permit);
     Ok(Json(json!(deployment.await?)))
 }
 
@@ -109,50 +117,51 @@ fn deployment_request(body: DeploymentBody) -> Result<DeploymentRequest, ApiErro
 /// Points the stable slot back.
 pub(crate) async fn roll_back(
     State(control): State<Control>,
-    Extension(actor): Extension<Actor>,
+    Extension(asking): Extension<Asking>,
     Path(system): Path<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let system = name(&system)?;
     let request: RollbackRequest = read_body(body)?;
     said("reason", &request.reason, WORDS_MAX)?;
-    let deployment = control.operations.roll_back(&system, request, &actor.name);
+    let permit = asking.permit_of(&control, &system).await?;
+    let deployment = control.operations.roll_back(&system, request, &permit);
     Ok(Json(json!(deployment.await?)))
 }
 
 /// No model is asked any more.
 pub(crate) async fn halt(
     control: State<Control>,
-    actor: Extension<Actor>,
+    asking: Extension<Asking>,
     system: Path<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, ApiError> {
-    intervene(control, actor, system, body, Halt::Halted).await
+    intervene(control, asking, system, body, Halt::Halted).await
 }
 
 /// The primary model is asked no more.
 pub(crate) async fn fall_back(
     control: State<Control>,
-    actor: Extension<Actor>,
+    asking: Extension<Asking>,
     system: Path<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, ApiError> {
-    intervene(control, actor, system, body, Halt::Fallback).await
+    intervene(control, asking, system, body, Halt::Fallback).await
 }
 
 /// As usual again.
 pub(crate) async fn resume(
     control: State<Control>,
-    actor: Extension<Actor>,
+    asking: Extension<Asking>,
     system: Path<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, ApiError> {
-    intervene(control, actor, system, body, Halt::Resumed).await
+    intervene(control, asking, system, body, Halt::Resumed).await
 }
 
 async fn intervene(
     State(control): State<Control>,
-    Extension(actor): Extension<Actor>,
+    Extension(asking): Extension<Asking>,
     Path(system): Path<String>,
     body: Result<Bytes, BytesRejection>,
     to: Halt,
@@ -160,23 +169,21 @@ async fn intervene(
     let system = name(&system)?;
     let InterventionRequest { reason } = read_body(body)?;
     said("reason", &reason, WORDS_MAX)?;
-    let deployment = control
-        .operations
-        .intervene(&system, to, reason, &actor.name);
+    let permit = asking.permit_of(&control, &system).await?;
+    let deployment = control.operations.intervene(&system, to, reason, &permit);
     Ok(Json(json!(deployment.await?)))
 }
 
 /// Somebody looked at a deployment that overrode its approvals.
 pub(crate) async fn review(
     State(control): State<Control>,
-    Extension(actor): Extension<Actor>,
+    Extension(asking): Extension<Asking>,
     Path(id): Path<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let request: DeploymentReviewRequest = read_body(body)?;
     said("note", &request.note, WORDS_MAX)?;
-    let reviewed = control
-        .operations
-        .review_deployment(&id, request, &actor.name);
+    let permit = asking.permit(&control).await?;
+    let reviewed = control.operations.review_deployment(&id, request, &permit);
     Ok(Json(json!(reviewed.await?)))
 }

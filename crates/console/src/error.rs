@@ -62,6 +62,12 @@ pub(crate) const ROLE_MISSING: OwnCode = OwnCode {
     status: 403,
     summary: "The operator has none of the roles that may do this.",
 };
+/// A policy is against it.
+pub(crate) const POLICY_DENIED: OwnCode = OwnCode {
+    code: "policy_denied",
+    status: 403,
+    summary: "The operator's roles allow it, and a policy on attributes does not; the refusal is recorded.",
+};
 /// What is another tenant's, or everybody's.
 pub(crate) const TENANT_FORBIDDEN: OwnCode = OwnCode {
     code: "tenant_forbidden",
@@ -130,8 +136,9 @@ pub(crate) const NOT_OFFERED: OwnCode = OwnCode {
 };
 
 /// All of them, for the reference.
-pub const OWN_CODES: [OwnCode; 18] = [
+pub const OWN_CODES: [OwnCode; 19] = [
     ROLE_MISSING,
+    POLICY_DENIED,
     TENANT_FORBIDDEN,
     ACTOR_TAKEN,
     TENANT_NOT_FOUND,

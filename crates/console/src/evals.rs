@@ -10,9 +10,9 @@ use plimsoll_core::eval::EvalRun;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::access::Actor;
 use crate::error::ApiError;
 use crate::operations::evals::EvalQuestion;
+use crate::permit::Asking;
 use crate::reading::{PHRASE_MAX, limit, read_body, read_query, said};
 use crate::routes::Control;
 use crate::systems::name;
@@ -40,20 +40,21 @@ pub(crate) async fn list(
 /// Asks a case.
 pub(crate) async fn ask(
     State(control): State<Control>,
+    Extension(asking): Extension<Asking>,
     Path(system): Path<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let system = name(&system)?;
     let question: EvalQuestion = read_body(body)?;
-    Ok(Json(json!(
-        control.operations.ask_for_eval(&system, question).await?
-    )))
+    let permit = asking.permit_of(&control, &system).await?;
+    let asked = control.operations.ask_for_eval(&system, question, &permit);
+    Ok(Json(json!(asked.await?)))
 }
 
 /// Records what came of a run.
 pub(crate) async fn record(
     State(control): State<Control>,
-    Extension(actor): Extension<Actor>,
+    Extension(asking): Extension<Asking>,
     Path(system): Path<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, ApiError> {
@@ -66,7 +67,8 @@ pub(crate) async fn record(
         let message = format!("a run has at most {FIGURES_MAX} metrics");
         return Err(ApiError::unfit(message));
     }
-    let run = control.operations.record_eval(run, &actor.name).await?;
+    let permit = asking.permit_of(&control, &system).await?;
+    let run = control.operations.record_eval(run, &permit).await?;
     Ok(Json(json!(run)))
 }
 
@@ -84,7 +86,7 @@ pub(crate) async fn list_datasets(
 /// Records that a set was taken out. What it was made of was read, and recorded, before.
 pub(crate) async fn record_dataset(
     State(control): State<Control>,
-    Extension(actor): Extension<Actor>,
+    Extension(asking): Extension<Asking>,
     Path(system): Path<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, ApiError> {
@@ -96,6 +98,7 @@ pub(crate) async fn record_dataset(
     }
     said("purpose", &export.purpose, PHRASE_MAX)?;
     said("format", &export.format, PHRASE_MAX)?;
-    let export = control.operations.record_dataset(export, &actor.name);
+    let permit = asking.permit_of(&control, &system).await?;
+    let export = control.operations.record_dataset(export, &permit);
     Ok(Json(json!(export.await?)))
 }

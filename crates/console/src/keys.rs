@@ -17,6 +17,7 @@ use crate::error::{ApiError, ROLE_MISSING};
 use crate::operations::keys::{
     GivenKey, KeyRequest, OVERLAP_SECONDS_MAX, RevocationRequest, RotationRequest, TenantRequest,
 };
+use crate::permit::Asking;
 use crate::reading::{PHRASE_MAX, WORDS_MAX, maybe_said, read_body, read_query, said, unfit};
 use crate::routes::Control;
 
@@ -32,12 +33,14 @@ pub(crate) async fn tenants(
 /// Makes a tenant.
 pub(crate) async fn make_tenant(
     State(control): State<Control>,
-    Extension(actor): Extension<Actor>,
+    Extension(asking): Extension<Asking>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let request: TenantRequest = read_body(body)?;
     maybe_said("note", request.note.as_deref(), PHRASE_MAX)?;
-    let made = control.operations.make_tenant(request, &actor.name);
+    let tenant = Some(request.tenant.clone());
+    let permit = asking.permit_for(&control, tenant).await?;
+    let made = control.operations.make_tenant(request, &permit);
     Ok(Json(json!(made.await?)))
 }
 
@@ -62,29 +65,30 @@ pub(crate) async fn list(
 /// Gives a key.
 pub(crate) async fn give(
     State(control): State<Control>,
-    Extension(actor): Extension<Actor>,
+    Extension(asking): Extension<Asking>,
     Path(tenant): Path<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
-    let tenant = tenant_of(&actor, &tenant)?;
+    let tenant = tenant_of(asking.actor(), &tenant)?;
     let request: KeyRequest = read_body(body)?;
-    may_give(&actor, &request.roles)?;
+    may_give(asking.actor(), &request.roles)?;
     if request.systems.as_ref().is_some_and(BTreeSet::is_empty) && request.roles.is_empty() {
         let message = "the key may ask no system and do nothing: name `systems` or `roles`";
         return Err(ApiError::unfit(message));
     }
-    let given = control.operations.give_key(&tenant, request, &actor.name);
+    let permit = asking.permit_for(&control, Some(tenant.clone())).await?;
+    let given = control.operations.give_key(&tenant, request, &permit);
     Ok(told_once(&given.await?))
 }
 
 /// Gives a key a new secret.
 pub(crate) async fn rotate(
     State(control): State<Control>,
-    Extension(actor): Extension<Actor>,
+    Extension(asking): Extension<Asking>,
     Path((tenant, key)): Path<(String, String)>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
-    let (tenant, key) = (tenant_of(&actor, &tenant)?, name_of(&key)?);
+    let (tenant, key) = (tenant_of(asking.actor(), &tenant)?, name_of(&key)?);
     let request: RotationRequest = read_body(body)?;
     if request.overlap_seconds > OVERLAP_SECONDS_MAX {
         let message = format!("`overlap_seconds` is more than {OVERLAP_SECONDS_MAX}: thirty days");
@@ -94,25 +98,29 @@ pub(crate) async fn rotate(
     let keys = control.operations.keys(&theirs);
     // Whoever rotates a key gets its secret, and so all that it may do.
     if let Some(known) = keys.await?.iter().find(|known| known.name == key) {
-        may_give(&actor, &known.roles)?;
+        may_give(asking.actor(), &known.roles)?;
     }
-    let name = &actor.name;
-    let given = control.operations.rotate_key(&tenant, &key, request, name);
+    let permit = asking.permit_for(&control, Some(tenant.clone())).await?;
+    let given = control
+        .operations
+        .rotate_key(&tenant, &key, request, &permit);
     Ok(told_once(&given.await?))
 }
 
 /// Takes a key back.
 pub(crate) async fn revoke(
     State(control): State<Control>,
-    Extension(actor): Extension<Actor>,
+    Extension(asking): Extension<Asking>,
     Path((tenant, key)): Path<(String, String)>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, ApiError> {
-    let (tenant, key) = (tenant_of(&actor, &tenant)?, name_of(&key)?);
+    let (tenant, key) = (tenant_of(asking.actor(), &tenant)?, name_of(&key)?);
     let RevocationRequest { reason } = read_body(body)?;
     said("reason", &reason, WORDS_MAX)?;
-    let name = &actor.name;
-    let revoked = control.operations.revoke_key(&tenant, &key, reason, name);
+    let permit = asking.permit_for(&control, Some(tenant.clone())).await?;
+    let revoked = control
+        .operations
+        .revoke_key(&tenant, &key, reason, &permit);
     Ok(Json(json!(revoked.await?)))
 }
 

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::access::Actor;
 use crate::error::ApiError;
 use crate::operations::labels::LabelsRequest;
+use crate::permit::Asking;
 use crate::reading::{limit, parse, read_body, read_query};
 use crate::routes::Control;
 
@@ -56,17 +57,17 @@ pub(crate) async fn list(
 /// Records labels.
 pub(crate) async fn record(
     State(control): State<Control>,
-    Extension(actor): Extension<Actor>,
+    Extension(asking): Extension<Asking>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let request: LabelsRequest = read_body(body)?;
     let tenant = request.tenant.as_ref().map(ToString::to_string);
-    actor.within(tenant)?;
+    let tenancy = asking.actor().tenancy.clone();
+    let tenant = asking.actor().within(tenant)?.tenant().cloned();
     if request.labels.is_empty() {
         return Err(ApiError::unfit("`labels` is empty"));
     }
-    let recorded = control
-        .operations
-        .record_labels(&actor.tenancy, request, &actor.name);
+    let permit = asking.permit_for(&control, tenant).await?;
+    let recorded = control.operations.record_labels(&tenancy, request, &permit);
     Ok(Json(json!(recorded.await?)))
 }

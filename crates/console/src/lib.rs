@@ -5,14 +5,15 @@
 //! running node, so that nothing here knows how a decision is made.
 //!
 //! Invariants: every route but health and metrics needs a token, all compared in constant time, and a role
-//! where its row names some; a named operator acts as themselves alone; no input or output is told before
-//! it is recorded who reads it and what for; every body and every list has a bound; every error has one
-//! shape.
+//! where its row names some; nothing is read or changed before the policies were asked; a named operator acts
+//! as themselves alone; no input or output is told before it is recorded who reads it and what for; every
+//! body and every list has a bound; every error has one shape.
 
 mod access;
 mod error;
 mod evals;
 mod operations;
+mod permit;
 
 mod route;
 mod routes;
@@ -62,6 +63,7 @@ pub use operations::systems::{
     DrillRequest, Readiness, RunbookPart, RunbookRunRequest, RunbookView, SystemSummary,
 };
 pub use operations::{Answer, Operations};
+pub use permit::{Grounds, Permit};
 pub use route::{Parameter, Place, Reach, Route, Shape};
 pub use routes::{BODY_BYTES_MAX, IMPORT_BYTES_MAX, router};
 pub use table::ROUTES;

@@ -14,25 +14,28 @@ pub(crate) mod systems;
 
 use plimsoll_control::bar::Report;
 use plimsoll_control::watch::MonitorView;
+use plimsoll_core::access::DataClass;
 use plimsoll_core::dataset::DatasetExport;
 use plimsoll_core::decision::Payload;
 use plimsoll_core::deployment::Halt;
 use plimsoll_core::eval::EvalRun;
-use plimsoll_core::governance::{Access, Approval, DeploymentReview, HoldEvent, Verification};
+use plimsoll_core::governance::{
+    Access, Approval, DeploymentReview, HoldEvent, Refusal, Verification,
+};
 use plimsoll_core::monitor::Alarm;
 use plimsoll_core::ports::Boxed;
 use plimsoll_core::record::{Deployment, Drill, ReleaseRecord, RunbookRun};
 use plimsoll_core::review::Review;
 use plimsoll_core::{
-    Decision, EnvironmentName, FailureKind, KeyName, ReleaseId, SystemName, Tenancy, TenantName,
-    Timestamp,
+    Decision, EnvironmentName, FailureKind, KeyName, ReleaseId, Stakes, SystemName, Tenancy,
+    TenantName, Timestamp,
 };
 use plimsoll_spec::Role;
-use plimsoll_store::{AccessFilter, DecisionFilter, LabelFilter, StoredLabel};
+use plimsoll_store::{AccessEntry, AccessFilter, DecisionFilter, LabelFilter, StoredLabel};
 use serde_json::Value;
 
-use crate::access::Actor;
 use crate::error::ApiError;
+use crate::permit::{Grounds, Permit};
 use alerts::{ReceiverView, SilenceRequest, SilenceView};
 use audit::{
     AccessRequest, AuditStatus, DecisionProof, ErasureReport, ErasureRequest, HoldRequest,
@@ -56,8 +59,9 @@ fn not_offered<'a, T: Send + 'a>(operation: &'static str) -> Answer<'a, T> {
     Box::pin(async move { Err(ApiError::not_offered(operation)) })
 }
 
-/// A node, as its operators see it. `actor` is who asks, as records call them; the routes have checked
-/// that they may, and the bounds of what they say.
+/// A node, as its operators see it. Whatever reads a payload or changes anything takes a [`Permit`], which
+/// only the policies give; it says who asks, as records call them. The routes have checked the bounds of what
+/// they say.
 pub trait Operations: Send + Sync {
     // The node.
 
@@ -68,7 +72,20 @@ pub trait Operations: Send + Sync {
     fn metrics(&self) -> String;
 
     /// Reads the workspace again and serves it, if it has no problems.
-    fn reload(&self) -> Answer<'_, Value>;
+    fn reload<'a>(&'a self, permit: &'a Permit) -> Answer<'a, Value>;
+
+    // Who may.
+
+    /// What policies are decided on, now.
+    fn grounds(&self) -> Grounds;
+
+    /// How much depends on a system, and how sensitive is what it is asked; none if there is no such system.
+    fn facts(&self, system: &SystemName) -> Option<(Stakes, DataClass)>;
+
+    /// Records that policies refused somebody something.
+    fn record_refusal(&self, _refusal: Refusal) -> Answer<'_, ()> {
+        not_offered("record_refusal")
+    }
 
     // Systems.
 
@@ -83,7 +100,7 @@ pub trait Operations: Send + Sync {
         &'a self,
         system: &'a SystemName,
         kind: Option<FailureKind>,
-        actor: &'a str,
+        permit: &'a Permit,
     ) -> Answer<'a, Vec<Drill>>;
 
     /// Asks a case for a run of an eval: it is answered as a caller would be, and counts in no figure.
@@ -91,6 +108,7 @@ pub trait Operations: Send + Sync {
         &'a self,
         _system: &'a SystemName,
         _question: EvalQuestion,
+        _permit: &'a Permit,
     ) -> Answer<'a, EvalAnswer> {
         not_offered("ask_for_eval")
     }
@@ -101,7 +119,7 @@ pub trait Operations: Send + Sync {
     }
 
     /// Records what came of a run of an eval.
-    fn record_eval<'a>(&'a self, _run: EvalRun, _actor: &'a str) -> Answer<'a, EvalRun> {
+    fn record_eval<'a>(&'a self, _run: EvalRun, _permit: &'a Permit) -> Answer<'a, EvalRun> {
         not_offered("record_eval")
     }
 
@@ -118,7 +136,7 @@ pub trait Operations: Send + Sync {
     fn record_dataset<'a>(
         &'a self,
         _export: DatasetExport,
-        _actor: &'a str,
+        _permit: &'a Permit,
     ) -> Answer<'a, DatasetExport> {
         not_offered("record_dataset")
     }
@@ -131,7 +149,7 @@ pub trait Operations: Send + Sync {
         &'a self,
         system: &'a SystemName,
         run: RunbookRunRequest,
-        actor: &'a str,
+        permit: &'a Permit,
     ) -> Answer<'a, RunbookRun>;
 
     // What stands where.
@@ -156,7 +174,7 @@ pub trait Operations: Send + Sync {
         &'a self,
         system: &'a SystemName,
         request: DeploymentRequest,
-        actor: &'a str,
+        permit: &'a Permit,
     ) -> Answer<'a, Deployment>;
 
     /// Points the stable slot back.
@@ -164,7 +182,7 @@ pub trait Operations: Send + Sync {
         &'a self,
         _system: &'a SystemName,
         _request: RollbackRequest,
-        _actor: &'a str,
+        _permit: &'a Permit,
     ) -> Answer<'a, Deployment> {
         not_offered("roll_back")
     }
@@ -175,7 +193,7 @@ pub trait Operations: Send + Sync {
         _system: &'a SystemName,
         _to: Halt,
         _reason: String,
-        _actor: &'a str,
+        _permit: &'a Permit,
     ) -> Answer<'a, Deployment> {
         not_offered("intervene")
     }
@@ -186,7 +204,7 @@ pub trait Operations: Send + Sync {
         &'a self,
         _id: &'a str,
         _request: DeploymentReviewRequest,
-        _actor: &'a str,
+        _permit: &'a Permit,
     ) -> Answer<'a, DeploymentReview> {
         not_offered("review_deployment")
     }
@@ -205,6 +223,7 @@ pub trait Operations: Send + Sync {
         _system: &'a SystemName,
         _note: String,
         _author: &'a str,
+        _permit: &'a Permit,
     ) -> Answer<'a, ReleaseRecord> {
         not_offered("make_release")
     }
@@ -220,7 +239,7 @@ pub trait Operations: Send + Sync {
     fn import_release<'a>(
         &'a self,
         _bundle: ReleaseBundle,
-        _actor: &'a str,
+        _permit: &'a Permit,
     ) -> Answer<'a, ReleaseRecord> {
         not_offered("import_release")
     }
@@ -237,7 +256,7 @@ pub trait Operations: Send + Sync {
         _release: ReleaseId,
         _role: Role,
         _note: Option<String>,
-        _actor: &'a Actor,
+        _permit: &'a Permit,
     ) -> Answer<'a, Approval> {
         not_offered("approve")
     }
@@ -253,7 +272,7 @@ pub trait Operations: Send + Sync {
     fn make_tenant<'a>(
         &'a self,
         _request: TenantRequest,
-        _actor: &'a str,
+        _permit: &'a Permit,
     ) -> Answer<'a, TenantView> {
         not_offered("make_tenant")
     }
@@ -268,7 +287,7 @@ pub trait Operations: Send + Sync {
         &'a self,
         _tenant: &'a TenantName,
         _request: KeyRequest,
-        _actor: &'a str,
+        _permit: &'a Permit,
     ) -> Answer<'a, GivenKey> {
         not_offered("give_key")
     }
@@ -279,7 +298,7 @@ pub trait Operations: Send + Sync {
         _tenant: &'a TenantName,
         _key: &'a KeyName,
         _request: RotationRequest,
-        _actor: &'a str,
+        _permit: &'a Permit,
     ) -> Answer<'a, GivenKey> {
         not_offered("rotate_key")
     }
@@ -290,7 +309,7 @@ pub trait Operations: Send + Sync {
         _tenant: &'a TenantName,
         _key: &'a KeyName,
         _reason: String,
-        _actor: &'a str,
+        _permit: &'a Permit,
     ) -> Answer<'a, KeyView> {
         not_offered("revoke_key")
     }
@@ -320,17 +339,21 @@ pub trait Operations: Send + Sync {
         tenancy: &'a Tenancy,
         id: &'a str,
         answer: ReviewAnswer,
-        actor: &'a str,
+        permit: &'a Permit,
     ) -> Answer<'a, Decision>;
 
     /// Records that a payload is about to be read, and comes back when that is on disk. The routes call it
     /// before they answer with any input or output, and answer with none if it fails.
-    fn record_access<'a>(&'a self, _access: AccessRequest, _actor: &'a str) -> Answer<'a, Access> {
+    fn record_access<'a>(
+        &'a self,
+        _access: AccessRequest,
+        _permit: &'a Permit,
+    ) -> Answer<'a, Access> {
         not_offered("record_access")
     }
 
     /// What is kept of the decision's input and output; `payload_gone` if it is there no longer.
-    fn payload<'a>(&'a self, _decision: &'a Decision) -> Answer<'a, Payload> {
+    fn payload<'a>(&'a self, _decision: &'a Decision, _permit: &'a Permit) -> Answer<'a, Payload> {
         not_offered("payload")
     }
 
@@ -350,7 +373,7 @@ pub trait Operations: Send + Sync {
         &'a self,
         _tenancy: &'a Tenancy,
         _request: LabelsRequest,
-        _actor: &'a str,
+        _permit: &'a Permit,
     ) -> Answer<'a, LabelsReport> {
         not_offered("record_labels")
     }
@@ -377,7 +400,7 @@ pub trait Operations: Send + Sync {
     }
 
     /// Sends a receiver a test, and comes back when it took it.
-    fn test_receiver<'a>(&'a self, _receiver: &'a str, _actor: &'a str) -> Answer<'a, ()> {
+    fn test_receiver<'a>(&'a self, _receiver: &'a str, _permit: &'a Permit) -> Answer<'a, ()> {
         not_offered("test_receiver")
     }
 
@@ -387,12 +410,16 @@ pub trait Operations: Send + Sync {
     }
 
     /// Holds alerts back for a while.
-    fn silence<'a>(&'a self, _request: SilenceRequest, _actor: &'a str) -> Answer<'a, SilenceView> {
+    fn silence<'a>(
+        &'a self,
+        _request: SilenceRequest,
+        _permit: &'a Permit,
+    ) -> Answer<'a, SilenceView> {
         not_offered("silence")
     }
 
     /// Ends the one silence whose id begins with `id`.
-    fn lift_silence<'a>(&'a self, _id: &'a str, _actor: &'a str) -> Answer<'a, SilenceView> {
+    fn lift_silence<'a>(&'a self, _id: &'a str, _permit: &'a Permit) -> Answer<'a, SilenceView> {
         not_offered("lift_silence")
     }
 
@@ -404,7 +431,11 @@ pub trait Operations: Send + Sync {
     }
 
     /// Waits until a signed checkpoint covers `leaves` leaves, or all that are recorded now.
-    fn checkpoint(&self, _leaves: Option<u64>) -> Answer<'_, SignedCheckpoint> {
+    fn checkpoint<'a>(
+        &'a self,
+        _leaves: Option<u64>,
+        _permit: &'a Permit,
+    ) -> Answer<'a, SignedCheckpoint> {
         not_offered("checkpoint")
     }
 
@@ -413,18 +444,22 @@ pub trait Operations: Send + Sync {
         not_offered("proof")
     }
 
-    /// Who read payloads, the latest first.
+    /// Who read payloads or was refused something by a policy, the latest first.
     fn accesses<'a>(
         &'a self,
         _tenancy: &'a Tenancy,
         _filter: AccessFilter,
-    ) -> Answer<'a, Vec<Access>> {
+    ) -> Answer<'a, Vec<AccessEntry>> {
         not_offered("accesses")
     }
 
     /// Erases what is kept of decisions, or tells what would be erased; `erasure_held` if a hold covers any
     /// of it, and then nothing is.
-    fn erase<'a>(&'a self, _request: ErasureRequest, _actor: &'a str) -> Answer<'a, ErasureReport> {
+    fn erase<'a>(
+        &'a self,
+        _request: ErasureRequest,
+        _permit: &'a Permit,
+    ) -> Answer<'a, ErasureReport> {
         not_offered("erase")
     }
 
@@ -434,7 +469,7 @@ pub trait Operations: Send + Sync {
     }
 
     /// Places a hold.
-    fn hold<'a>(&'a self, _request: HoldRequest, _actor: &'a str) -> Answer<'a, HoldEvent> {
+    fn hold<'a>(&'a self, _request: HoldRequest, _permit: &'a Permit) -> Answer<'a, HoldEvent> {
         not_offered("hold")
     }
 
@@ -443,7 +478,7 @@ pub trait Operations: Send + Sync {
         &'a self,
         _id: &'a str,
         _reason: String,
-        _actor: &'a str,
+        _permit: &'a Permit,
     ) -> Answer<'a, HoldEvent> {
         not_offered("lift_hold")
     }
@@ -452,7 +487,7 @@ pub trait Operations: Send + Sync {
     fn record_verification<'a>(
         &'a self,
         _request: VerificationRequest,
-        _actor: &'a str,
+        _permit: &'a Permit,
     ) -> Answer<'a, Verification> {
         not_offered("record_verification")
     }

@@ -9,12 +9,13 @@ use axum::{Extension, Json};
 use bytes::Bytes;
 use http_body_util::LengthLimitError;
 use plimsoll_core::Code;
+use plimsoll_core::access::ActorKind;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::access::Actor;
 use crate::error::ApiError;
 use crate::operations::releases::{ApprovalRequest, ReleaseBundle, ReleaseRequest};
+use crate::permit::Asking;
 use crate::reading::{PHRASE_MAX, WORDS_MAX, json, maybe_said, parse, read_body, read_query, said};
 use crate::routes::{Control, IMPORT_BYTES_MAX};
 use crate::systems::name;
@@ -50,7 +51,7 @@ pub(crate) async fn show(
 /// Makes a release from the files.
 pub(crate) async fn make(
     State(control): State<Control>,
-    Extension(actor): Extension<Actor>,
+    Extension(asking): Extension<Asking>,
     Path(system): Path<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, ApiError> {
@@ -58,13 +59,17 @@ pub(crate) async fn make(
     let ReleaseRequest { note, author } = read_body(body)?;
     said("note", &note, WORDS_MAX)?;
     maybe_said("author", author.as_deref(), PHRASE_MAX)?;
+    let actor = asking.actor();
     let author = author.unwrap_or_else(|| actor.name.clone());
-    if author != actor.name && !actor.is_owner {
+    if author != actor.name && actor.kind != ActorKind::Owner {
         let message = format!("`{}` is the author of what they make", actor.name);
         let hint = "leave `author` away: who makes a release cannot approve it, under any name";
         return Err(ApiError::unfit(message).hint(hint));
     }
-    let made = control.operations.make_release(&system, note, &author);
+    let permit = asking.permit_of(&control, &system).await?;
+    let made = control
+        .operations
+        .make_release(&system, note, &author, &permit);
     Ok(Json(json!(made.await?)))
 }
 
@@ -81,7 +86,7 @@ pub(crate) async fn export(
 /// that names it.
 pub(crate) async fn import(
     State(control): State<Control>,
-    Extension(actor): Extension<Actor>,
+    Extension(asking): Extension<Asking>,
     body: Body,
 ) -> Result<Json<Value>, ApiError> {
     let _one_at_a_time = control.bundles.lock().await;
@@ -89,7 +94,9 @@ pub(crate) async fn import(
     bundle.check().map_err(|fault| {
         ApiError::bundle_unfit(fault.to_string()).hint("export the release again")
     })?;
-    let imported = control.operations.import_release(bundle, &actor.name);
+    let system = bundle.release.manifest.system.clone();
+    let permit = asking.permit_of(&control, &system).await?;
+    let imported = control.operations.import_release(bundle, &permit);
     Ok(Json(json!(imported.await?)))
 }
 
@@ -124,7 +131,7 @@ pub(crate) async fn approvals(
 /// Approves a release, in the role that its system asks for.
 pub(crate) async fn approve(
     State(control): State<Control>,
-    Extension(actor): Extension<Actor>,
+    Extension(asking): Extension<Asking>,
     Path(id): Path<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, ApiError> {
@@ -132,14 +139,13 @@ pub(crate) async fn approve(
     maybe_said("note", note.as_deref(), WORDS_MAX)?;
     let approvals = control.operations.approvals(&id).await?;
     let role = approvals.rule.role;
-    actor.require(&[role])?;
-    let (by, release) = (&actor.name, approvals.release.short());
-    if *by == approvals.author {
-        let message = format!("`{by}` made release {release}, so somebody else must approve it");
-        return Err(ApiError::approval_refused(message));
-    }
+    asking.actor().require(&[role])?;
+    let mut resource = control.of_system(&approvals.system);
+    resource.author = Some(approvals.author.clone());
+    let permit = asking.permit_with(&control, resource).await?;
+    let (by, release) = (permit.actor(), approvals.release.short());
     let before = |given: &plimsoll_core::governance::Approval| {
-        given.actor == *by && given.role == role.as_str()
+        given.actor == by && given.role == role.as_str()
     };
     if approvals.given.iter().any(before) {
         let message = format!("`{by}` approved release {release} before");
@@ -147,6 +153,6 @@ pub(crate) async fn approve(
     }
     let approved = control
         .operations
-        .approve(approvals.release, role, note, &actor);
+        .approve(approvals.release, role, note, &permit);
     Ok(Json(json!(approved.await?)))
 }

@@ -11,6 +11,7 @@ use crate::access::Actor;
 use crate::error::ApiError;
 use crate::operations::audit::AccessRequest;
 use crate::operations::reviews::{ReviewAnswer, ReviewFilter};
+use crate::permit::Asking;
 use crate::reading::{PHRASE_MAX, limit, parse, read_body, read_query, said};
 use crate::routes::Control;
 
@@ -52,31 +53,32 @@ pub(crate) struct ShowQuery {
 /// One review with its input. That it is read is on disk before it is told.
 pub(crate) async fn show(
     State(control): State<Control>,
-    Extension(actor): Extension<Actor>,
+    Extension(asking): Extension<Asking>,
     Path(id): Path<String>,
     query: Result<Query<ShowQuery>, QueryRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let purpose = read_query(query)?.purpose;
+    let purpose = purpose.or_else(|| asking.purpose().map(str::to_owned));
     let purpose = purpose.unwrap_or_else(|| "review".to_owned());
     said("purpose", &purpose, PHRASE_MAX)?;
-    let review = control.operations.review(&actor.tenancy, &id).await?;
+    let tenancy = &asking.actor().tenancy;
+    let review = control.operations.review(tenancy, &id).await?;
+    let asking = asking.for_purpose(purpose.clone());
+    let permit = asking.permit_on(&control, &review.decision).await?;
     let request = AccessRequest {
         decision: review.decision.id,
         tenant: review.decision.tenant.clone(),
         purpose,
         through: "review",
     };
-    control
-        .operations
-        .record_access(request, &actor.name)
-        .await?;
+    control.operations.record_access(request, &permit).await?;
     Ok(Json(json!(review)))
 }
 
 /// A person answers.
 pub(crate) async fn answer(
     State(control): State<Control>,
-    Extension(actor): Extension<Actor>,
+    Extension(asking): Extension<Asking>,
     Path(id): Path<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, ApiError> {
@@ -89,9 +91,11 @@ pub(crate) async fn answer(
         let message = format!("`worked_seconds` must be at most {most}, a week");
         return Err(ApiError::unfit(message));
     }
-    let decision = control
+    let tenancy = asking.actor().tenancy.clone();
+    let review = control.operations.review(&tenancy, &id).await?;
+    let permit = asking.permit_on(&control, &review.decision).await?;
+    let answered = control
         .operations
-        .answer_review(&actor.tenancy, &id, answer, &actor.name)
-        .await?;
-    Ok(Json(json!(decision)))
+        .answer_review(&tenancy, &id, answer, &permit);
+    Ok(Json(json!(answered.await?)))
 }

@@ -1,6 +1,7 @@
 //! What a route is: how it is reached, who may, what it takes and gives.
 
 use axum::routing::MethodRouter;
+use plimsoll_core::access::ControlAction;
 use plimsoll_spec::Role;
 
 use crate::routes::Control;
@@ -18,6 +19,8 @@ pub struct Route {
     pub roles: &'static [Role],
     /// Whether who works for one tenant may ask it.
     pub reach: Reach,
+    /// What policies decide before it is done: every route has one that reads a payload or changes anything.
+    pub action: Option<ControlAction>,
     /// Its name in client code.
     pub operation: &'static str,
     /// One sentence on what it does.
@@ -45,6 +48,7 @@ impl Route {
             open: false,
             roles: &[],
             reach: Reach::Installation,
+            action: None,
             operation,
             summary,
             parameters: &[],
@@ -67,6 +71,12 @@ impl Route {
     /// Also for who works for one tenant: the handler tells and changes nothing but that tenant's.
     pub(crate) const fn within_tenant(mut self) -> Self {
         self.reach = Reach::Tenant;
+        self
+    }
+
+    /// Policies decide before it is done.
+    pub(crate) const fn decided(mut self, action: ControlAction) -> Self {
+        self.action = Some(action);
         self
     }
 

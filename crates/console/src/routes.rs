@@ -42,6 +42,7 @@ pub fn router(operations: Arc<dyn Operations>, operators: impl Into<Operators>) 
                 operators: operators.clone(),
                 roles: route.roles,
                 reach: route.reach,
+                action: route.action,
             };
             methods = methods.route_layer(from_fn_with_state(gate, require));
         }

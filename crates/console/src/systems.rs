@@ -7,9 +7,9 @@ use bytes::Bytes;
 use plimsoll_core::SystemName;
 use serde_json::{Value, json};
 
-use crate::access::Actor;
 use crate::error::ApiError;
 use crate::operations::systems::{DrillRequest, RunbookRunRequest};
+use crate::permit::Asking;
 use crate::reading::read_body;
 use crate::routes::Control;
 
@@ -32,16 +32,15 @@ pub(crate) async fn bar(
 /// Causes failures.
 pub(crate) async fn drill(
     State(control): State<Control>,
-    Extension(actor): Extension<Actor>,
+    Extension(asking): Extension<Asking>,
     Path(system): Path<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let system = name(&system)?;
     let request: DrillRequest = read_body(body)?;
-    let drills = control
-        .operations
-        .drill(&system, request.kind, &actor.name)
-        .await?;
+    let permit = asking.permit_of(&control, &system).await?;
+    let drills = control.operations.drill(&system, request.kind, &permit);
+    let drills = drills.await?;
     Ok(Json(json!({"drills": drills})))
 }
 
@@ -58,7 +57,7 @@ pub(crate) async fn runbook(
 /// Somebody walked through the runbook.
 pub(crate) async fn record_runbook_run(
     State(control): State<Control>,
-    Extension(actor): Extension<Actor>,
+    Extension(asking): Extension<Asking>,
     Path(system): Path<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, ApiError> {
@@ -69,16 +68,18 @@ pub(crate) async fn record_runbook_run(
             "a run has at most {STEPS_MAX} steps"
         )));
     }
-    let run = control
-        .operations
-        .record_runbook_run(&system, run, &actor.name)
-        .await?;
-    Ok(Json(json!(run)))
+    let permit = asking.permit_of(&control, &system).await?;
+    let run = control.operations.record_runbook_run(&system, run, &permit);
+    Ok(Json(json!(run.await?)))
 }
 
 /// Reads the workspace again.
-pub(crate) async fn reload(State(control): State<Control>) -> Result<Json<Value>, ApiError> {
-    control.operations.reload().await.map(Json)
+pub(crate) async fn reload(
+    State(control): State<Control>,
+    Extension(asking): Extension<Asking>,
+) -> Result<Json<Value>, ApiError> {
+    let permit = asking.permit(&control).await?;
+    control.operations.reload(&permit).await.map(Json)
 }
 
 /// A system's name out of a path.

@@ -1,6 +1,7 @@
 //! The table of routes. A route that is not in it does not exist; its row says who may ask.
 
 use axum::routing::{get, post};
+use plimsoll_core::access::ControlAction;
 use plimsoll_spec::Role;
 
 use crate::route::{Parameter, Route, Shape};
@@ -81,6 +82,7 @@ pub const ROUTES: &[Route] = &[
         "Causes a failure, or one of each kind, and tells what happened.",
         || post(systems::drill),
     )
+    .decided(ControlAction::RunDrills)
     .by(OPERATOR)
     .takes(&[SYSTEM])
     .reads("DrillRequest")
@@ -99,6 +101,7 @@ pub const ROUTES: &[Route] = &[
         "Records what came of a run of an eval.",
         || post(evals::record),
     )
+    .decided(ControlAction::RecordEval)
     .by(OPERATOR)
     .takes(&[SYSTEM])
     .reads("EvalRun")
@@ -109,6 +112,7 @@ pub const ROUTES: &[Route] = &[
         "Asks a case for a run of an eval: the decision counts in no figure of production.",
         || post(evals::ask),
     )
+    .decided(ControlAction::AskForEval)
     .by(OPERATOR)
     .takes(&[SYSTEM])
     .reads("EvalQuestion")
@@ -127,6 +131,7 @@ pub const ROUTES: &[Route] = &[
         "Records that a set was taken out of a system's decisions, as `plimsoll dataset export` does.",
         || post(evals::record_dataset),
     )
+    .decided(ControlAction::RecordDataset)
     .by(OPERATOR)
     .takes(&[SYSTEM])
     .reads("Dataset")
@@ -145,6 +150,7 @@ pub const ROUTES: &[Route] = &[
         "Records that somebody walked through the runbook.",
         || post(systems::record_runbook_run),
     )
+    .decided(ControlAction::RecordRunbookRun)
     .by(OPERATOR)
     .takes(&[SYSTEM])
     .reads("RunbookRunRequest")
@@ -172,6 +178,7 @@ pub const ROUTES: &[Route] = &[
         "Points a slot of the system at a release: the stable one, or a canary with its share.",
         || post(deployments::deploy),
     )
+    .decided(ControlAction::Deploy)
     .by(OPERATOR)
     .takes(&[SYSTEM])
     .reads("DeploymentRequest")
@@ -182,6 +189,7 @@ pub const ROUTES: &[Route] = &[
         "Points the stable slot back at the release before, or at the one that is named.",
         || post(deployments::roll_back),
     )
+    .decided(ControlAction::RollBack)
     .by(OPERATOR)
     .takes(&[SYSTEM])
     .reads("RollbackRequest")
@@ -192,6 +200,7 @@ pub const ROUTES: &[Route] = &[
         "No model of the system is asked any more, on every node.",
         || post(deployments::halt),
     )
+    .decided(ControlAction::Halt)
     .by(OPERATOR)
     .takes(&[SYSTEM])
     .reads("InterventionRequest")
@@ -202,6 +211,7 @@ pub const ROUTES: &[Route] = &[
         "The primary model of the system is asked no more, on every node.",
         || post(deployments::fall_back),
     )
+    .decided(ControlAction::FallBack)
     .by(OPERATOR)
     .takes(&[SYSTEM])
     .reads("InterventionRequest")
@@ -212,6 +222,7 @@ pub const ROUTES: &[Route] = &[
         "The system goes on as usual, on every node.",
         || post(deployments::resume),
     )
+    .decided(ControlAction::Resume)
     .by(OPERATOR)
     .takes(&[SYSTEM])
     .reads("InterventionRequest")
@@ -222,6 +233,7 @@ pub const ROUTES: &[Route] = &[
         "Records what somebody says of a deployment that overrode its approvals.",
         || post(deployments::review),
     )
+    .decided(ControlAction::ReviewDeployment)
     .by(LOOKING_BACK)
     .takes(&[ID])
     .reads("DeploymentReviewRequest")
@@ -274,6 +286,7 @@ pub const ROUTES: &[Route] = &[
         "What is kept of the input and output of a decision. That it was read is recorded before.",
         || get(decisions::payload),
     )
+    .decided(ControlAction::GetPayload)
     .within_tenant()
     .by(READING)
     .takes(&[ID,Parameter::query("purpose", "What it is read for. It must be given."),Parameter::query("through", "How: `explain`, `replay` or `export`. Default: explain.")])
@@ -318,6 +331,7 @@ pub const ROUTES: &[Route] = &[
         "Sends a receiver an alert that says that it is a test, and tells what came of it.",
         || post(alerts::test),
     )
+    .decided(ControlAction::TestReceiver)
     .by(OPERATOR)
     .reads("TestRequest")
     .gives(Shape::One("TestResult")),
@@ -334,6 +348,7 @@ pub const ROUTES: &[Route] = &[
         "Holds alerts back for a while; alarms are raised, recorded and acted on all the same.",
         || post(alerts::silence),
     )
+    .decided(ControlAction::Silence)
     .by(OPERATOR)
     .reads("SilenceRequest")
     .gives(Shape::One("Silence")),
@@ -343,6 +358,7 @@ pub const ROUTES: &[Route] = &[
         "Ends a silence before its time.",
         || post(alerts::lift),
     )
+    .decided(ControlAction::LiftSilence)
     .by(OPERATOR)
     .takes(&[ID])
     .gives(Shape::One("Silence")),
@@ -369,6 +385,7 @@ pub const ROUTES: &[Route] = &[
         "Records what turned out to be true of decisions: up to 1,000 labels.",
         || post(labels::record),
     )
+    .decided(ControlAction::RecordLabels)
     .within_tenant()
     .by(ANSWERING)
     .reads("LabelsRequest")
@@ -393,6 +410,7 @@ pub const ROUTES: &[Route] = &[
         "One review with what was asked. That it was read is recorded before.",
         || get(reviews::show),
     )
+    .decided(ControlAction::GetReview)
     .within_tenant()
     .by(READING)
     .takes(&[
@@ -406,6 +424,7 @@ pub const ROUTES: &[Route] = &[
         "Answers an open review and closes its decision.",
         || post(reviews::answer),
     )
+    .decided(ControlAction::AnswerReview)
     .within_tenant()
     .by(ANSWERING)
     .takes(&[ID])
@@ -434,6 +453,7 @@ pub const ROUTES: &[Route] = &[
         "Makes a release from the files of the workspace as they are, and deploys nothing.",
         || post(releases::make),
     )
+    .decided(ControlAction::MakeRelease)
     .by(OPERATOR)
     .takes(&[SYSTEM])
     .reads("ReleaseRequest")
@@ -452,6 +472,7 @@ pub const ROUTES: &[Route] = &[
         "Takes in a release of another installation. The body may have up to 256 MiB.",
         || post(releases::import),
     )
+    .decided(ControlAction::ImportRelease)
     .by(OPERATOR)
     .reads("ReleaseBundle")
     .gives(Shape::One("Release")),
@@ -469,6 +490,7 @@ pub const ROUTES: &[Route] = &[
         "Approves a release, in the role that its system asks for: `approver`, unless it says otherwise.",
         || post(releases::approve),
     )
+    .decided(ControlAction::Approve)
     .takes(&[ID])
     .reads("ApprovalRequest")
     .gives(Shape::One("Approval")),
@@ -487,18 +509,19 @@ pub const ROUTES: &[Route] = &[
         "Waits until a signed checkpoint covers what was recorded.",
         || post(audit::checkpoint),
     )
+    .decided(ControlAction::AwaitCheckpoint)
     .by(AUDITING)
     .reads("CheckpointRequest")
     .gives(Shape::One("Checkpoint")),
     Route::new(
         ("GET", "/api/v1/audit/accesses"),
         "listAccesses",
-        "Who read which payload and what for, the latest first.",
+        "Who read which payload and what for, and who was refused what by a policy, the latest first.",
         || get(audit::accesses),
     )
     .within_tenant()
     .by(AUDITING)
-    .takes(&[Parameter::query("actor", "By this person."),Parameter::query("decision", "Of this decision."),Parameter::query("tenant", "Of decisions of this tenant."),Parameter::query("since", "At this time (RFC 3339, or a date) or later."),Parameter::query("until", "Before this time."),LIMIT,Parameter::query("before", "For the next page: the id of the last access of this one.")])
+    .takes(&[Parameter::query("actor", "By this person."),Parameter::query("decision", "Of this decision."),Parameter::query("tenant", "Of what is this tenant's."),Parameter::query("verdict", "That ended like this: `allowed` or `denied`."),Parameter::query("since", "At this time (RFC 3339, or a date) or later."),Parameter::query("until", "Before this time."),LIMIT,Parameter::query("before", "For the next page: the id of the last access of this one.")])
     .gives(Shape::List("accesses", "Access")),
     Route::new(
         ("POST", "/api/v1/audit/erasures"),
@@ -506,6 +529,7 @@ pub const ROUTES: &[Route] = &[
         "Erases what is kept of decisions, by authority, or tells what would be erased.",
         || post(audit::erase),
     )
+    .decided(ControlAction::Erase)
     .by(OPERATOR)
     .reads("ErasureRequest")
     .gives(Shape::One("ErasureReport")),
@@ -523,6 +547,7 @@ pub const ROUTES: &[Route] = &[
         "Places a hold: what it covers is neither erased nor let go.",
         || post(audit::hold),
     )
+    .decided(ControlAction::PlaceHold)
     .by(OPERATOR)
     .reads("HoldRequest")
     .gives(Shape::One("Hold")),
@@ -532,6 +557,7 @@ pub const ROUTES: &[Route] = &[
         "Lifts a hold.",
         || post(audit::lift),
     )
+    .decided(ControlAction::LiftHold)
     .by(OPERATOR)
     .takes(&[ID])
     .reads("LiftRequest")
@@ -542,6 +568,7 @@ pub const ROUTES: &[Route] = &[
         "Records what somebody found who checked the log of this node.",
         || post(audit::record_verification),
     )
+    .decided(ControlAction::RecordVerification)
     .by(AUDITING)
     .reads("VerificationRequest")
     .gives(Shape::One("Verification")),
@@ -561,6 +588,7 @@ pub const ROUTES: &[Route] = &[
         "Makes a tenant.",
         || post(keys::make_tenant),
     )
+    .decided(ControlAction::MakeTenant)
     .by(RULING)
     .reads("TenantRequest")
     .gives(Shape::One("Tenant")),
@@ -580,6 +608,7 @@ pub const ROUTES: &[Route] = &[
         "Gives a key. Its secret is told this once.",
         || post(keys::give),
     )
+    .decided(ControlAction::GiveKey)
     .within_tenant()
     .by(KEYS)
     .takes(&[TENANT])
@@ -591,6 +620,7 @@ pub const ROUTES: &[Route] = &[
         "Gives a key a new secret, told this once; the one before stays good for a while.",
         || post(keys::rotate),
     )
+    .decided(ControlAction::RotateKey)
     .within_tenant()
     .by(KEYS)
     .takes(&[TENANT, KEY])
@@ -602,6 +632,7 @@ pub const ROUTES: &[Route] = &[
         "Takes a key back for ever.",
         || post(keys::revoke),
     )
+    .decided(ControlAction::RevokeKey)
     .within_tenant()
     .by(KEYS)
     .takes(&[TENANT, KEY])
@@ -614,6 +645,7 @@ pub const ROUTES: &[Route] = &[
         "Reads the workspace again and serves it, if it has no problems.",
         || post(systems::reload),
     )
+    .decided(ControlAction::Reload)
     .by(OPERATOR)
     .gives(Shape::One("Reload")),
     Route::new(

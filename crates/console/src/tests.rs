@@ -7,6 +7,7 @@ mod document;
 mod keys;
 mod node;
 mod payloads;
+mod policies;
 mod releases;
 
 use std::sync::Arc;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::access::{ActorKind, ControlAction, Judgement};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::ids::{DecisionId, DeploymentId, EventId};
@@ -23,6 +24,36 @@ pub struct Access {
     pub purpose: String,
     /// How: `explain`, `review`, `replay`, `export`.
     pub through: String,
+    /// Why the policies let them; none of records of before there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A policy refused somebody the reading of a payload, or a change.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Refusal {
+    /// Names the event.
+    pub id: EventId,
+    /// What they wanted to do.
+    pub action: ControlAction,
+    /// Who.
+    pub actor: String,
+    /// How they are known.
+    pub kind: ActorKind,
+    /// Whose it is.
+    pub tenant: Option<TenantName>,
+    /// Of which system.
+    pub system: Option<SystemName>,
+    /// Of which decision, if they wanted to read one's payload.
+    pub decision: Option<DecisionId>,
+    /// Where.
+    pub environment: EnvironmentName,
+    /// What for, in their words.
+    pub purpose: Option<String>,
+    /// Which policy refused, which attributes it looked at, and what the others said.
+    pub judgement: Judgement,
     /// When.
     pub at: Timestamp,
 }
@@ -171,7 +202,7 @@ pub struct Retirement {
 pub struct PolicyEvent {
     /// Names the event.
     pub id: EventId,
-    /// Which: `keys`, `operators`, `retention`, `audit`, `regimes`.
+    /// Which: `keys`, `operators`, `retention`, `audit`, `regimes`, `access`.
     pub name: String,
     /// The document's canonical bytes, by digest.
     pub digest: Digest,

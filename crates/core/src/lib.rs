@@ -23,6 +23,7 @@ pub mod limits;
 pub mod manifest;
 pub mod system;
 
+pub mod access;
 pub mod dataset;
 pub mod decision;
 pub mod deployment;

@@ -8,7 +8,8 @@ use crate::decision::Decision;
 use crate::digest::Digest;
 use crate::failure::FailureKind;
 use crate::governance::{
-    Access, Approval, DeploymentReview, Erasure, HoldEvent, PolicyEvent, Retirement, Verification,
+    Access, Approval, DeploymentReview, Erasure, HoldEvent, PolicyEvent, Refusal, Retirement,
+    Verification,
 };
 use crate::ids::{DecisionId, EventId, ReviewId};
 use crate::keyring::{KeyEvent, TenantEvent};
@@ -78,6 +79,8 @@ pub enum Record {
     Eval(Box<EvalRun>),
     /// Decisions that were judged were taken out as a version of a set.
     Dataset(Box<DatasetExport>),
+    /// A policy refused somebody a reading or a change.
+    Refusal(Box<Refusal>),
 }
 
 impl Record {
@@ -112,6 +115,7 @@ impl Record {
             Self::Alert(_) => 23,
             Self::Eval(_) => 24,
             Self::Dataset(_) => 25,
+            Self::Refusal(_) => 26,
         }
     }
 }

@@ -194,6 +194,11 @@ impl Expr {
         tree::members_of(&self.tree, variable)
     }
 
+    /// Whether it looks at `variable`, as a whole or at a member of it.
+    pub fn names(&self, variable: &str) -> bool {
+        tree::names(&self.tree, variable)
+    }
+
     /// Whether it holds.
     ///
     /// # Errors

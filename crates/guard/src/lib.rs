@@ -3,7 +3,7 @@
 //! The modules in the order in which a request meets them: [`frame`] says whether bytes are JSON
 //! that all parsers read alike, [`splice`] changes named members and no other byte, [`contract`]
 //! says whether a row is fit to be asked, [`expr`] evaluates the operator's own rules,
-//! [`rules`] answers by a table of them, [`phrases`] finds what may not be said, and [`redact`]
+//! [`rules`] answers by a table of them, [`access_policy`] decides by them who may read and change what, [`phrases`] finds what may not be said, and [`redact`]
 //! keeps the shape of a payload without its texts.
 //!
 //! Detectors give findings ([`finding`]) and a [`policy`] says what is done about them; a [`judge`] is a
@@ -15,6 +15,7 @@
 pub mod frame;
 pub mod splice;
 
+pub mod access_policy;
 pub mod contract;
 pub mod expr;
 pub mod rules;

@@ -145,6 +145,7 @@ pub(crate) fn about<'r>(record: impl Into<RecordRef<'r>>) -> (u8, [u8; 16]) {
             (flags, id(review.decision))
         }
         Record::Access(access) => (0, id(access.decision)),
+        Record::Refusal(refusal) => (0, refusal.decision.map_or([0; 16], id)),
         Record::Label(label) => (0, id(label.decision)),
         Record::Release(_)
         | Record::Deployment(_)

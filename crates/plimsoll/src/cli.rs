@@ -9,6 +9,7 @@ mod keys;
 mod label;
 mod moment;
 mod monitor;
+mod policy;
 mod records;
 mod release;
 mod system;
@@ -28,6 +29,7 @@ pub(crate) use keys::{KeyCommand, KeyCreateArgs, TenantCommand, WhichKey};
 pub(crate) use label::{LabelCommand, LabelImportArgs, LabelListArgs};
 pub(crate) use moment::Moment;
 pub(crate) use monitor::{AlertCommand, MonitorCommand, ReferenceOf};
+pub(crate) use policy::{PolicyCommand, PolicyExplainArgs};
 pub(crate) use records::{AuditCommand, HoldCommand, ReplayArgs, StoreCommand};
 pub(crate) use release::{Justified, ReleaseCommand};
 pub(crate) use system::SystemCommand;
@@ -137,6 +139,9 @@ pub(crate) enum Command {
     /// Keys of callers: given once, rotated, revoked.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Policies on attributes: what is in force, and what they would say.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// The audit log: verify, prove, erase, hold.
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -341,8 +346,8 @@ pub(crate) struct ExplainArgs {
     /// The decision: its id, or the beginning of it.
     #[arg(value_name = "ID")]
     pub(crate) id: String,
-    /// The input and the answer too, if they were kept; that it was read is recorded.
-    #[arg(long)]
+    /// The input and the answer too, if they were kept and the policies let you; that it was read is recorded.
+    #[arg(long, requires = "purpose")]
     pub(crate) payload: bool,
     /// What the input and the answer are read for.
     #[arg(long, value_name = "WHY", requires = "payload")]

@@ -17,6 +17,7 @@ mod init;
 mod key;
 mod label;
 mod monitor;
+mod policy;
 mod release;
 mod replay;
 mod review;
@@ -70,6 +71,7 @@ pub(crate) async fn run(cli: Cli) -> Outcome<Exit> {
         Command::Replay(args) => replay::run(&global, &args, out).await,
         Command::Tenant(command) => tenant::run(&global, command, out).await,
         Command::Key(command) => key::run(&global, command, out).await,
+        Command::Policy(command) => policy::run(&global, &command, out),
         Command::Audit(command) => audit::run(&global, command, out).await,
         Command::Store(command) => store::run(&global, command, out).await,
         Command::Guard(command) => guard::run(&global, &command, out),

@@ -7,19 +7,21 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use bytes::Bytes;
 use http::{Method, StatusCode};
-use plimsoll_console::PayloadView;
+use plimsoll_console::{Actor, Grounds, PayloadView};
+use plimsoll_core::access::Resource;
 use plimsoll_core::dataset::DatasetExport;
 use plimsoll_core::decision::Payload;
-use plimsoll_core::governance::Access;
-use plimsoll_core::{Clock, Decision, EventId, Record};
+use plimsoll_core::governance::{Access, Refusal};
+use plimsoll_core::{Clock, Decision, EventId, Record, Timestamp};
 use plimsoll_journal::{AppendError, Journal, PayloadFound};
+use plimsoll_spec::Workspace;
 use plimsoll_store::Store;
 use serde::{Deserialize, Serialize};
 
 use crate::assembly::open_journal;
 use crate::cli::{Global, ServerArgs};
 use crate::client::{Server, actor, encoded, read};
-use crate::exit::{Exit, Exits as _, Outcome};
+use crate::exit::{Exit, Exits as _, Failure, Outcome};
 use crate::workspace;
 
 /// What became of what was kept of a decision.
@@ -66,6 +68,7 @@ pub(crate) enum Desk {
         journal: Arc<Journal>,
         clock: Arc<dyn Clock>,
         actor: String,
+        workspace: Box<Workspace>,
     },
 }
 
@@ -86,13 +89,14 @@ impl Desk {
             .await
             .map_err(|failure| {
                 let message = "the reading could not be recorded, so nothing is shown";
-                crate::exit::Failure::new(failure.exit, failure.error.context(message))
+                Failure::new(failure.exit, failure.error.context(message))
             })?
             .journal;
         Ok(Self::Folder {
             journal: Arc::new(journal),
             clock,
             actor: actor(args),
+            workspace: Box::new(workspace),
         })
     }
 
@@ -117,21 +121,29 @@ impl Desk {
                 journal,
                 clock,
                 actor,
+                workspace,
             } => {
+                let now = clock.now();
+                let judged = judge(workspace, actor, decision, (purpose, now));
+                if let Err(refusal) = judged {
+                    let because = refusal.judgement.because.clone();
+                    write(journal, &Record::Refusal(refusal)).await?;
+                    return Err(Failure::says(
+                        Exit::No,
+                        format!("{because} (policy_denied)"),
+                    ));
+                }
                 let access = Access {
-                    id: EventId::new(clock.now()),
+                    id: EventId::new(now),
                     decision: decision.id,
                     tenant: decision.tenant.clone(),
                     actor: actor.clone(),
                     purpose: purpose.to_owned(),
                     through: through.to_owned(),
-                    at: clock.now(),
+                    because: judged.ok(),
+                    at: now,
                 };
-                let record = Record::Access(Box::new(access));
-                append(journal, &record)
-                    .await
-                    .context("the reading could not be recorded, so nothing is shown")
-                    .or_exit(Exit::Data)?;
+                write(journal, &Record::Access(Box::new(access))).await?;
                 kept(journal, store, decision).await
             }
         }
@@ -172,6 +184,38 @@ impl Desk {
         }
         Ok(())
     }
+}
+
+/// Why `actor`, who holds the data folder, may read what is kept of `decision`, or by what they may not.
+fn judge(
+    workspace: &Workspace,
+    actor: &str,
+    decision: &Decision,
+    (purpose, at): (&str, Timestamp),
+) -> Result<String, Box<Refusal>> {
+    let actor = Actor::holding_the_data(actor);
+    let grounds = Grounds {
+        policies: Arc::clone(&workspace.access),
+        environment: decision.environment.clone(),
+        now: at,
+    };
+    let folder = workspace.folders.get(&decision.system);
+    let system = workspace.systems.get(&decision.system);
+    let resource = Resource {
+        system: Some(decision.system.clone()),
+        stakes: system.map(|system| system.stakes),
+        data_class: folder.map(|folder| folder.data_class).unwrap_or_default(),
+        ..Resource::default()
+    };
+    grounds.read(&actor, decision, resource, purpose)
+}
+
+/// Writes a record about a reading, and comes back when it is on disk.
+async fn write(journal: &Journal, record: &Record) -> Outcome<()> {
+    append(journal, record)
+        .await
+        .context("the reading could not be recorded, so nothing is shown")
+        .or_exit(Exit::Data)
 }
 
 /// Writes a record, and comes back when it is on disk.

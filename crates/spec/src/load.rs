@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use plimsoll_core::SystemName;
 
@@ -113,6 +114,7 @@ fn read(files: &Files, environment: &dyn Environment, report: &mut Report) -> Op
         keys: settings.keys.clone(),
         limits: settings.limits.clone(),
         operators: settings.operators.clone(),
+        access: Arc::new(settings.policies.clone()),
         receivers: settings.receivers.clone(),
         regimes,
         prices,

@@ -1,6 +1,7 @@
 //! The policies in force, as documents for the journal: what was asked for at a time, without a secret.
 
-use plimsoll_core::Digest;
+use plimsoll_core::{Digest, SystemName};
+use plimsoll_guard::access_policy::AccessPolicy;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -10,7 +11,7 @@ use crate::workspace::{KeyScope, Workspace};
 /// A policy in force.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Policy {
-    /// Which: `keys`, `operators`, `retention`, `audit`, `regimes`.
+    /// Which: `keys`, `operators`, `retention`, `audit`, `regimes`, `access`.
     pub name: &'static str,
     /// What it says.
     pub document: Value,
@@ -60,6 +61,7 @@ impl Workspace {
             Policy::of("retention", self.retention_document()),
             Policy::of("audit", self.audit_document()),
             Policy::of("regimes", &self.regimes),
+            Policy::of("access", self.access_document()),
         ]
     }
 
@@ -101,6 +103,24 @@ impl Workspace {
         };
         let document = json!({"operators": operators});
         with_rotated(document, before.map(secrets), secrets(self))
+    }
+
+    fn access_document(&self) -> Value {
+        let policy = |policy: &AccessPolicy| {
+            let document = json!({
+                "about": policy.about(),
+                "on": policy.on(),
+                "effect": policy.effect(),
+                "when": policy.when(),
+            });
+            (policy.name().to_owned(), document)
+        };
+        let policies: serde_json::Map<String, Value> = self.access.own().map(policy).collect();
+        let class = |(name, folder): (&SystemName, &crate::SystemFolder)| {
+            (name.to_string(), json!(folder.data_class))
+        };
+        let classes: serde_json::Map<String, Value> = self.folders.iter().map(class).collect();
+        json!({"policies": policies, "data_classes": classes})
     }
 
     fn retention_document(&self) -> Value {

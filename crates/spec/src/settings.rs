@@ -4,6 +4,7 @@ mod alerts;
 mod credentials;
 mod limits;
 mod operators;
+mod policies;
 mod records;
 mod retention;
 
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use plimsoll_core::limits::Limits;
 use plimsoll_core::{EnvironmentName, NodeName, ProviderName, Secret, SystemName};
+use plimsoll_guard::access_policy::AccessPolicies;
 
 use self::credentials::SECRET_BYTES_FAIR;
 use crate::forms::view::{Found, View};
@@ -43,6 +45,7 @@ pub(crate) struct Settings {
     pub(crate) keys: Vec<Key>,
     pub(crate) limits: Limits,
     pub(crate) operators: Vec<Operator>,
+    pub(crate) policies: AccessPolicies,
     pub(crate) receivers: Vec<Receiver>,
 }
 
@@ -66,8 +69,10 @@ impl Reader<'_> {
         self.pepper(file.table("storage"), pepper.as_ref(), &storage);
         self.control_loss(file.table("server"), &storage);
         let limits = self.limits(file, &keys, &storage);
+        let policies = self.policies(file.table("policies"), limits.time_zone.clone());
         Settings {
             limits,
+            policies,
             audit: self.audit(file.table("audit"), &server, &storage),
             server,
             storage,

@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use plimsoll_core::access::DataClass;
 use plimsoll_core::manifest::{MANIFEST_FORMAT, Manifest, Mode};
 use plimsoll_core::stakes::{DeployPolicy, Durability, PayloadPolicy};
 use plimsoll_core::{Digest, Stakes, System, SystemName};
@@ -104,8 +105,7 @@ impl Resolver<'_> {
         self.check_audit(stakes);
         let (quality, eval_sets) = self.quality();
         let scorers = self.scorers();
-        let owner = self.owner();
-        let runbook = self.runbook();
+        let (owner, runbook) = (self.owner(), self.runbook());
         let system = System {
             name: self.name.clone(),
             purpose: text_or(file, "purpose", ""),
@@ -122,6 +122,7 @@ impl Resolver<'_> {
         let folder = SystemFolder {
             monitors: self.monitors(),
             path: self.folder.to_owned(),
+            data_class: data_class(file),
             cases,
             eval_sets,
             scorers,
@@ -220,6 +221,11 @@ fn stakes(text: &str) -> Option<Stakes> {
     [Stakes::Low, Stakes::Limited, Stakes::High]
         .into_iter()
         .find(|stakes| stakes.as_str() == text)
+}
+
+fn data_class(file: View<'_>) -> DataClass {
+    let written = file.word("data_class", DataClass::parse);
+    written.map_or(DataClass::Unclassified, |found| found.value)
 }
 
 fn durability(text: &str) -> Option<Durability> {

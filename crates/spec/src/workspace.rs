@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use plimsoll_core::access::DataClass;
 use plimsoll_core::limits::Limits;
 use plimsoll_core::monitor::MonitorsSpec;
 use plimsoll_core::{
@@ -15,6 +16,7 @@ use plimsoll_core::{
 };
 
 use plimsoll_evals::scorer::ScorerSpec;
+use plimsoll_guard::access_policy::AccessPolicies;
 
 use crate::operator::{ApprovalRule, Operator};
 use crate::prices::PriceTable;
@@ -48,6 +50,8 @@ pub struct Workspace {
     pub limits: Limits,
     /// Who works on the control plane; beside them, the owner's token may do everything.
     pub operators: Vec<Operator>,
+    /// Under which circumstances they may do what their roles let them.
+    pub access: Arc<AccessPolicies>,
     /// Who is told of alarms.
     pub receivers: Vec<Receiver>,
     /// What laws and standards ask for, as far as it is known.
@@ -347,6 +351,8 @@ impl KeyScope {
 pub struct SystemFolder {
     /// The folder, absolute.
     pub path: PathBuf,
+    /// How sensitive is what the system is asked and answers.
+    pub data_class: DataClass,
     /// `cases.jsonl`, if it is there.
     pub cases: Option<PathBuf>,
     /// The eval sets: path relative to the folder → digest.

@@ -1,16 +1,13 @@
 //! What people did to records: read, hold, let go, approve, verify. Erasures have [a file of their
-//! own](crate::erasure).
+//! own](crate::erasure), and so has [who read what](accesses).
 
+mod accesses;
 mod key;
 
 use plimsoll_core::dataset::DatasetExport;
 use plimsoll_core::eval::EvalRun;
-use plimsoll_core::governance::{
-    Access, Approval, HoldEvent, PolicyEvent, Retirement, Verification,
-};
-use plimsoll_core::{
-    DecisionId, EnvironmentName, EventId, NodeName, ReleaseId, SystemName, TenantName, Timestamp,
-};
+use plimsoll_core::governance::{Approval, HoldEvent, PolicyEvent, Retirement, Verification};
+use plimsoll_core::{EnvironmentName, EventId, NodeName, ReleaseId, SystemName};
 use serde::de::DeserializeOwned;
 
 use crate::database::{Scope, Statement};
@@ -19,6 +16,7 @@ use crate::prefix::{IdForm, Lookup};
 use crate::sql::{parse, read_json};
 use crate::store::Store;
 
+pub use accesses::{AccessEntry, AccessFilter, Verdict};
 pub(crate) use key::Key;
 
 /// The most rows of a list.
@@ -34,39 +32,6 @@ const HOLD: Lookup = Lookup {
                 AND lifted.id <> placed.id)
           ORDER BY about LIMIT $3",
 };
-
-/// Which accesses. What is none lets all through.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct AccessFilter {
-    /// By this person.
-    pub actor: Option<String>,
-    /// Of this decision's contents.
-    pub decision: Option<DecisionId>,
-    /// Of this tenant's decisions.
-    pub tenant: Option<TenantName>,
-    /// At this time or later.
-    pub since: Option<Timestamp>,
-    /// Before this time.
-    pub until: Option<Timestamp>,
-    /// At most so many, up to a thousand.
-    pub limit: u32,
-    /// For the next page: the last access of this one.
-    pub before: Option<EventId>,
-}
-
-impl Default for AccessFilter {
-    fn default() -> Self {
-        Self {
-            actor: None,
-            decision: None,
-            tenant: None,
-            since: None,
-            until: None,
-            limit: 50,
-            before: None,
-        }
-    }
-}
 
 impl Store {
     /// The holds in force: placed and not lifted, the earliest first.
@@ -208,47 +173,6 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Retirement>, StoreError> {
         self.latest_about("retirement", node.as_str(), limit).await
-    }
-
-    /// Who read what was kept of decisions, the latest first.
-    ///
-    /// # Errors
-    /// If the database is away or holds what cannot be read.
-    pub async fn accesses(&self, filter: &AccessFilter) -> Result<Vec<Access>, StoreError> {
-        let mut query =
-            Statement::new("SELECT record FROM governance_events WHERE kind = 'access'");
-        let texts = [
-            (" AND actor = ", filter.actor.clone()),
-            (" AND about = ", filter.decision.map(|id| id.to_string())),
-            (
-                " AND tenant = ",
-                filter.tenant.as_ref().map(ToString::to_string),
-            ),
-        ];
-        for (condition, value) in texts {
-            if let Some(value) = value {
-                query.push(condition).push_bind(value);
-            }
-        }
-        if let Some(since) = filter.since {
-            query.push(" AND at >= ").push_bind(since.as_micros());
-        }
-        if let Some(until) = filter.until {
-            query.push(" AND at < ").push_bind(until.as_micros());
-        }
-        if let Some(before) = filter.before {
-            query
-                .push(" AND (at, id) < (SELECT at, id FROM governance_events WHERE id = ")
-                .push_bind(before.to_string())
-                .push(")");
-        }
-        query
-            .push(" ORDER BY at DESC, id DESC LIMIT ")
-            .push_bind(filter.limit.clamp(1, LIST_MAX));
-        let texts = self
-            .texts(Scope::of(filter.tenant.as_ref()), query, "list accesses")
-            .await?;
-        texts.iter().map(|text| read_json("access", text)).collect()
     }
 
     /// The events of a kind about one thing, the earliest first.

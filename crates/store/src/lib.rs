@@ -48,7 +48,7 @@ pub use decisions::{DecisionFilter, LIST_MAX, PayloadSource, ProjectedDecisions}
 pub use deployments::{AsOf, Change, CurrentDeployment};
 pub use erasure::DecisionMark;
 pub use error::{Cause, StoreError};
-pub use governance::AccessFilter;
+pub use governance::{AccessEntry, AccessFilter, Verdict};
 pub use judged::JudgedPage;
 pub use labels::{Joined, LabelFilter, StoredLabel};
 pub use leases::Lease;

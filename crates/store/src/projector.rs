@@ -214,6 +214,7 @@ const fn is_told(record: &Record) -> bool {
         Record::Opened(_)
             | Record::Closed(_)
             | Record::Access(_)
+            | Record::Refusal(_)
             | Record::Label(_)
             | Record::Uncounted(_)
     )

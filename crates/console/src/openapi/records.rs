@@ -112,8 +112,10 @@ pub(super) fn records() -> Value {
             "enum": ["joined", "corrected", "waiting", "repeated"],
         }))})),
         "Access": object(json!({
-            "id": text(), "decision": text(), "tenant": text(), "actor": text(), "purpose": text(),
-            "through": text(), "at": whole(),
+            "id": text(), "at": whole(), "actor": text(), "action": text(),
+            "verdict": {"enum": ["allowed", "denied"]}, "decision": maybe(), "tenant": maybe(),
+            "system": maybe(), "purpose": maybe(), "through": maybe(), "policy": maybe(),
+            "because": maybe(),
         })),
         "ErasureReport": object(json!({
             "request": maybe(), "dry_run": flag(), "chosen": text(), "decisions": whole(),

@@ -11,13 +11,13 @@ use serde_json::Value;
 
 use super::node::Noting;
 use super::payloads::theirs;
-use super::{ACME, Ask, NAMED, OWNER, app};
+use super::{ACME, Ask, NAMED, OWNER, app, app_of};
 use crate::*;
 
 /// How a route is called here, who may, and what the node that has nothing answers to those.
-struct Call {
+pub(super) struct Call {
     route: (&'static str, &'static str),
-    path: &'static str,
+    pub(super) path: &'static str,
     body: &'static str,
     status: u16,
     /// The first letters of the named operators who may.
@@ -63,7 +63,7 @@ const DATASET: &str = r#"{"id":"01J9ZC3M4N5P6Q7R8S9T0V1W2X","system":"x","enviro
 const REASON: &str = r#"{"reason":"because"}"#;
 
 #[rustfmt::skip]
-const CALLS: &[Call] = &[
+pub(super) const CALLS: &[Call] = &[
     get("/healthz", "/healthz", ANY, 200),
     get("/readyz", "/readyz", ANY, 503),
     get("/metrics", "/metrics", ANY, 200),
@@ -132,7 +132,7 @@ const CALLS: &[Call] = &[
     post("/api/v1/audit/verifications", "/api/v1/audit/verifications", VERIFICATION, "ou", 503),
 ];
 
-fn route(call: &Call) -> &'static Route {
+pub(super) fn route(call: &Call) -> &'static Route {
     let mut routes = ROUTES.iter();
     let found = routes.find(|route| (route.method, route.path) == call.route);
     found.unwrap()
@@ -142,7 +142,7 @@ fn is_open(call: &Call) -> bool {
     route(call).open
 }
 
-fn ask(call: &Call) -> Ask<'static> {
+pub(super) fn ask(call: &Call) -> Ask<'static> {
     Ask {
         method: call.route.0,
         path: call.path,
@@ -270,7 +270,7 @@ const UNATTRIBUTED: [&str; 3] = [
 #[tokio::test]
 async fn every_change_is_recorded_in_the_name_of_who_made_it() {
     for call in CALLS.iter().filter(|call| call.route.0 != "GET") {
-        let (app, node) = app();
+        let (app, node) = app_of(theirs());
         // A bundle of this size of nothing is refused before it comes to anybody.
         let imports = call.path.ends_with("/import");
         let (_, token, _) = NAMED

@@ -1,21 +1,25 @@
 //! A node that notes what it was asked, and has next to nothing.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use plimsoll_control::bar::Report;
 use plimsoll_control::watch::MonitorView;
+use plimsoll_core::access::DataClass;
 use plimsoll_core::decision::Payload;
 use plimsoll_core::deployment::Halt;
-use plimsoll_core::governance::{Access, Approval, DeploymentReview, HoldEvent, Verification};
+use plimsoll_core::governance::{
+    Access, Approval, DeploymentReview, HoldEvent, Refusal, Verification,
+};
 use plimsoll_core::monitor::Alarm;
 use plimsoll_core::record::{Deployment, Drill, ReleaseRecord, RunbookRun};
 use plimsoll_core::review::Review;
 use plimsoll_core::{
-    Code, Decision, Digest, EnvironmentName, EventId, FailureKind, KeyName, ReleaseId, SystemName,
-    Tenancy, TenantName, Timestamp,
+    Code, Decision, Digest, EnvironmentName, EventId, FailureKind, KeyName, ReleaseId, Stakes,
+    SystemName, Tenancy, TenantName, Timestamp,
 };
+use plimsoll_guard::access_policy::AccessPolicies;
 use plimsoll_spec::{ApprovalRule, Role};
-use plimsoll_store::{AccessFilter, DecisionFilter, LabelFilter, StoredLabel};
+use plimsoll_store::{AccessEntry, AccessFilter, DecisionFilter, LabelFilter, StoredLabel};
 use serde_json::{Value, json};
 
 use crate::operations::Answer;
@@ -33,6 +37,11 @@ pub(super) struct Noting {
     pub(super) is_full: bool,
     /// The approvals that were given, by whom and in which role.
     pub(super) approved: Vec<(&'static str, Role)>,
+    /// What holds beside what always does.
+    pub(super) policies: Arc<AccessPolicies>,
+    pub(super) data_class: DataClass,
+    /// What policies refused.
+    pub(super) refused: Mutex<Vec<Refusal>>,
 }
 
 /// Who made the one release.
@@ -99,8 +108,22 @@ impl Operations for Noting {
     fn metrics(&self) -> String {
         "# EOF\n".into()
     }
-    fn reload(&self) -> Answer<'_, Value> {
+    fn reload<'a>(&'a self, _permit: &'a Permit) -> Answer<'a, Value> {
         self.note("reload".into(), Ok(json!({"changed": []})))
+    }
+    fn grounds(&self) -> Grounds {
+        Grounds {
+            policies: Arc::clone(&self.policies),
+            environment: EnvironmentName::new("production").unwrap(),
+            now: Timestamp::from_micros(2),
+        }
+    }
+    fn facts(&self, system: &SystemName) -> Option<(Stakes, DataClass)> {
+        (system.as_str() == "x").then_some((Stakes::High, self.data_class))
+    }
+    fn record_refusal(&self, refusal: Refusal) -> Answer<'_, ()> {
+        self.refused.lock().unwrap().push(refusal);
+        Box::pin(async move { Ok(()) })
     }
     fn systems(&self) -> Vec<SystemSummary> {
         Vec::new()
@@ -113,14 +136,16 @@ impl Operations for Noting {
         &'a self,
         system: &'a SystemName,
         kind: Option<FailureKind>,
-        actor: &'a str,
+        permit: &'a Permit,
     ) -> Answer<'a, Vec<Drill>> {
+        let actor = permit.actor();
         self.note(format!("drill {system} {kind:?} {actor}"), Ok(Vec::new()))
     }
     fn ask_for_eval<'a>(
         &'a self,
         system: &'a SystemName,
         question: EvalQuestion,
+        _permit: &'a Permit,
     ) -> Answer<'a, EvalAnswer> {
         self.note(format!("ask {system} for {}", question.run), nothing())
     }
@@ -134,8 +159,9 @@ impl Operations for Noting {
     fn record_eval<'a>(
         &'a self,
         run: plimsoll_core::eval::EvalRun,
-        actor: &'a str,
+        permit: &'a Permit,
     ) -> Answer<'a, plimsoll_core::eval::EvalRun> {
+        let actor = permit.actor();
         self.note(format!("eval {} {actor}", run.system), nothing())
     }
     fn datasets<'a>(
@@ -148,8 +174,9 @@ impl Operations for Noting {
     fn record_dataset<'a>(
         &'a self,
         export: plimsoll_core::dataset::DatasetExport,
-        actor: &'a str,
+        permit: &'a Permit,
     ) -> Answer<'a, plimsoll_core::dataset::DatasetExport> {
+        let actor = permit.actor();
         self.note(format!("dataset {} {actor}", export.system), nothing())
     }
     fn runbook<'a>(&'a self, system: &'a SystemName) -> Answer<'a, RunbookView> {
@@ -159,8 +186,9 @@ impl Operations for Noting {
         &'a self,
         system: &'a SystemName,
         run: RunbookRunRequest,
-        actor: &'a str,
+        permit: &'a Permit,
     ) -> Answer<'a, RunbookRun> {
+        let actor = permit.actor();
         let what = format!("run {system} {} {actor}", run.steps.len());
         self.note(what, nothing())
     }
@@ -180,8 +208,9 @@ impl Operations for Noting {
         &'a self,
         system: &'a SystemName,
         request: DeploymentRequest,
-        actor: &'a str,
+        permit: &'a Permit,
     ) -> Answer<'a, Deployment> {
+        let actor = permit.actor();
         let (release, slot) = (request.release, request.slot);
         self.note(
             format!("deploy {system} {release} {slot:?} {actor}"),
@@ -192,8 +221,9 @@ impl Operations for Noting {
         &'a self,
         system: &'a SystemName,
         request: RollbackRequest,
-        actor: &'a str,
+        permit: &'a Permit,
     ) -> Answer<'a, Deployment> {
+        let actor = permit.actor();
         let what = format!("roll back {system} {:?} {actor}", request.to);
         self.note(what, nothing())
     }
@@ -202,8 +232,9 @@ impl Operations for Noting {
         system: &'a SystemName,
         to: Halt,
         reason: String,
-        actor: &'a str,
+        permit: &'a Permit,
     ) -> Answer<'a, Deployment> {
+        let actor = permit.actor();
         let what = format!("{} {system} {actor}: {reason}", to.as_str());
         self.note(what, nothing())
     }
@@ -211,8 +242,9 @@ impl Operations for Noting {
         &'a self,
         id: &'a str,
         request: DeploymentReviewRequest,
-        actor: &'a str,
+        permit: &'a Permit,
     ) -> Answer<'a, DeploymentReview> {
+        let actor = permit.actor();
         let what = format!("review deployment {id} {} {actor}", request.justified);
         self.note(what, nothing())
     }
@@ -225,16 +257,23 @@ impl Operations for Noting {
     fn receivers(&self) -> Answer<'_, Vec<ReceiverView>> {
         self.note("receivers".into(), Ok(Vec::new()))
     }
-    fn test_receiver<'a>(&'a self, receiver: &'a str, actor: &'a str) -> Answer<'a, ()> {
+    fn test_receiver<'a>(&'a self, receiver: &'a str, permit: &'a Permit) -> Answer<'a, ()> {
+        let actor = permit.actor();
         self.note(format!("test {receiver} {actor}"), nothing())
     }
     fn silences(&self) -> Answer<'_, Vec<SilenceView>> {
         self.note("silences".into(), Ok(Vec::new()))
     }
-    fn silence<'a>(&'a self, request: SilenceRequest, actor: &'a str) -> Answer<'a, SilenceView> {
+    fn silence<'a>(
+        &'a self,
+        request: SilenceRequest,
+        permit: &'a Permit,
+    ) -> Answer<'a, SilenceView> {
+        let actor = permit.actor();
         self.note(format!("silence {} {actor}", request.seconds), nothing())
     }
-    fn lift_silence<'a>(&'a self, id: &'a str, actor: &'a str) -> Answer<'a, SilenceView> {
+    fn lift_silence<'a>(&'a self, id: &'a str, permit: &'a Permit) -> Answer<'a, SilenceView> {
+        let actor = permit.actor();
         self.note(format!("lift silence {id} {actor}"), nothing())
     }
     fn labels<'a>(
@@ -249,8 +288,9 @@ impl Operations for Noting {
         &'a self,
         tenancy: &'a Tenancy,
         request: LabelsRequest,
-        actor: &'a str,
+        permit: &'a Permit,
     ) -> Answer<'a, LabelsReport> {
+        let actor = permit.actor();
         let what = format!("label {} of {tenancy} {actor}", request.labels.len());
         self.note(what, nothing())
     }
@@ -265,6 +305,7 @@ impl Operations for Noting {
         system: &'a SystemName,
         note: String,
         author: &'a str,
+        _permit: &'a Permit,
     ) -> Answer<'a, ReleaseRecord> {
         self.note(format!("make {system} {author}: {note}"), nothing())
     }
@@ -274,8 +315,9 @@ impl Operations for Noting {
     fn import_release<'a>(
         &'a self,
         bundle: ReleaseBundle,
-        actor: &'a str,
+        permit: &'a Permit,
     ) -> Answer<'a, ReleaseRecord> {
+        let actor = permit.actor();
         let what = format!("import {} parts {actor}", bundle.blobs.len());
         self.note(what, Ok(bundle.release))
     }
@@ -287,15 +329,20 @@ impl Operations for Noting {
         release: ReleaseId,
         role: Role,
         _note: Option<String>,
-        actor: &'a Actor,
+        permit: &'a Permit,
     ) -> Answer<'a, Approval> {
-        let what = format!("approve {} {role} {}", release.short(), actor.name);
+        let what = format!("approve {} {role} {}", release.short(), permit.actor());
         self.note(what, nothing())
     }
     fn tenants<'a>(&'a self, tenancy: &'a Tenancy) -> Answer<'a, Vec<TenantView>> {
         self.note(format!("tenants of {tenancy}"), Ok(Vec::new()))
     }
-    fn make_tenant<'a>(&'a self, request: TenantRequest, actor: &'a str) -> Answer<'a, TenantView> {
+    fn make_tenant<'a>(
+        &'a self,
+        request: TenantRequest,
+        permit: &'a Permit,
+    ) -> Answer<'a, TenantView> {
+        let actor = permit.actor();
         self.note(format!("make tenant {} {actor}", request.tenant), nothing())
     }
     fn keys<'a>(&'a self, tenancy: &'a Tenancy) -> Answer<'a, Vec<KeyView>> {
@@ -305,8 +352,9 @@ impl Operations for Noting {
         &'a self,
         tenant: &'a TenantName,
         request: KeyRequest,
-        actor: &'a str,
+        permit: &'a Permit,
     ) -> Answer<'a, GivenKey> {
+        let actor = permit.actor();
         let what = format!("give {tenant}/{} {actor}", request.name);
         self.note(what, nothing())
     }
@@ -315,8 +363,9 @@ impl Operations for Noting {
         tenant: &'a TenantName,
         key: &'a KeyName,
         request: RotationRequest,
-        actor: &'a str,
+        permit: &'a Permit,
     ) -> Answer<'a, GivenKey> {
+        let actor = permit.actor();
         let overlap = request.overlap_seconds;
         let what = format!("rotate {tenant}/{key} overlap {overlap} {actor}");
         self.note(what, nothing())
@@ -326,8 +375,9 @@ impl Operations for Noting {
         tenant: &'a TenantName,
         key: &'a KeyName,
         reason: String,
-        actor: &'a str,
+        permit: &'a Permit,
     ) -> Answer<'a, KeyView> {
+        let actor = permit.actor();
         let what = format!("revoke {tenant}/{key} {actor}: {reason}");
         self.note(what, nothing())
     }
@@ -363,21 +413,28 @@ impl Operations for Noting {
         tenancy: &'a Tenancy,
         id: &'a str,
         answer: ReviewAnswer,
-        actor: &'a str,
+        permit: &'a Permit,
     ) -> Answer<'a, Decision> {
+        let actor = permit.actor();
         let answer = answer.answer;
         self.note(
             format!("answer {id} of {tenancy} {answer} {actor}"),
             nothing(),
         )
     }
-    fn record_access<'a>(&'a self, access: AccessRequest, actor: &'a str) -> Answer<'a, Access> {
+    fn record_access<'a>(
+        &'a self,
+        access: AccessRequest,
+        permit: &'a Permit,
+    ) -> Answer<'a, Access> {
+        let actor = permit.actor();
         let AccessRequest {
             decision,
             tenant,
             purpose,
             through,
         } = access;
+        let because = permit.because().to_owned();
         let what = format!("access {through} {actor}: {purpose}");
         if self.is_full {
             let full = ApiError::of(Code::RecordUnavailable, "the disk is full");
@@ -391,11 +448,12 @@ impl Operations for Noting {
             actor: actor.to_owned(),
             purpose,
             through: through.to_owned(),
+            because: Some(because),
             at,
         };
         self.note(what, Ok(access))
     }
-    fn payload<'a>(&'a self, decision: &'a Decision) -> Answer<'a, Payload> {
+    fn payload<'a>(&'a self, decision: &'a Decision, _permit: &'a Permit) -> Answer<'a, Payload> {
         let gone = || Err(ApiError::of(Code::PayloadGone, "it was erased"));
         let payload = self.payload.clone().map_or_else(gone, Ok);
         self.note(format!("payload {}", decision.id), payload)
@@ -403,7 +461,11 @@ impl Operations for Noting {
     fn audit_status(&self) -> Answer<'_, AuditStatus> {
         self.note("audit status".into(), nothing())
     }
-    fn checkpoint(&self, leaves: Option<u64>) -> Answer<'_, SignedCheckpoint> {
+    fn checkpoint<'a>(
+        &'a self,
+        leaves: Option<u64>,
+        _permit: &'a Permit,
+    ) -> Answer<'a, SignedCheckpoint> {
         self.note(format!("checkpoint {leaves:?}"), nothing())
     }
     fn proof<'a>(&'a self, tenancy: &'a Tenancy, id: &'a str) -> Answer<'a, DecisionProof> {
@@ -413,18 +475,24 @@ impl Operations for Noting {
         &'a self,
         tenancy: &'a Tenancy,
         filter: AccessFilter,
-    ) -> Answer<'a, Vec<Access>> {
+    ) -> Answer<'a, Vec<AccessEntry>> {
         let what = format!("accesses of {tenancy} {filter:?}");
         self.note(what, Ok(Vec::new()))
     }
-    fn erase<'a>(&'a self, request: ErasureRequest, actor: &'a str) -> Answer<'a, ErasureReport> {
+    fn erase<'a>(
+        &'a self,
+        request: ErasureRequest,
+        permit: &'a Permit,
+    ) -> Answer<'a, ErasureReport> {
+        let actor = permit.actor();
         let what = format!("erase {} dry {} {actor}", request.basis, request.dry_run);
         self.note(what, nothing())
     }
     fn holds(&self) -> Answer<'_, Vec<HoldEvent>> {
         self.note("holds".into(), Ok(Vec::new()))
     }
-    fn hold<'a>(&'a self, request: HoldRequest, actor: &'a str) -> Answer<'a, HoldEvent> {
+    fn hold<'a>(&'a self, request: HoldRequest, permit: &'a Permit) -> Answer<'a, HoldEvent> {
+        let actor = permit.actor();
         let what = format!("hold {:?} {} {actor}", request.kind, request.reason);
         self.note(what, nothing())
     }
@@ -432,15 +500,17 @@ impl Operations for Noting {
         &'a self,
         id: &'a str,
         reason: String,
-        actor: &'a str,
+        permit: &'a Permit,
     ) -> Answer<'a, HoldEvent> {
+        let actor = permit.actor();
         self.note(format!("lift {id} {actor}: {reason}"), nothing())
     }
     fn record_verification<'a>(
         &'a self,
         request: VerificationRequest,
-        actor: &'a str,
+        permit: &'a Permit,
     ) -> Answer<'a, Verification> {
+        let actor = permit.actor();
         let what = format!(
             "verified {} faults {} {actor}",
             request.size, request.faults

@@ -70,7 +70,9 @@ async fn an_approval_is_given_once_by_somebody_else_than_the_author() {
     let by_anna = ask.with("token-of-anna").refused(&app).await;
     assert_eq!(by_anna, "store_unavailable");
     assert_eq!(ask.acting("ann").refused(&app).await, "store_unavailable");
-    assert_eq!(ask.acting(AUTHOR).refused(&app).await, "approval_refused");
+    assert_eq!(ask.acting(AUTHOR).refused(&app).await, "policy_denied");
+    let refused = node.refused.lock().unwrap()[0].judgement.clone();
+    assert_eq!(refused.policy.as_deref(), Some("plimsoll/not-the-author"));
     let approved = node.asked();
     let approved: Vec<_> = approved
         .iter()

@@ -39,6 +39,18 @@ pub(super) fn members_of(tree: &IdedExpr, variable: &str) -> Vec<String> {
     found.into_iter().collect()
 }
 
+/// See [`super::Expr::names`].
+pub(super) fn names(tree: &IdedExpr, variable: &str) -> bool {
+    let mut left = vec![tree];
+    while let Some(tree) = left.pop() {
+        if matches!(&tree.expr, Node::Ident(name) if name == variable) {
+            return true;
+        }
+        left.extend(children(tree));
+    }
+    false
+}
+
 /// The member that `tree` asks of `variable`, if that is what it does.
 fn member_of<'t>(tree: &'t IdedExpr, variable: &str) -> Option<&'t str> {
     let (of, member) = match &tree.expr {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use plimsoll_core::{DecisionId, NodeName, ReleaseId, SystemName, TenantName};
+use plimsoll_store::Verdict;
 
 use super::{Moment, ServerArgs};
 
@@ -65,7 +66,7 @@ pub(crate) enum AuditCommand {
     /// Legal holds and evidence freezes: what they cover is neither erased nor let go.
     #[command(subcommand)]
     Hold(HoldCommand),
-    /// Who read which payload, and what for.
+    /// Who read which payload and what for, and who was refused what by a policy.
     Access {
         /// By this person.
         #[arg(long, value_name = "NAME")]
@@ -76,6 +77,9 @@ pub(crate) enum AuditCommand {
         /// Of this tenant.
         #[arg(long)]
         tenant: Option<TenantName>,
+        /// That ended like this: allowed or denied.
+        #[arg(long, value_name = "VERDICT")]
+        verdict: Option<Verdict>,
         /// At this time (UTC) or later: `2026-03-14T09:00`, `2026-03-14`, or `2h`, `30d` ago.
         #[arg(long, value_name = "TIME")]
         since: Option<Moment>,

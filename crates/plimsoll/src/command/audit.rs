@@ -9,9 +9,8 @@ pub(crate) use prove::{checkpoint_of, proof_of};
 
 use plimsoll_control::figures::{ago, count, counted};
 use plimsoll_control::table::{Align, Table};
-use plimsoll_core::governance::Access;
 use plimsoll_core::{Clock as _, SystemClock, Timestamp};
-use plimsoll_store::AccessFilter;
+use plimsoll_store::{AccessEntry, AccessFilter, Verdict};
 use serde_json::Value;
 
 use crate::cli::{AuditCommand, Global, ServerArgs};
@@ -45,6 +44,7 @@ pub(crate) async fn run(global: &Global, command: AuditCommand, out: Output) -> 
             by,
             decision,
             tenant,
+            verdict,
             since,
             until,
             limit,
@@ -54,6 +54,7 @@ pub(crate) async fn run(global: &Global, command: AuditCommand, out: Output) -> 
                 actor: by,
                 decision,
                 tenant,
+                verdict,
                 since: since.map(|moment| moment.resolve(now)),
                 until: until.map(|moment| moment.resolve(now)),
                 limit,
@@ -72,23 +73,32 @@ async fn accesses(global: &Global, filter: &AccessFilter, out: Output) -> Outcom
     Ok(Exit::Yes)
 }
 
-fn accesses_text(accesses: &[Access], out: Output) -> String {
+fn accesses_text(accesses: &[AccessEntry], out: Output) -> String {
     let mut table = Table::new(&[
         ("when (UTC)", Align::Left),
         ("who", Align::Left),
+        ("what", Align::Left),
         ("decision", Align::Left),
         ("tenant", Align::Left),
         ("through", Align::Left),
         ("what for", Align::Left),
+        ("verdict", Align::Left),
     ]);
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".to_owned());
     for access in accesses {
+        let verdict = match (access.verdict, &access.policy) {
+            (Verdict::Denied, Some(policy)) => format!("denied by {policy}"),
+            (verdict, _) => verdict.as_str().to_owned(),
+        };
         table.row(vec![
             access.at.short(),
             access.actor.clone(),
-            access.decision.to_string(),
-            access.tenant.to_string(),
-            access.through.clone(),
-            access.purpose.clone(),
+            access.action.to_string(),
+            or_dash(access.decision.map(|id| id.to_string())),
+            or_dash(access.tenant.as_ref().map(ToString::to_string)),
+            or_dash(access.through.clone()),
+            or_dash(access.purpose.clone()),
+            verdict,
         ]);
     }
     let number = match accesses.len() {

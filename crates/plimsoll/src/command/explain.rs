@@ -89,7 +89,7 @@ async fn kept(
     decision: &Decision,
 ) -> Outcome<Shown> {
     let desk = Desk::open(global, &args.server).await?;
-    let purpose = args.purpose.as_deref().unwrap_or("not said");
+    let purpose = args.purpose.as_deref().unwrap_or_default();
     let kept = desk
         .read(&reading.store, decision, purpose, "explain")
         .await;

@@ -1,31 +1,36 @@
 //! The console's [`Operations`] over a running node, in the order of the table of routes.
 
+use std::sync::Arc;
+
 use plimsoll_console::{
-    AccessRequest, Actor, Answer, Approvals, AsOfView, AuditStatus, DecisionProof,
-    DeploymentRequest, DeploymentReviewRequest, ErasureReport, ErasureRequest, EvalAnswer,
-    EvalQuestion, GivenKey, HoldRequest, KeyRequest, KeyView, LabelsReport, LabelsRequest,
-    Operations, Readiness, ReleaseBundle, ReviewAnswer, ReviewFilter, RollbackRequest,
-    RotationRequest, RunbookRunRequest, RunbookView, SignedCheckpoint, StandingView, SystemSummary,
-    TenantRequest, TenantView, VerificationRequest,
+    AccessRequest, Answer, Approvals, AsOfView, AuditStatus, DecisionProof, DeploymentRequest,
+    DeploymentReviewRequest, ErasureReport, ErasureRequest, EvalAnswer, EvalQuestion, GivenKey,
+    Grounds, HoldRequest, KeyRequest, KeyView, LabelsReport, LabelsRequest, Operations, Permit,
+    Readiness, ReleaseBundle, ReviewAnswer, ReviewFilter, RollbackRequest, RotationRequest,
+    RunbookRunRequest, RunbookView, SignedCheckpoint, StandingView, SystemSummary, TenantRequest,
+    TenantView, VerificationRequest,
 };
 use plimsoll_console::{ReceiverView, SilenceRequest, SilenceView};
 use plimsoll_control::bar::Report;
 use plimsoll_control::watch::MonitorView;
+use plimsoll_core::access::DataClass;
 use plimsoll_core::dataset::DatasetExport;
 use plimsoll_core::decision::Payload;
 use plimsoll_core::deployment::Halt;
 use plimsoll_core::eval::EvalRun;
-use plimsoll_core::governance::{Access, Approval, DeploymentReview, HoldEvent, Verification};
+use plimsoll_core::governance::{
+    Access, Approval, DeploymentReview, HoldEvent, Refusal, Verification,
+};
 use plimsoll_core::monitor::Alarm;
-use plimsoll_core::record::{Deployment, Drill, ReleaseRecord, RunbookRun};
+use plimsoll_core::record::{Deployment, Drill, Record, ReleaseRecord, RunbookRun};
 use plimsoll_core::review::Review;
 use plimsoll_core::{
-    Decision, EnvironmentName, FailureKind, KeyName, ReleaseId, SystemName, Tenancy, TenantName,
-    Timestamp,
+    Decision, EnvironmentName, FailureKind, KeyName, ReleaseId, Stakes, SystemName, Tenancy,
+    TenantName, Timestamp,
 };
 use plimsoll_gateway::SystemStatus;
 use plimsoll_spec::Role;
-use plimsoll_store::{AccessFilter, DecisionFilter, LabelFilter, StoredLabel};
+use plimsoll_store::{AccessEntry, AccessFilter, DecisionFilter, LabelFilter, StoredLabel};
 use serde_json::Value;
 
 use crate::serve::live_node::{LiveNode, view};
@@ -67,8 +72,12 @@ impl Operations for LiveNode {
         Box::pin(async move { Ok(self.known_tenants(tenancy).await) })
     }
 
-    fn make_tenant<'a>(&'a self, request: TenantRequest, actor: &'a str) -> Answer<'a, TenantView> {
-        Box::pin(self.make_one(request, actor))
+    fn make_tenant<'a>(
+        &'a self,
+        request: TenantRequest,
+        permit: &'a Permit,
+    ) -> Answer<'a, TenantView> {
+        Box::pin(self.make_one(request, permit.actor()))
     }
 
     fn keys<'a>(&'a self, tenancy: &'a Tenancy) -> Answer<'a, Vec<KeyView>> {
@@ -79,9 +88,9 @@ impl Operations for LiveNode {
         &'a self,
         tenant: &'a TenantName,
         request: KeyRequest,
-        actor: &'a str,
+        permit: &'a Permit,
     ) -> Answer<'a, GivenKey> {
-        Box::pin(self.give(tenant, request, actor))
+        Box::pin(self.give(tenant, request, permit.actor()))
     }
 
     fn rotate_key<'a>(
@@ -89,9 +98,9 @@ impl Operations for LiveNode {
         tenant: &'a TenantName,
         key: &'a KeyName,
         request: RotationRequest,
-        actor: &'a str,
+        permit: &'a Permit,
     ) -> Answer<'a, GivenKey> {
-        Box::pin(self.rotate(tenant, key, request, actor))
+        Box::pin(self.rotate(tenant, key, request, permit.actor()))
     }
 
     fn revoke_key<'a>(
@@ -99,9 +108,9 @@ impl Operations for LiveNode {
         tenant: &'a TenantName,
         key: &'a KeyName,
         reason: String,
-        actor: &'a str,
+        permit: &'a Permit,
     ) -> Answer<'a, KeyView> {
-        Box::pin(self.revoke(tenant, key, reason, actor))
+        Box::pin(self.revoke(tenant, key, reason, permit.actor()))
     }
 
     fn decisions<'a>(
@@ -136,24 +145,25 @@ impl Operations for LiveNode {
         tenancy: &'a Tenancy,
         id: &'a str,
         answer: ReviewAnswer,
-        actor: &'a str,
+        permit: &'a Permit,
     ) -> Answer<'a, Decision> {
-        Box::pin(self.answer(tenancy, id, answer, actor))
+        Box::pin(self.answer(tenancy, id, answer, permit.actor()))
     }
 
     fn drill<'a>(
         &'a self,
         system: &'a SystemName,
         kind: Option<FailureKind>,
-        actor: &'a str,
+        permit: &'a Permit,
     ) -> Answer<'a, Vec<Drill>> {
-        Box::pin(self.drill_kinds(system, kind, actor))
+        Box::pin(self.drill_kinds(system, kind, permit.actor()))
     }
 
     fn ask_for_eval<'a>(
         &'a self,
         system: &'a SystemName,
         question: EvalQuestion,
+        _permit: &'a Permit,
     ) -> Answer<'a, EvalAnswer> {
         Box::pin(self.ask_case(system, question))
     }
@@ -162,8 +172,8 @@ impl Operations for LiveNode {
         Box::pin(self.runs_of_evals(system, limit))
     }
 
-    fn record_eval<'a>(&'a self, run: EvalRun, actor: &'a str) -> Answer<'a, EvalRun> {
-        Box::pin(self.keep_eval(run, actor))
+    fn record_eval<'a>(&'a self, run: EvalRun, permit: &'a Permit) -> Answer<'a, EvalRun> {
+        Box::pin(self.keep_eval(run, permit.actor()))
     }
 
     fn datasets<'a>(
@@ -177,9 +187,9 @@ impl Operations for LiveNode {
     fn record_dataset<'a>(
         &'a self,
         export: DatasetExport,
-        actor: &'a str,
+        permit: &'a Permit,
     ) -> Answer<'a, DatasetExport> {
-        Box::pin(self.keep_dataset(export, actor))
+        Box::pin(self.keep_dataset(export, permit.actor()))
     }
 
     fn runbook<'a>(&'a self, system: &'a SystemName) -> Answer<'a, RunbookView> {
@@ -190,9 +200,9 @@ impl Operations for LiveNode {
         &'a self,
         system: &'a SystemName,
         run: RunbookRunRequest,
-        actor: &'a str,
+        permit: &'a Permit,
     ) -> Answer<'a, RunbookRun> {
-        Box::pin(self.keep_run(system, run, actor))
+        Box::pin(self.keep_run(system, run, permit.actor()))
     }
 
     fn releases<'a>(&'a self, system: Option<&'a SystemName>) -> Answer<'a, Vec<ReleaseRecord>> {
@@ -207,9 +217,9 @@ impl Operations for LiveNode {
         &'a self,
         system: &'a SystemName,
         request: DeploymentRequest,
-        actor: &'a str,
+        permit: &'a Permit,
     ) -> Answer<'a, Deployment> {
-        Box::pin(self.point(system, request, actor))
+        Box::pin(self.point(system, request, permit.actor()))
     }
 
     fn standing<'a>(&'a self, system: &'a SystemName) -> Answer<'a, StandingView> {
@@ -229,9 +239,9 @@ impl Operations for LiveNode {
         &'a self,
         system: &'a SystemName,
         request: RollbackRequest,
-        actor: &'a str,
+        permit: &'a Permit,
     ) -> Answer<'a, Deployment> {
-        Box::pin(self.point_back(system, request, actor))
+        Box::pin(self.point_back(system, request, permit.actor()))
     }
 
     fn intervene<'a>(
@@ -239,18 +249,18 @@ impl Operations for LiveNode {
         system: &'a SystemName,
         to: Halt,
         reason: String,
-        actor: &'a str,
+        permit: &'a Permit,
     ) -> Answer<'a, Deployment> {
-        Box::pin(self.step_in(system, to, reason, actor))
+        Box::pin(self.step_in(system, to, reason, permit.actor()))
     }
 
     fn review_deployment<'a>(
         &'a self,
         id: &'a str,
         request: DeploymentReviewRequest,
-        actor: &'a str,
+        permit: &'a Permit,
     ) -> Answer<'a, DeploymentReview> {
-        Box::pin(self.review_of_deployment(id, request, actor))
+        Box::pin(self.review_of_deployment(id, request, permit.actor()))
     }
 
     fn make_release<'a>(
@@ -258,6 +268,7 @@ impl Operations for LiveNode {
         system: &'a SystemName,
         note: String,
         author: &'a str,
+        _permit: &'a Permit,
     ) -> Answer<'a, ReleaseRecord> {
         Box::pin(self.made_release(system, note, author))
     }
@@ -269,9 +280,9 @@ impl Operations for LiveNode {
     fn import_release<'a>(
         &'a self,
         bundle: ReleaseBundle,
-        actor: &'a str,
+        permit: &'a Permit,
     ) -> Answer<'a, ReleaseRecord> {
-        Box::pin(self.import(bundle, actor))
+        Box::pin(self.import(bundle, permit.actor()))
     }
 
     fn approvals<'a>(&'a self, id: &'a str) -> Answer<'a, Approvals> {
@@ -283,9 +294,9 @@ impl Operations for LiveNode {
         release: ReleaseId,
         role: Role,
         note: Option<String>,
-        actor: &'a Actor,
+        permit: &'a Permit,
     ) -> Answer<'a, Approval> {
-        Box::pin(self.note_approval(release, role, note, actor))
+        Box::pin(self.note_approval(release, role, note, permit.who()))
     }
 
     fn monitors<'a>(&'a self, system: Option<&'a SystemName>) -> Answer<'a, Vec<MonitorView>> {
@@ -302,20 +313,24 @@ impl Operations for LiveNode {
         Box::pin(async move { Ok(receivers) })
     }
 
-    fn test_receiver<'a>(&'a self, receiver: &'a str, actor: &'a str) -> Answer<'a, ()> {
-        Box::pin(self.try_receiver(receiver, actor))
+    fn test_receiver<'a>(&'a self, receiver: &'a str, permit: &'a Permit) -> Answer<'a, ()> {
+        Box::pin(self.try_receiver(receiver, permit.actor()))
     }
 
     fn silences(&self) -> Answer<'_, Vec<SilenceView>> {
         Box::pin(async move { Ok(self.known_silences().await) })
     }
 
-    fn silence<'a>(&'a self, request: SilenceRequest, actor: &'a str) -> Answer<'a, SilenceView> {
-        Box::pin(self.hold_back(request, actor))
+    fn silence<'a>(
+        &'a self,
+        request: SilenceRequest,
+        permit: &'a Permit,
+    ) -> Answer<'a, SilenceView> {
+        Box::pin(self.hold_back(request, permit.actor()))
     }
 
-    fn lift_silence<'a>(&'a self, id: &'a str, actor: &'a str) -> Answer<'a, SilenceView> {
-        Box::pin(self.end_silence(id, actor))
+    fn lift_silence<'a>(&'a self, id: &'a str, permit: &'a Permit) -> Answer<'a, SilenceView> {
+        Box::pin(self.end_silence(id, permit.actor()))
     }
 
     fn labels<'a>(
@@ -331,16 +346,20 @@ impl Operations for LiveNode {
         &'a self,
         tenancy: &'a Tenancy,
         request: LabelsRequest,
-        actor: &'a str,
+        permit: &'a Permit,
     ) -> Answer<'a, LabelsReport> {
-        Box::pin(self.take_labels(tenancy, request, actor))
+        Box::pin(self.take_labels(tenancy, request, permit.actor()))
     }
 
-    fn record_access<'a>(&'a self, access: AccessRequest, actor: &'a str) -> Answer<'a, Access> {
-        Box::pin(self.note_access(access, actor))
+    fn record_access<'a>(
+        &'a self,
+        access: AccessRequest,
+        permit: &'a Permit,
+    ) -> Answer<'a, Access> {
+        Box::pin(self.note_access(access, permit))
     }
 
-    fn payload<'a>(&'a self, decision: &'a Decision) -> Answer<'a, Payload> {
+    fn payload<'a>(&'a self, decision: &'a Decision, _permit: &'a Permit) -> Answer<'a, Payload> {
         Box::pin(self.kept(decision))
     }
 
@@ -348,7 +367,11 @@ impl Operations for LiveNode {
         Box::pin(self.log_status())
     }
 
-    fn checkpoint(&self, leaves: Option<u64>) -> Answer<'_, SignedCheckpoint> {
+    fn checkpoint<'a>(
+        &'a self,
+        leaves: Option<u64>,
+        _permit: &'a Permit,
+    ) -> Answer<'a, SignedCheckpoint> {
         Box::pin(self.sign(leaves))
     }
 
@@ -360,41 +383,66 @@ impl Operations for LiveNode {
         &'a self,
         tenancy: &'a Tenancy,
         mut filter: AccessFilter,
-    ) -> Answer<'a, Vec<Access>> {
+    ) -> Answer<'a, Vec<AccessEntry>> {
         filter.tenant = tenancy.tenant().cloned();
         Box::pin(async move { Ok(self.store.accesses(&filter).await?) })
     }
 
-    fn erase<'a>(&'a self, request: ErasureRequest, actor: &'a str) -> Answer<'a, ErasureReport> {
-        Box::pin(self.erase_kept(request, actor))
+    fn erase<'a>(
+        &'a self,
+        request: ErasureRequest,
+        permit: &'a Permit,
+    ) -> Answer<'a, ErasureReport> {
+        Box::pin(self.erase_kept(request, permit.actor()))
     }
 
     fn holds(&self) -> Answer<'_, Vec<HoldEvent>> {
         Box::pin(async move { Ok(self.store.holds().await?) })
     }
 
-    fn hold<'a>(&'a self, request: HoldRequest, actor: &'a str) -> Answer<'a, HoldEvent> {
-        Box::pin(self.place_hold(request, actor))
+    fn hold<'a>(&'a self, request: HoldRequest, permit: &'a Permit) -> Answer<'a, HoldEvent> {
+        Box::pin(self.place_hold(request, permit.actor()))
     }
 
     fn lift_hold<'a>(
         &'a self,
         id: &'a str,
         reason: String,
-        actor: &'a str,
+        permit: &'a Permit,
     ) -> Answer<'a, HoldEvent> {
-        Box::pin(self.lift(id, reason, actor))
+        Box::pin(self.lift(id, reason, permit.actor()))
     }
 
     fn record_verification<'a>(
         &'a self,
         request: VerificationRequest,
-        actor: &'a str,
+        permit: &'a Permit,
     ) -> Answer<'a, Verification> {
-        Box::pin(self.note_verification(request, actor))
+        Box::pin(self.note_verification(request, permit.actor()))
     }
 
-    fn reload(&self) -> Answer<'_, Value> {
+    fn reload<'a>(&'a self, _permit: &'a Permit) -> Answer<'a, Value> {
         Box::pin(self.reload_now())
+    }
+
+    fn grounds(&self) -> Grounds {
+        Grounds {
+            policies: Arc::clone(&self.served().access),
+            environment: self.started.server.environment.clone(),
+            now: self.clock.now(),
+        }
+    }
+
+    fn facts(&self, system: &SystemName) -> Option<(Stakes, DataClass)> {
+        let served = self.served();
+        let stakes = served.systems.get(system)?.stakes;
+        Some((stakes, served.folders.get(system)?.data_class))
+    }
+
+    fn record_refusal(&self, refusal: Refusal) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.write(Record::Refusal(Box::new(refusal))).await?;
+            Ok(())
+        })
     }
 }

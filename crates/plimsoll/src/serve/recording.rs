@@ -2,7 +2,7 @@
 
 use plimsoll_console::{
     AccessRequest, ApiError, AuditStatus, DecisionProof, ErasureReport, ErasureRequest,
-    HoldRequest, SignedCheckpoint, VerificationRequest,
+    HoldRequest, Permit, SignedCheckpoint, VerificationRequest,
 };
 use plimsoll_core::decision::Payload;
 use plimsoll_core::governance::{Access, Chosen, HoldChange, HoldEvent, Verification};
@@ -19,16 +19,17 @@ impl LiveNode {
     pub(super) async fn note_access(
         &self,
         request: AccessRequest,
-        actor: &str,
+        permit: &Permit,
     ) -> Result<Access, ApiError> {
         let now = self.clock.now();
         let access = Access {
             id: EventId::new(now),
             decision: request.decision,
             tenant: request.tenant,
-            actor: actor.to_owned(),
+            actor: permit.actor().to_owned(),
             purpose: request.purpose,
             through: request.through.to_owned(),
+            because: Some(permit.because().to_owned()),
             at: now,
         };
         self.write(Record::Access(Box::new(access.clone()))).await?;

@@ -12,6 +12,7 @@ mod datasets;
 mod drift;
 mod evals;
 mod keys;
+mod policies;
 mod running;
 mod serving;
 mod watching;

@@ -3,6 +3,7 @@
 mod alerts;
 mod limits;
 mod people;
+mod policies;
 mod records;
 
 use super::Absent::{Default, Means};
@@ -80,6 +81,12 @@ pub(crate) static FORM: TableForm = table(
                 "nobody but the owner, who has `operator.token` of the data folder and every role",
             ),
             "Who works on the control plane, by the name that records use.",
+        ),
+        field(
+            "policies",
+            Form::Map("name", &Form::Table(&policies::POLICY)),
+            Means("those that always hold, which `plimsoll policy list` shows"),
+            "Under which circumstances operators may do what their roles let them, by the name that refusals and records use.",
         ),
     ],
 );

@@ -41,6 +41,12 @@ pub(crate) static FORM: TableForm = table(
             "What the business counts: a ticket, an application, a page.",
         ),
         field(
+            "data_class",
+            Form::Choice(DATA_CLASSES),
+            Means("unclassified"),
+            "How sensitive is what it is asked and answers: for `[policies]`, which decide who reads it.",
+        ),
+        field(
             "owner",
             Form::Table(&OWNER),
             Means("nobody: the bar says so"),
@@ -195,6 +201,17 @@ const STAKES: &[(&str, &str)] = &[
     ("low", "a wrong answer is a nuisance"),
     ("limited", "a wrong answer costs time or money"),
     ("high", "a wrong answer changes somebody's life"),
+];
+
+const DATA_CLASSES: &[(&str, &str)] = &[
+    ("public", "anybody may know it"),
+    ("internal", "it is for the organisation"),
+    ("confidential", "it would do harm if it became known"),
+    ("personal", "it is about people (GDPR Art. 4)"),
+    (
+        "special",
+        "it is of a special category, as health or belief (GDPR Art. 9)",
+    ),
 ];
 
 const MODES: &[(&str, &str)] = &[

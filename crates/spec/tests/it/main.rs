@@ -6,6 +6,7 @@
     reason = "what fails here fails the test"
 )]
 
+mod access;
 mod design;
 mod folder;
 mod guards;

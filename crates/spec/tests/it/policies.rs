@@ -37,6 +37,7 @@ fn the_documents_say_what_holds() {
     operators {"operators":{"ann":{"roles":["operator","auditor"]}}}
     retention {"age":"400d","bytes":null,"floors":{"payloads":null,"records":null},"payloads":null,"regimes":["eu-ai-act-deployer"],"regimes_version":"2026-11-20"}
     audit {"checkpoint":"10s","copy":"/mnt/second","enabled":true,"origin":"plimsoll.invalid/node-1"}
+    access {"data_classes":{"loan-default":"unclassified"},"policies":{}}
     "#);
     for policy in &policies {
         let bytes = policy.document.to_string();
@@ -47,7 +48,8 @@ fn the_documents_say_what_holds() {
             policy.name
         );
     }
-    let regimes = &policies.last().unwrap().document;
+    let regimes = policies.iter().find(|policy| policy.name == "regimes");
+    let regimes = &regimes.unwrap().document;
     let floor = &regimes["regimes"]["eu-ai-act-deployer"]["floors"]["records"];
     assert_eq!(floor["age"], "184d");
     assert_eq!(floor["from"], "2027-12-02T00:00:00.000000Z");

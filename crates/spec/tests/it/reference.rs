@@ -141,6 +141,7 @@ fn the_reference_has_every_key() {
     ### `[alerts.NAME]` with `pagerduty`
     ### `[alerts.NAME]` with `alertmanager`
     ### `[operators.NAME]`
+    ### `[policies.NAME]`
     ## `prices.toml`
     ### `[[price]]`
     ## `system.toml`

@@ -2,7 +2,7 @@
 
 use plimsoll_core::dataset::DatasetExport;
 use plimsoll_core::eval::EvalRun;
-use plimsoll_core::governance::Approval;
+use plimsoll_core::governance::{Approval, Refusal};
 use plimsoll_core::keyring::{KeyEvent, TenantEvent};
 use plimsoll_core::monitor::{AlertChange, AlertEvent};
 use plimsoll_core::{Record, Timestamp};
@@ -16,7 +16,7 @@ use crate::sql::write_json;
 pub(crate) struct Key {
     pub(crate) id: String,
     pub(crate) kind: &'static str,
-    /// Of an access the decision, of an erasure the request, of a hold the hold, of a policy its name,
+    /// Of an access the decision, of a refusal the decision or else the action, of an erasure the request, of a hold the hold, of a policy its name,
     /// of an approval the release, of a deployment's review the deployment, of a retirement and of a
     /// verification the node, of a tenant its name, of a key its tenant and name, of an alarm its dedup key, of
     /// an alert the alarm's event, of a silence the event that began it, of a run of an eval and of a dataset the
@@ -40,6 +40,7 @@ impl Key {
                 ..Self::new("access", &access.id, &access.decision, access.at, access)?
                     .by(&access.actor)
             },
+            Record::Refusal(refusal) => Self::of_refusal(refusal)?,
             Record::Erasure(erasure) => Self::new(
                 "erasure",
                 &erasure.id,
@@ -94,6 +95,20 @@ impl Key {
             _ => return Ok(None),
         };
         Ok(Some(key))
+    }
+
+    fn of_refusal(refusal: &Refusal) -> Result<Self, StoreError> {
+        let about = refusal.decision.map_or_else(
+            || refusal.action.as_str().to_owned(),
+            |decision| decision.to_string(),
+        );
+        let new = Self::new("refusal", &refusal.id, &about, refusal.at, refusal)?;
+        Ok(Self {
+            tenant: refusal.tenant.as_ref().map(ToString::to_string),
+            system: refusal.system.as_ref().map(ToString::to_string),
+            environment: text(&refusal.environment),
+            ..new.by(&refusal.actor)
+        })
     }
 
     fn of_eval(run: &EvalRun) -> Result<Self, StoreError> {

@@ -56,7 +56,8 @@ pub(super) async fn write(
         | Record::Alarm(_)
         | Record::Alert(_)
         | Record::Eval(_)
-        | Record::Dataset(_) => return Ok(()),
+        | Record::Dataset(_)
+        | Record::Refusal(_) => return Ok(()),
     };
     transaction.execute(statement).await?;
     Ok(())

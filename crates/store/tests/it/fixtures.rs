@@ -349,6 +349,7 @@ pub(crate) fn access(number: u64, decision: u64, actor: &str, tenant_name: &str)
         actor: actor.to_owned(),
         purpose: "complaint 17".to_owned(),
         through: "explain".to_owned(),
+        because: Some("no policy is against it".to_owned()),
         at: at(number),
     }
 }

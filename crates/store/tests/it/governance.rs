@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use plimsoll_core::access::{ActorKind, ControlAction, Judgement};
 use plimsoll_core::governance::{
-    Approval, Covered, HoldChange, HoldEvent, HoldKind, PolicyEvent, Retirement, Verification,
+    Approval, Covered, HoldChange, HoldEvent, HoldKind, PolicyEvent, Refusal, Retirement,
+    Verification,
 };
 use plimsoll_core::keyring::{KeyChange, KeyEvent, KeySecret, KeyState, ManagedKey, TenantEvent};
 use plimsoll_core::{
     Criticality, DecisionId, Digest, FailureKind, KeyName, NodeName, Outcome, Record,
 };
-use plimsoll_store::{AccessFilter, Place, Projector, Store, StoreError};
+use plimsoll_store::{AccessFilter, Place, Projector, Store, StoreError, Verdict};
 
 use crate::fixtures::{
     access, at, closed, decision, deployed, deployment, drill, environment, event_id, fixture,
@@ -186,7 +188,10 @@ async fn accesses_are_filtered_and_come_latest_first_page_by_page() {
         access(3, 101, "bo", "acme"),
         access(4, 102, "bo", "globex"),
     ];
-    let records = accesses.map(|access| Record::Access(Box::new(access)));
+    let mut records: Vec<Record> = Vec::new();
+    records.extend(accesses.map(|access| Record::Access(Box::new(access))));
+    records.push(refusal(5, Some(100), Some("acme")));
+    records.push(refusal(6, None, None));
     project(&fixture.store, node(), records).await;
     let of = async |filter: AccessFilter| -> Vec<_> {
         let found = fixture.store.accesses(&filter).await.unwrap();
@@ -194,15 +199,38 @@ async fn accesses_are_filtered_and_come_latest_first_page_by_page() {
     };
     let all = AccessFilter::default;
     let ids = |numbers: &[u64]| -> Vec<_> { numbers.iter().copied().map(event_id).collect() };
-    assert_eq!(of(all()).await, ids(&[4, 3, 2, 1]));
+    assert_eq!(of(all()).await, ids(&[6, 5, 4, 3, 2, 1]));
+    for (verdict, found) in [
+        (Verdict::Allowed, &[4, 3, 2, 1][..]),
+        (Verdict::Denied, &[6, 5]),
+    ] {
+        let verdict = Some(verdict);
+        assert_eq!(of(AccessFilter { verdict, ..all() }).await, ids(found));
+    }
     let bo = AccessFilter {
         actor: Some("bo".to_owned()),
         ..all()
     };
     assert_eq!(of(bo.clone()).await, ids(&[4, 3, 1]));
     let decision = Some(DecisionId::from_bytes(id_bytes(100)));
-    assert_eq!(of(AccessFilter { decision, ..all() }).await, ids(&[2, 1]));
+    assert_eq!(
+        of(AccessFilter { decision, ..all() }).await,
+        ids(&[5, 2, 1])
+    );
     let acme = Some(tenant("acme"));
+    // What is nobody's in particular is no tenant's to know.
+    let of_acme = AccessFilter {
+        tenant: acme.clone(),
+        ..all()
+    };
+    assert_eq!(of(of_acme.clone()).await, ids(&[5, 3, 2, 1]));
+    let entries = fixture.store.accesses(&of_acme).await.unwrap();
+    let denied = &entries[0];
+    assert_eq!(denied.verdict, Verdict::Denied);
+    assert_eq!(denied.policy.as_deref(), Some("quiet"));
+    assert_eq!(denied.purpose.as_deref(), Some("curiosity"));
+    assert_eq!(denied.because.as_deref(), Some("policy `quiet` denies it"));
+    assert_eq!(entries[1].verdict, Verdict::Allowed);
     let between = AccessFilter {
         tenant: acme,
         since: Some(at(2)),
@@ -220,6 +248,27 @@ async fn accesses_are_filtered_and_come_latest_first_page_by_page() {
         ..first
     };
     assert_eq!(of(next).await, ids(&[1]));
+}
+
+fn refusal(number: u64, decision: Option<u64>, whose: Option<&str>) -> Record {
+    Record::Refusal(Box::new(Refusal {
+        id: event_id(number),
+        action: ControlAction::GetPayload,
+        actor: "eve".to_owned(),
+        kind: ActorKind::Operator,
+        tenant: whose.map(tenant),
+        system: None,
+        decision: decision.map(|number| DecisionId::from_bytes(id_bytes(number))),
+        environment: environment(),
+        purpose: Some("curiosity".to_owned()),
+        judgement: Judgement {
+            allowed: false,
+            because: "policy `quiet` denies it".to_owned(),
+            policy: Some("quiet".to_owned()),
+            findings: Vec::new(),
+        },
+        at: at(number),
+    }))
 }
 
 async fn every_record_that_is_proved_has_a_place() {

@@ -1,0 +1,210 @@
+//! Nothing is read or changed past the policies, and every refusal is recorded with what decided it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use http::StatusCode;
+use plimsoll_core::access::{
+    ActionKind, ActorKind, ControlAction, DataClass, Held, PolicyEffect, TimeZone,
+};
+use plimsoll_guard::access_policy::{AccessPolicies, AccessPolicy};
+
+use super::calls::{CALLS, ask, route};
+use super::node::Noting;
+use super::payloads::{SECRET, theirs};
+use super::{Ask, OWNER, app_of};
+use crate::*;
+
+fn policies(effect: PolicyEffect, when: &str) -> Arc<AccessPolicies> {
+    let own = AccessPolicy::new("own", "a test", ControlAction::ALL, effect, when).unwrap();
+    Arc::new(AccessPolicies::new(vec![own], TimeZone::UTC))
+}
+
+fn under(effect: PolicyEffect, when: &str) -> Noting {
+    Noting {
+        policies: policies(effect, when),
+        ..theirs()
+    }
+}
+
+#[test]
+fn every_route_that_reads_a_payload_or_changes_anything_is_decided_by_policies() {
+    for route in ROUTES.iter().filter(|route| route.method != "GET") {
+        assert!(route.action.is_some(), "{} {}", route.method, route.path);
+    }
+    let decided: BTreeSet<_> = ROUTES.iter().filter_map(|route| route.action).collect();
+    assert_eq!(decided, ControlAction::ALL.into());
+    for route in ROUTES {
+        let Some(action) = route.action else { continue };
+        let snake: String = route
+            .operation
+            .chars()
+            .flat_map(|c| {
+                let before = c.is_uppercase().then_some('_');
+                before.into_iter().chain(c.to_lowercase())
+            })
+            .collect();
+        assert_eq!(snake, action.as_str());
+        assert_eq!(route.method == "GET", action.kind() == ActionKind::Read);
+    }
+}
+
+/// What a node is asked that tells or changes nothing of importance: what is needed to decide.
+fn only_looks(asked: &str) -> bool {
+    let looks = [
+        "decision ",
+        "review 01J9",
+        "approvals ",
+        "keys of ",
+        "release ",
+    ];
+    looks.iter().any(|look| asked.starts_with(look))
+}
+
+#[tokio::test]
+async fn no_route_goes_past_a_policy_that_denies() {
+    for call in CALLS.iter().filter(|call| route(call).action.is_some()) {
+        for (effect, when) in [
+            (PolicyEffect::Deny, "true"),
+            (PolicyEffect::Allow, "false"),
+            (PolicyEffect::Deny, "purpose > 3"),
+        ] {
+            let (app, node) = app_of(under(effect, when));
+            let (status, body) = ask(call).with(OWNER).send(&app).await;
+            // A bundle of nothing is refused before anybody is asked about it.
+            if call.path.ends_with("/import") {
+                assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
+                continue;
+            }
+            assert_eq!(status, StatusCode::FORBIDDEN, "{}: {body}", call.path);
+            assert!(
+                body.contains("policy_denied") && body.contains("`own`"),
+                "{body}"
+            );
+            assert!(!body.contains(SECRET), "{body}");
+            let asked = node.asked();
+            let done = asked.iter().find(|what| !only_looks(what));
+            assert_eq!(done, None, "{} went past the policies", call.path);
+            let refused = node.refused.lock().unwrap();
+            assert_eq!(refused.len(), 1, "{}: a refusal is recorded", call.path);
+            assert_eq!(Some(refused[0].action), route(call).action);
+            assert_eq!(refused[0].judgement.policy.as_deref(), Some("own"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_policy_that_lets_through_changes_nothing() {
+    for call in CALLS.iter().filter(|call| route(call).action.is_some()) {
+        let (app, node) = app_of(under(PolicyEffect::Allow, "true"));
+        let (status, body) = ask(call).with(OWNER).send(&app).await;
+        assert_ne!(status, StatusCode::FORBIDDEN, "{}: {body}", call.path);
+        assert!(node.refused.lock().unwrap().is_empty(), "{}", call.path);
+    }
+}
+
+const PAYLOAD: &str = "/api/v1/decisions/01KK/payload?purpose=complaint%207";
+
+#[tokio::test]
+async fn a_reading_is_decided_on_what_is_read_by_whom_and_what_for() {
+    for (when, denied) in [
+        ("purpose == 'complaint 7'", true),
+        ("purpose != 'complaint 7'", false),
+        ("resource.tenant == 'acme' && resource.system == 'x'", true),
+        ("resource.stakes == 'high'", true),
+        ("resource.data_class == 'personal'", true),
+        ("resource.data_class == 'public'", false),
+        ("environment == 'staging'", false),
+        ("actor.name == 'udo' && actor.kind == 'operator'", true),
+        ("actor.roles == ['auditor']", true),
+        ("action.name == 'get_payload'", true),
+        ("resource.age_days > 1", false),
+        ("time.date == '1970-01-01'", true),
+    ] {
+        let (app, node) = app_of(Noting {
+            data_class: DataClass::Personal,
+            ..under(PolicyEffect::Deny, when)
+        });
+        let ask = Ask::get(PAYLOAD).with("token-of-udo");
+        let (status, body) = ask.send(&app).await;
+        assert_eq!(status == StatusCode::FORBIDDEN, denied, "{when}: {body}");
+        assert_eq!(body.contains(SECRET), !denied, "{when}: {body}");
+        assert_eq!(node.refused.lock().unwrap().len(), usize::from(denied));
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_says_what_was_looked_at_and_is_recorded_whole() {
+    let (app, node) = app_of(under(PolicyEffect::Deny, "purpose != 'audit'"));
+    let (_, body) = Ask::get(PAYLOAD).with("token-of-udo").send(&app).await;
+    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(
+        body["error"]["message"],
+        "policy `own` denies it: a test; purpose is \"complaint 7\""
+    );
+    let refused = node.refused.lock().unwrap();
+    let refusal = &refused[0];
+    assert_eq!(
+        (refusal.actor.as_str(), refusal.kind),
+        ("udo", ActorKind::Operator)
+    );
+    assert_eq!(refusal.purpose.as_deref(), Some("complaint 7"));
+    assert!(refusal.decision.is_some() && refusal.tenant.is_some());
+    let own = refusal.judgement.findings.last().unwrap();
+    assert_eq!(
+        (own.held, &own.attributes["purpose"]),
+        (Held::Yes, &"complaint 7".into())
+    );
+}
+
+#[tokio::test]
+async fn data_of_a_special_category_is_read_by_people_who_are_known() {
+    let node = || Noting {
+        data_class: DataClass::Special,
+        ..theirs()
+    };
+    let (app, _) = app_of(node());
+    let by_owner = Ask::get(PAYLOAD).acting("ada").send(&app).await;
+    assert!(
+        by_owner.1.contains("plimsoll/special-data"),
+        "{}",
+        by_owner.1
+    );
+    let by_udo = Ask::get(PAYLOAD).with("token-of-udo").send(&app).await;
+    assert_eq!(by_udo.0, StatusCode::OK, "{}", by_udo.1);
+}
+
+#[tokio::test]
+async fn the_author_of_a_release_is_known_where_a_policy_asks_for_them() {
+    // The node has no release to tell the author of: the deployment waits for nobody unless it must.
+    let deploy = Ask::post("/api/v1/systems/x/deployments", r#"{"release":"3f9"}"#);
+    let (app, node) = app_of(under(PolicyEffect::Deny, "resource.author == actor.name"));
+    assert_eq!(deploy.refused(&app).await, "store_unavailable");
+    assert_eq!(node.asked(), ["release 3f9"]);
+    let (app, node) = app_of(under(PolicyEffect::Deny, "purpose == 'x'"));
+    assert_eq!(deploy.refused(&app).await, "store_unavailable");
+    assert_eq!(node.asked(), ["deploy x 3f9 Stable operator"]);
+}
+
+#[tokio::test]
+async fn a_purpose_may_stand_in_a_header() {
+    use axum::body::Body;
+    use tower::ServiceExt as _;
+    for (header, status, purpose) in [
+        ("audit 4", 200, Some("access explain operator: audit 4")),
+        ("", 400, None),
+        ("a\tb", 200, Some("access explain operator: a\tb")),
+    ] {
+        let (app, node) = app_of(theirs());
+        let request = http::Request::get("/api/v1/decisions/01KK/payload")
+            .header("authorization", format!("Bearer {OWNER}"))
+            .header("plimsoll-purpose", header)
+            .body(Body::empty())
+            .unwrap();
+        let response = app.oneshot(request).await.unwrap();
+        assert_eq!(response.status().as_u16(), status, "{header:?}");
+        let asked = node.asked();
+        let access = asked.iter().find(|what| what.starts_with("access"));
+        assert_eq!(access.map(String::as_str), purpose);
+    }
+}
