@@ -6,18 +6,20 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, Method};
 use parking_lot::RwLock;
 use plimsoll_core::access::{ActorKind, ControlAction};
-use plimsoll_core::{Code, Digest, KeyName, Role, Secret, Tenancy, TenantName};
+use plimsoll_core::{Code, Digest, KeyName, Role, Secret, SystemClock, Tenancy, TenantName};
 use plimsoll_spec::Operator;
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
-use crate::error::{ACTOR_TAKEN, ApiError, ROLE_MISSING, TENANT_FORBIDDEN};
+use crate::error::{ACTOR_TAKEN, ApiError, CSRF_FAILED, ROLE_MISSING, TENANT_FORBIDDEN};
+use crate::people::{Account, People};
 use crate::permit::{Asking, purpose_of};
 use crate::reading::parse;
 use crate::route::Reach;
+use crate::sign_in::{checked_csrf, session_id};
 
 /// The longest name that somebody may say they act under, in bytes.
 const ACTOR_BYTES_MAX: usize = 128;
@@ -43,6 +45,7 @@ pub struct Operators {
     owner: OperatorToken,
     named: Arc<RwLock<Arc<[Named]>>>,
     keys: Option<Arc<dyn KeyHolders>>,
+    people: Arc<People>,
 }
 
 /// Who may act with a key that the control plane gave.
@@ -78,6 +81,7 @@ impl Operators {
             owner,
             named: Arc::new(RwLock::new(digests(named))),
             keys: None,
+            people: Arc::new(People::new(Vec::new(), Arc::new(SystemClock::new()))),
         }
     }
 
@@ -88,6 +92,23 @@ impl Operators {
         self
     }
 
+    /// These, and people who sign in.
+    #[must_use]
+    pub fn or_people(mut self, people: Arc<People>) -> Self {
+        self.people = people;
+        self
+    }
+
+    /// Who may sign in.
+    pub(crate) const fn people(&self) -> &Arc<People> {
+        &self.people
+    }
+
+    /// Whether the workspace names somebody like that.
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        self.named.read().iter().any(|known| known.name == name)
+    }
+
     /// From now on, the workspace names these: whoever is not among them is known no longer.
     pub fn replace(&self, named: &[Operator]) {
         *self.named.write() = digests(named);
@@ -96,6 +117,9 @@ impl Operators {
     /// Who shows their token in these headers. All tokens are compared, each in constant time, so that
     /// how long it takes tells neither how much of a token was right nor whose it is.
     fn identify(&self, headers: &HeaderMap) -> Option<Caller> {
+        if !headers.contains_key(AUTHORIZATION) {
+            return self.signed_in(headers);
+        }
         let text = bearer(headers)?;
         let shown = Digest::of(text.as_bytes());
         let named = Arc::clone(&self.named.read());
@@ -111,6 +135,13 @@ impl Operators {
             1 => Some(Caller::Owner(named)),
             place => Some(Caller::Named(named, place as usize - 2)),
         }
+    }
+
+    /// Who has the session that these headers name. A name that the workspace gives somebody since is theirs
+    /// alone.
+    fn signed_in(&self, headers: &HeaderMap) -> Option<Caller> {
+        let account = self.people.of_session(session_id(headers)?)?;
+        (!self.is_named(account.name.as_str())).then(|| Caller::User(Box::new(account)))
     }
 }
 
@@ -139,12 +170,14 @@ enum Caller {
     Named(Arc<[Named]>, usize),
     /// A key's that gives roles.
     Key(KeyHolder),
+    /// Nobody's token: the session of somebody who signed in.
+    User(Box<Account>),
 }
 
 impl Caller {
     /// Who acts. A named operator acts as themselves, whatever `plimsoll-actor` says; the owner acts as
     /// whoever they say, but for those who can speak for themselves.
-    fn actor(self, headers: &HeaderMap) -> Result<Actor, ApiError> {
+    fn actor(self, headers: &HeaderMap, people: &People) -> Result<Actor, ApiError> {
         match self {
             Self::Named(named, place) => Ok(Actor {
                 name: named[place].name.clone(),
@@ -152,6 +185,7 @@ impl Caller {
                 tenancy: named[place].tenancy.clone(),
                 kind: ActorKind::Operator,
             }),
+            Self::User(account) => Ok(Actor::signed_in(*account)),
             Self::Key(holder) => Ok(Actor {
                 name: format!("key {}/{}", holder.tenant, holder.key),
                 roles: holder.roles,
@@ -160,10 +194,10 @@ impl Caller {
             }),
             Self::Owner(named) => {
                 let name = said(headers)?;
-                if named.iter().any(|operator| operator.name == name) {
-                    let message = format!("`{name}` has a token: nobody else acts under that name");
-                    let hint =
-                        "show that operator's own token, or name somebody else in `plimsoll-actor`";
+                let is_operator = named.iter().any(|operator| operator.name == name);
+                if is_operator || people.account(&name).is_some() {
+                    let message = format!("`{name}` is somebody: nobody else acts under that name");
+                    let hint = "show their own token or session, or name somebody else in `plimsoll-actor`";
                     return Err(ApiError::own(ACTOR_TAKEN, message).hint(hint));
                 }
                 Ok(Actor {
@@ -191,6 +225,16 @@ pub struct Actor {
 }
 
 impl Actor {
+    /// Who signed in to this account.
+    pub(crate) fn signed_in(account: Account) -> Self {
+        Self {
+            name: account.name.to_string(),
+            roles: account.roles,
+            tenancy: Tenancy::of(account.tenant),
+            kind: ActorKind::User,
+        }
+    }
+
     /// Who holds the data folder, where no server runs: under the name that they say.
     pub fn holding_the_data(name: &str) -> Self {
         Self {
@@ -230,10 +274,15 @@ impl Actor {
             "`{}` may not do this: it takes one of the roles {needed}",
             self.name
         );
-        let hint = format!(
-            "the roles of `{}` are {has}; `[operators.{}]` in plimsoll.toml gives them",
-            self.name, self.name
-        );
+        let name = &self.name;
+        let giver = match self.kind {
+            ActorKind::User => "the account has them from when it was made".to_owned(),
+            ActorKind::Key => "the key has them from when it was given".to_owned(),
+            ActorKind::Owner | ActorKind::Operator => {
+                format!("`[operators.{name}]` in plimsoll.toml gives them")
+            }
+        };
+        let hint = format!("the roles of `{name}` are {has}; {giver}");
         Err(ApiError::own(ROLE_MISSING, message).hint(hint))
     }
 }
@@ -278,10 +327,16 @@ pub(crate) async fn require(
     next: Next,
 ) -> Result<Response, ApiError> {
     let caller = gate.operators.identify(request.headers()).ok_or_else(|| {
-        let hint = "send `Authorization: Bearer …` with your own token, or with what is in `operator.token` of the data folder";
+        let hint = "send `Authorization: Bearer …` with your own token, or with what is in `operator.token` of the data folder, or sign in";
         ApiError::of(Code::Unauthenticated, "the operator's token is missing or wrong").hint(hint)
     })?;
-    let actor = caller.actor(request.headers())?;
+    let is_safe = matches!(*request.method(), Method::GET | Method::HEAD);
+    if matches!(caller, Caller::User(_)) && !is_safe && !checked_csrf(request.headers()) {
+        let message = "the session's token is missing or wrong";
+        let hint = "send what GET /api/v1/session says as `csrf` in the header `plimsoll-csrf`";
+        return Err(ApiError::own(CSRF_FAILED, message).hint(hint));
+    }
+    let actor = caller.actor(request.headers(), &gate.operators.people)?;
     if gate.reach == Reach::Installation && actor.tenancy.tenant().is_some() {
         let hint =
             "this is about what all tenants share: ask somebody who works for the installation";

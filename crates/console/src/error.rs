@@ -68,6 +68,36 @@ pub(crate) const POLICY_DENIED: OwnCode = OwnCode {
     status: 403,
     summary: "The operator's roles allow it, and a policy on attributes does not; the refusal is recorded.",
 };
+/// Name and password do not belong together.
+pub(crate) const SIGN_IN_FAILED: OwnCode = OwnCode {
+    code: "sign_in_failed",
+    status: 401,
+    summary: "Name and password do not belong together, or the account is disabled.",
+};
+/// Somebody tried to sign in too often.
+pub(crate) const TOO_MANY_TRIES: OwnCode = OwnCode {
+    code: "too_many_tries",
+    status: 429,
+    summary: "The account, or the address, tried to sign in too often; `Retry-After` says when to come again.",
+};
+/// A change without the session's token.
+pub(crate) const CSRF_FAILED: OwnCode = OwnCode {
+    code: "csrf_failed",
+    status: 403,
+    summary: "Whoever signed in sends the session's token in `plimsoll-csrf` with each change.",
+};
+/// The account cannot be made or changed.
+pub(crate) const USER_REFUSED: OwnCode = OwnCode {
+    code: "user_refused",
+    status: 409,
+    summary: "The name is taken or was, or the account is disabled for ever.",
+};
+/// No account has this name.
+pub(crate) const USER_NOT_FOUND: OwnCode = OwnCode {
+    code: "user_not_found",
+    status: 404,
+    summary: "No user has this name.",
+};
 /// What is another tenant's, or everybody's.
 pub(crate) const TENANT_FORBIDDEN: OwnCode = OwnCode {
     code: "tenant_forbidden",
@@ -136,7 +166,12 @@ pub(crate) const NOT_OFFERED: OwnCode = OwnCode {
 };
 
 /// All of them, for the reference.
-pub const OWN_CODES: [OwnCode; 19] = [
+pub const OWN_CODES: [OwnCode; 24] = [
+    SIGN_IN_FAILED,
+    TOO_MANY_TRIES,
+    CSRF_FAILED,
+    USER_REFUSED,
+    USER_NOT_FOUND,
     ROLE_MISSING,
     POLICY_DENIED,
     TENANT_FORBIDDEN,
@@ -233,6 +268,11 @@ impl ApiError {
     /// No tenant has this name.
     pub fn no_tenant(message: impl Into<String>) -> Self {
         Self::own(TENANT_NOT_FOUND, message)
+    }
+
+    /// No user has this name.
+    pub fn no_user(message: impl Into<String>) -> Self {
+        Self::own(USER_NOT_FOUND, message)
     }
 
     /// The tenant has no key of this name.

@@ -4,7 +4,8 @@
 //! `OpenAPI` document. What a route does stands behind [`Operations`], which the binary fills with a
 //! running node, so that nothing here knows how a decision is made.
 //!
-//! Invariants: every route but health and metrics needs a token, all compared in constant time, and a role
+//! Invariants: every route but health, metrics and signing in needs a token, all compared in constant time, or a
+//! session (with a token of its own for changes), and a role
 //! where its row names some; nothing is read or changed before the policies were asked; a named operator acts
 //! as themselves alone; no input or output is told before it is recorded who reads it and what for; every
 //! body and every list has a bound; every error has one shape.
@@ -13,6 +14,7 @@ mod access;
 mod error;
 mod evals;
 mod operations;
+mod people;
 mod permit;
 
 mod route;
@@ -30,6 +32,7 @@ mod keys;
 mod labels;
 mod releases;
 mod reviews;
+mod sign_in;
 mod systems;
 
 mod openapi;
@@ -55,6 +58,7 @@ pub use operations::keys::{
     SecretView, TenantRequest, TenantView,
 };
 pub use operations::labels::{LabelRequest, LabelsReport, LabelsRequest};
+pub use operations::people::{SessionView, UserView};
 pub use operations::releases::{
     ApprovalRequest, Approvals, Blob, BundleFault, ReleaseBundle, ReleaseRequest,
 };
@@ -63,6 +67,7 @@ pub use operations::systems::{
     DrillRequest, Readiness, RunbookPart, RunbookRunRequest, RunbookView, SystemSummary,
 };
 pub use operations::{Answer, Operations};
+pub use people::{ACCOUNTS_MAX, Account, PASSWORD_CHARS_MIN, PasswordHash, People, TooMany};
 pub use permit::{Grounds, Permit};
 pub use route::{Parameter, Place, Reach, Route, Shape};
 pub use routes::{BODY_BYTES_MAX, IMPORT_BYTES_MAX, router};

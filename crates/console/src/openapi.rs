@@ -112,6 +112,7 @@ fn schemas() -> Value {
         records::releases(),
         records::records(),
         records::keys(),
+        requests::people(),
         requests::schemas(),
     ];
     let members = parts.into_iter().filter_map(|part| match part {

@@ -8,6 +8,7 @@ pub(crate) mod deployments;
 pub(crate) mod evals;
 pub(crate) mod keys;
 pub(crate) mod labels;
+pub(crate) mod people;
 pub(crate) mod releases;
 pub(crate) mod reviews;
 pub(crate) mod systems;
@@ -15,6 +16,7 @@ pub(crate) mod systems;
 use plimsoll_control::bar::Report;
 use plimsoll_control::watch::MonitorView;
 use plimsoll_core::access::DataClass;
+use plimsoll_core::account::AccountChange;
 use plimsoll_core::dataset::DatasetExport;
 use plimsoll_core::decision::Payload;
 use plimsoll_core::deployment::Halt;
@@ -35,6 +37,7 @@ use plimsoll_store::{AccessEntry, AccessFilter, DecisionFilter, LabelFilter, Sto
 use serde_json::Value;
 
 use crate::error::ApiError;
+use crate::people::Account;
 use crate::permit::{Grounds, Permit};
 use alerts::{ReceiverView, SilenceRequest, SilenceView};
 use audit::{
@@ -81,6 +84,21 @@ pub trait Operations: Send + Sync {
 
     /// How much depends on a system, and how sensitive is what it is asked; none if there is no such system.
     fn facts(&self, system: &SystemName) -> Option<(Stakes, DataClass)>;
+
+    /// Records what happened to an account, and comes back when it is on disk: to which (none if it is
+    /// nobody's), what, and from which address.
+    fn record_account(
+        &self,
+        _event: (Option<String>, AccountChange, Option<String>),
+        _actor: String,
+    ) -> Answer<'_, ()> {
+        not_offered("record_account")
+    }
+
+    /// Keeps the accounts for the next start.
+    fn keep_accounts<'a>(&'a self, _accounts: Vec<Account>, _permit: &'a Permit) -> Answer<'a, ()> {
+        not_offered("keep_accounts")
+    }
 
     /// Records that policies refused somebody something.
     fn record_refusal(&self, _refusal: Refusal) -> Answer<'_, ()> {

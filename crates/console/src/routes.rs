@@ -11,6 +11,7 @@ use plimsoll_core::Code;
 use crate::access::{Gate, Operators, require};
 use crate::error::ApiError;
 use crate::operations::Operations;
+use crate::people::People;
 use crate::route::Route;
 use crate::table::ROUTES;
 
@@ -24,6 +25,8 @@ pub const IMPORT_BYTES_MAX: usize = 256 * 1024 * 1024;
 #[derive(Clone)]
 pub(crate) struct Control {
     pub(crate) operations: Arc<dyn Operations>,
+    pub(crate) operators: Operators,
+    pub(crate) people: Arc<People>,
     /// Whoever holds it may have a bundle in memory.
     pub(crate) bundles: Arc<tokio::sync::Mutex<()>>,
 }
@@ -33,6 +36,8 @@ pub fn router(operations: Arc<dyn Operations>, operators: impl Into<Operators>) 
     let operators = operators.into();
     let control = Control {
         operations,
+        people: Arc::clone(operators.people()),
+        operators: operators.clone(),
         bundles: Arc::default(),
     };
     let mount = |router: Router<Control>, route: &Route| {

@@ -7,12 +7,13 @@ use plimsoll_spec::Role;
 use crate::route::{Parameter, Route, Shape};
 use crate::{
     alerts, audit, decisions, deployments, evals, health, keys, labels, openapi, releases, reviews,
-    systems,
+    sign_in, systems,
 };
 
 const SYSTEM: Parameter = Parameter::path("system", "The system's name.");
 const TENANT: Parameter = Parameter::path("tenant", "The tenant's name.");
 const KEY: Parameter = Parameter::path("key", "The key's name.");
+const USER: Parameter = Parameter::path("user", "The user's name.");
 const ID: Parameter = Parameter::path("id", "The id, or the beginning of it.");
 const LIMIT: Parameter =
     Parameter::query("limit", "At most so many, up to 1000. Default: 50.").of("integer");
@@ -32,7 +33,9 @@ const LOOKING_BACK: &[Role] = &[Role::Approver, Role::Auditor];
 const KEYS: &[Role] = &[Role::TenantAdmin, Role::PlatformAdmin];
 /// Who looks at keys.
 const KEEPING: &[Role] = &[Role::TenantAdmin, Role::PlatformAdmin, Role::Auditor];
-/// Who makes tenants.
+/// Who looks at the accounts of people.
+const KNOWING: &[Role] = &[Role::PlatformAdmin, Role::Auditor];
+/// Who makes tenants, and the accounts of people.
 const RULING: &[Role] = &[Role::PlatformAdmin];
 
 /// Every route, in the order of the reference.
@@ -638,6 +641,81 @@ pub const ROUTES: &[Route] = &[
     .takes(&[TENANT, KEY])
     .reads("RevocationRequest")
     .gives(Shape::One("Key")),
+    // People.
+    Route::new(
+        ("POST", "/api/v1/session"),
+        "signIn",
+        "Signs somebody in with name and password: the session is a cookie, and `csrf` goes with each change.",
+        || post(sign_in::sign_in),
+    )
+    .open()
+    .reads("SignInRequest")
+    .gives(Shape::One("Session")),
+    Route::new(
+        ("GET", "/api/v1/session"),
+        "getSession",
+        "Who asks: the name that records use, the roles, and for whoever signed in what to send in `plimsoll-csrf`.",
+        || get(sign_in::show),
+    )
+    .within_tenant()
+    .gives(Shape::One("Session")),
+    Route::new(
+        ("POST", "/api/v1/session/end"),
+        "signOut",
+        "Ends the session.",
+        || post(sign_in::sign_out),
+    )
+    .within_tenant()
+    .gives(Shape::One("SignedOut")),
+    Route::new(
+        ("POST", "/api/v1/session/password"),
+        "changePassword",
+        "Whoever signed in changes their password; all their sessions end.",
+        || post(sign_in::change_password),
+    )
+    .decided(ControlAction::ChangePassword)
+    .within_tenant()
+    .reads("OwnPasswordRequest")
+    .gives(Shape::One("User")),
+    Route::new(
+        ("GET", "/api/v1/users"),
+        "listUsers",
+        "The accounts of people who sign in to this node; never a password.",
+        || get(sign_in::list),
+    )
+    .by(KNOWING)
+    .gives(Shape::List("users", "User")),
+    Route::new(
+        ("POST", "/api/v1/users"),
+        "createUser",
+        "Makes an account for somebody who signs in to this node.",
+        || post(sign_in::create),
+    )
+    .decided(ControlAction::CreateUser)
+    .by(RULING)
+    .reads("UserRequest")
+    .gives(Shape::One("User")),
+    Route::new(
+        ("POST", "/api/v1/users/{user}/password"),
+        "setPassword",
+        "Sets somebody's password; all their sessions end.",
+        || post(sign_in::set_password),
+    )
+    .decided(ControlAction::SetPassword)
+    .by(RULING)
+    .takes(&[USER])
+    .reads("PasswordRequest")
+    .gives(Shape::One("User")),
+    Route::new(
+        ("POST", "/api/v1/users/{user}/disable"),
+        "disableUser",
+        "Nobody signs in to the account any more, and whoever is signed in is so no longer.",
+        || post(sign_in::disable),
+    )
+    .decided(ControlAction::DisableUser)
+    .by(RULING)
+    .takes(&[USER])
+    .gives(Shape::One("User")),
     // The node.
     Route::new(
         ("POST", "/api/v1/reload"),

@@ -7,6 +7,7 @@ mod document;
 mod keys;
 mod node;
 mod payloads;
+mod people;
 mod policies;
 mod releases;
 
@@ -53,6 +54,7 @@ fn named() -> Vec<Operator> {
 
 fn operators() -> Operators {
     Operators::new(OperatorToken::new(&Secret::new(OWNER.into())), &named())
+        .or_people(people::ursula(Arc::new(plimsoll_core::SystemClock::new())))
 }
 
 fn app_of(node: Noting) -> (Router, Arc<Noting>) {

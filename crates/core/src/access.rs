@@ -54,12 +54,16 @@ pub enum ControlAction {
     MakeTenant,
     GiveKey,
     RotateKey,
+    CreateUser,
+    SetPassword,
+    ChangePassword,
+    DisableUser,
     Reload,
 }
 
 impl ControlAction {
     /// All of them.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 35] = [
         Self::GetPayload,
         Self::GetReview,
         Self::Halt,
@@ -90,6 +94,10 @@ impl ControlAction {
         Self::MakeTenant,
         Self::GiveKey,
         Self::RotateKey,
+        Self::CreateUser,
+        Self::SetPassword,
+        Self::ChangePassword,
+        Self::DisableUser,
         Self::Reload,
     ];
 
@@ -126,6 +134,10 @@ impl ControlAction {
             Self::MakeTenant => "make_tenant",
             Self::GiveKey => "give_key",
             Self::RotateKey => "rotate_key",
+            Self::CreateUser => "create_user",
+            Self::SetPassword => "set_password",
+            Self::ChangePassword => "change_password",
+            Self::DisableUser => "disable_user",
             Self::Reload => "reload",
         }
     }
@@ -134,7 +146,7 @@ impl ControlAction {
     pub const fn kind(self) -> ActionKind {
         match self {
             Self::GetPayload | Self::GetReview => ActionKind::Read,
-            Self::Halt | Self::FallBack | Self::RevokeKey => ActionKind::StepIn,
+            Self::Halt | Self::FallBack | Self::RevokeKey | Self::DisableUser => ActionKind::StepIn,
             _ => ActionKind::Change,
         }
     }

@@ -24,6 +24,7 @@ pub mod manifest;
 pub mod system;
 
 pub mod access;
+pub mod account;
 pub mod dataset;
 pub mod decision;
 pub mod deployment;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::account::AccountEvent;
 use crate::clock::Timestamp;
 use crate::code::Code;
 use crate::decision::Decision;
@@ -81,6 +82,8 @@ pub enum Record {
     Dataset(Box<DatasetExport>),
     /// A policy refused somebody a reading or a change.
     Refusal(Box<Refusal>),
+    /// An account was made or changed, or somebody signed in or out.
+    Account(Box<AccountEvent>),
 }
 
 impl Record {
@@ -116,6 +119,7 @@ impl Record {
             Self::Eval(_) => 24,
             Self::Dataset(_) => 25,
             Self::Refusal(_) => 26,
+            Self::Account(_) => 27,
         }
     }
 }

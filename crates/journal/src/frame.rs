@@ -165,6 +165,7 @@ pub(crate) fn about<'r>(record: impl Into<RecordRef<'r>>) -> (u8, [u8; 16]) {
         | Record::Key(_)
         | Record::Alarm(_)
         | Record::Alert(_)
+        | Record::Account(_)
         | Record::Eval(_)
         | Record::Dataset(_) => (0, [0; 16]),
     }

@@ -13,6 +13,7 @@ mod policy;
 mod records;
 mod release;
 mod system;
+mod user;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -33,6 +34,7 @@ pub(crate) use policy::{PolicyCommand, PolicyExplainArgs};
 pub(crate) use records::{AuditCommand, HoldCommand, ReplayArgs, StoreCommand};
 pub(crate) use release::{Justified, ReleaseCommand};
 pub(crate) use system::SystemCommand;
+pub(crate) use user::{UserCommand, UserCreateArgs};
 
 /// Puts a model into production, and says from evidence whether it is there.
 #[derive(Debug, Parser)]
@@ -139,6 +141,9 @@ pub(crate) enum Command {
     /// Keys of callers: given once, rotated, revoked.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// People who sign in to the control plane with a password.
+    #[command(subcommand)]
+    User(UserCommand),
     /// Policies on attributes: what is in force, and what they would say.
     #[command(subcommand)]
     Policy(PolicyCommand),

@@ -29,6 +29,7 @@ mod store;
 mod system;
 mod tenant;
 mod test;
+mod user;
 
 use crate::cli::{Cli, Command};
 use crate::exit::{Exit, Outcome};
@@ -71,6 +72,7 @@ pub(crate) async fn run(cli: Cli) -> Outcome<Exit> {
         Command::Replay(args) => replay::run(&global, &args, out).await,
         Command::Tenant(command) => tenant::run(&global, command, out).await,
         Command::Key(command) => key::run(&global, command, out).await,
+        Command::User(command) => user::run(&global, command, out).await,
         Command::Policy(command) => policy::run(&global, &command, out),
         Command::Audit(command) => audit::run(&global, command, out).await,
         Command::Store(command) => store::run(&global, command, out).await,

@@ -5,6 +5,7 @@
 //!   journal/  payloads/  blobs/     the journal's
 //!   plimsoll.db                     the database
 //!   operator.token                  who has it may do what operators do
+//!   people.json                     who signs in, with their passwords' hashes
 //!   pepper                          under which subjects become pseudonyms
 //! ```
 

@@ -16,6 +16,7 @@ mod held_keys;
 mod key_secret;
 mod lag;
 mod monitor_file;
+mod people_file;
 mod rows;
 mod tabular;
 mod workspace;

@@ -26,7 +26,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use plimsoll_console::{Operations, OperatorToken, Operators, router};
+use plimsoll_console::{Operations, OperatorToken, Operators, People, router};
 use plimsoll_gateway::Listening;
 use plimsoll_spec::Workspace;
 use tokio::net::TcpListener;
@@ -37,6 +37,7 @@ use crate::assembly::{Assembly, assemble};
 use crate::cli::Global;
 use crate::data_folder::DataFolder;
 use crate::exit::{Exit, Exits as _, Outcome};
+use crate::people_file;
 use crate::serve::background::Background;
 use crate::serve::live_node::LiveNode;
 use crate::workspace;
@@ -53,10 +54,12 @@ pub(crate) async fn run(global: &Global) -> Outcome<Exit> {
     let control = listen(workspace.server.control_address).await?;
     let control_address = control.local_addr()?;
     let token = DataFolder::create(workspace.storage.path.clone())?.operator_token()?;
+    let accounts = people_file::read(&workspace.storage.path).or_exit(Exit::Data)?;
     let assembly = assemble(workspace.clone()).await?;
     report_recovery(&assembly);
     let operators = Operators::new(OperatorToken::new(&token), &workspace.operators)
-        .or_keys(Arc::new(keeping::OfNode(Arc::clone(&assembly.node))));
+        .or_keys(Arc::new(keeping::OfNode(Arc::clone(&assembly.node))))
+        .or_people(Arc::new(People::new(accounts, Arc::clone(&assembly.clock))));
     let live = LiveNode::new(global.clone(), &workspace, &assembly, operators.clone());
     let operations = Arc::new(live);
     if let Err(error) = operations.declare_policies().await {
@@ -100,6 +103,7 @@ fn serve_operators(
     stop: &CancellationToken,
 ) -> tokio::task::JoinHandle<()> {
     let app = router(operations as Arc<dyn Operations>, operators);
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
     let stop = stop.clone();
     tokio::spawn(async move {
         let serving = axum::serve(listener, app);

@@ -215,6 +215,7 @@ const fn is_told(record: &Record) -> bool {
             | Record::Closed(_)
             | Record::Access(_)
             | Record::Refusal(_)
+            | Record::Account(_)
             | Record::Label(_)
             | Record::Uncounted(_)
     )

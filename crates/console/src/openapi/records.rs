@@ -62,6 +62,15 @@ pub(super) fn keys() -> Value {
             "roles": list(text()), "secrets": list(secret), "created_at": maybe_whole(),
             "expires_at": maybe_whole(), "revoked_at": maybe_whole(),
         })),
+        "Session": object(json!({
+            "name": text(), "kind": {"enum": ["owner", "operator", "key", "user"]}, "roles": list(text()),
+            "tenant": maybe(), "csrf": maybe(),
+        })),
+        "SignedOut": object(json!({"signed_out": flag()})),
+        "User": object(json!({
+            "name": text(), "roles": list(text()), "tenant": maybe(),
+            "state": {"enum": ["active", "disabled"]}, "created_at": whole(), "password_at": whole(),
+        })),
         "GivenKey": object(json!({"key": reference("Key"), "secret": text()})),
     })
 }

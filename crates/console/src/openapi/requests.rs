@@ -24,6 +24,19 @@ fn body(required: Value, optional: Value) -> Value {
     })
 }
 
+/// What people send who sign in, and who makes their accounts.
+pub(super) fn people() -> Value {
+    json!({
+        "SignInRequest": body(json!({"user": text(), "password": text()}), json!({})),
+        "UserRequest": body(
+            json!({"name": text(), "roles": list(text()), "password": text()}),
+            json!({"tenant": maybe()}),
+        ),
+        "PasswordRequest": body(json!({"password": text()}), json!({})),
+        "OwnPasswordRequest": body(json!({"current": text(), "password": text()}), json!({})),
+    })
+}
+
 pub(super) fn schemas() -> Value {
     let steps = json!({"type": "array", "maxItems": 500, "items": object(json!({
         "title": text(), "worked": flag(), "note": maybe(),

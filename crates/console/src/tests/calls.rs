@@ -75,6 +75,15 @@ pub(super) const CALLS: &[Call] = &[
     post("/api/v1/tenants/{tenant}/keys/{key}/rotate", "/api/v1/tenants/acme/keys/web/rotate", "", "tp", 503),
     post("/api/v1/tenants/{tenant}/keys/{key}/revoke", "/api/v1/tenants/acme/keys/web/revoke", REASON, "tp", 503),
 
+    post("/api/v1/session", "/api/v1/session", r#"{"user":"ursula","password":"correct horse battery"}"#, ANY, 400),
+    get("/api/v1/session", "/api/v1/session", ANY, 200),
+    post("/api/v1/session/end", "/api/v1/session/end", "", ANY, 200),
+    post("/api/v1/session/password", "/api/v1/session/password", r#"{"current":"x","password":"y"}"#, ANY, 400),
+    get("/api/v1/users", "/api/v1/users", "pu", 200),
+    post("/api/v1/users", "/api/v1/users", r#"{"name":"wanda","roles":["viewer"],"password":"another horse battery"}"#, "p", 200),
+    post("/api/v1/users/{user}/password", "/api/v1/users/ursula/password", r#"{"password":"another horse battery"}"#, "p", 200),
+    post("/api/v1/users/{user}/disable", "/api/v1/users/ursula/disable", "", "p", 200),
+
     post("/api/v1/reload", "/api/v1/reload", "", "o", 200),
 
     get("/api/v1/systems", "/api/v1/systems", ANY, 200),
@@ -260,8 +269,12 @@ async fn no_route_tells_or_changes_anything_of_another_tenant() {
 
 /// What changes nothing, and what is done in the name of the workspace: the records that a reload leaves
 /// name it as their author.
-const UNATTRIBUTED: [&str; 3] = [
+const UNATTRIBUTED: [&str; 6] = [
     "/api/v1/audit/checkpoint",
+    // Nobody was signed in: there is nothing to record.
+    "/api/v1/session",
+    "/api/v1/session/end",
+    "/api/v1/session/password",
     "/api/v1/reload",
     // The run that asks is recorded, with who ran it.
     "/api/v1/systems/x/evals/ask",

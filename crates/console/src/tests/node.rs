@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use plimsoll_control::bar::Report;
 use plimsoll_control::watch::MonitorView;
 use plimsoll_core::access::DataClass;
+use plimsoll_core::account::AccountChange;
 use plimsoll_core::decision::Payload;
 use plimsoll_core::deployment::Halt;
 use plimsoll_core::governance::{
@@ -120,6 +121,17 @@ impl Operations for Noting {
     }
     fn facts(&self, system: &SystemName) -> Option<(Stakes, DataClass)> {
         (system.as_str() == "x").then_some((Stakes::High, self.data_class))
+    }
+    fn record_account(
+        &self,
+        (account, change, _): (Option<String>, AccountChange, Option<String>),
+        actor: String,
+    ) -> Answer<'_, ()> {
+        let account = account.unwrap_or_else(|| "nobody".into());
+        self.note(format!("account {account} {change:?} by {actor}"), Ok(()))
+    }
+    fn keep_accounts<'a>(&'a self, accounts: Vec<Account>, _permit: &'a Permit) -> Answer<'a, ()> {
+        self.note(format!("keep {} accounts", accounts.len()), Ok(()))
     }
     fn record_refusal(&self, refusal: Refusal) -> Answer<'_, ()> {
         self.refused.lock().unwrap().push(refusal);

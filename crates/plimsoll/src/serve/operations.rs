@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use plimsoll_console::{
-    AccessRequest, Answer, Approvals, AsOfView, AuditStatus, DecisionProof, DeploymentRequest,
-    DeploymentReviewRequest, ErasureReport, ErasureRequest, EvalAnswer, EvalQuestion, GivenKey,
-    Grounds, HoldRequest, KeyRequest, KeyView, LabelsReport, LabelsRequest, Operations, Permit,
-    Readiness, ReleaseBundle, ReviewAnswer, ReviewFilter, RollbackRequest, RotationRequest,
-    RunbookRunRequest, RunbookView, SignedCheckpoint, StandingView, SystemSummary, TenantRequest,
-    TenantView, VerificationRequest,
+    AccessRequest, Account, Answer, ApiError, Approvals, AsOfView, AuditStatus, DecisionProof,
+    DeploymentRequest, DeploymentReviewRequest, ErasureReport, ErasureRequest, EvalAnswer,
+    EvalQuestion, GivenKey, Grounds, HoldRequest, KeyRequest, KeyView, LabelsReport, LabelsRequest,
+    Operations, Permit, Readiness, ReleaseBundle, ReviewAnswer, ReviewFilter, RollbackRequest,
+    RotationRequest, RunbookRunRequest, RunbookView, SignedCheckpoint, StandingView, SystemSummary,
+    TenantRequest, TenantView, VerificationRequest,
 };
 use plimsoll_console::{ReceiverView, SilenceRequest, SilenceView};
 use plimsoll_control::bar::Report;
 use plimsoll_control::watch::MonitorView;
 use plimsoll_core::access::DataClass;
+use plimsoll_core::account::{AccountChange, AccountEvent};
 use plimsoll_core::dataset::DatasetExport;
 use plimsoll_core::decision::Payload;
 use plimsoll_core::deployment::Halt;
@@ -25,14 +26,15 @@ use plimsoll_core::monitor::Alarm;
 use plimsoll_core::record::{Deployment, Drill, Record, ReleaseRecord, RunbookRun};
 use plimsoll_core::review::Review;
 use plimsoll_core::{
-    Decision, EnvironmentName, FailureKind, KeyName, ReleaseId, Stakes, SystemName, Tenancy,
-    TenantName, Timestamp,
+    Code, Decision, EnvironmentName, EventId, FailureKind, KeyName, ReleaseId, Stakes, SystemName,
+    Tenancy, TenantName, Timestamp,
 };
 use plimsoll_gateway::SystemStatus;
 use plimsoll_spec::Role;
 use plimsoll_store::{AccessEntry, AccessFilter, DecisionFilter, LabelFilter, StoredLabel};
 use serde_json::Value;
 
+use crate::people_file;
 use crate::serve::live_node::{LiveNode, view};
 
 impl Operations for LiveNode {
@@ -437,6 +439,41 @@ impl Operations for LiveNode {
         let served = self.served();
         let stakes = served.systems.get(system)?.stakes;
         Some((stakes, served.folders.get(system)?.data_class))
+    }
+
+    fn record_account(
+        &self,
+        (account, change, address): (Option<String>, AccountChange, Option<String>),
+        actor: String,
+    ) -> Answer<'_, ()> {
+        let now = self.clock.now();
+        let event = AccountEvent {
+            id: EventId::new(now),
+            account,
+            change,
+            node: self.name.clone(),
+            address,
+            actor,
+            at: now,
+        };
+        Box::pin(async move {
+            self.write(Record::Account(Box::new(event))).await?;
+            Ok(())
+        })
+    }
+
+    fn keep_accounts<'a>(&'a self, accounts: Vec<Account>, _permit: &'a Permit) -> Answer<'a, ()> {
+        let root = self.data().to_owned();
+        Box::pin(async move {
+            let writing = tokio::task::spawn_blocking(move || people_file::write(&root, &accounts));
+            let written = writing.await.map_err(std::io::Error::other).flatten();
+            written.map_err(|error| {
+                let message =
+                    "the change holds until the next start: it could not be kept in `people.json`";
+                tracing::error!(%error, "{message}");
+                ApiError::of(Code::RecordUnavailable, format!("{message}: {error}"))
+            })
+        })
     }
 
     fn record_refusal(&self, refusal: Refusal) -> Answer<'_, ()> {

@@ -12,6 +12,7 @@ mod datasets;
 mod drift;
 mod evals;
 mod keys;
+mod people;
 mod policies;
 mod running;
 mod serving;

@@ -1,5 +1,6 @@
 //! How the events of governance are found again: by what they are about, who did it, and when.
 
+use plimsoll_core::account::AccountEvent;
 use plimsoll_core::dataset::DatasetExport;
 use plimsoll_core::eval::EvalRun;
 use plimsoll_core::governance::{Approval, Refusal};
@@ -16,7 +17,8 @@ use crate::sql::write_json;
 pub(crate) struct Key {
     pub(crate) id: String,
     pub(crate) kind: &'static str,
-    /// Of an access the decision, of a refusal the decision or else the action, of an erasure the request, of a hold the hold, of a policy its name,
+    /// Of an access the decision, of a refusal the decision or else the action, of an account its name, of an erasure the request, of
+    /// a hold the hold, of a policy its name,
     /// of an approval the release, of a deployment's review the deployment, of a retirement and of a
     /// verification the node, of a tenant its name, of a key its tenant and name, of an alarm its dedup key, of
     /// an alert the alarm's event, of a silence the event that began it, of a run of an eval and of a dataset the
@@ -41,6 +43,7 @@ impl Key {
                     .by(&access.actor)
             },
             Record::Refusal(refusal) => Self::of_refusal(refusal)?,
+            Record::Account(event) => Self::of_account(event)?,
             Record::Erasure(erasure) => Self::new(
                 "erasure",
                 &erasure.id,
@@ -95,6 +98,11 @@ impl Key {
             _ => return Ok(None),
         };
         Ok(Some(key))
+    }
+
+    fn of_account(event: &AccountEvent) -> Result<Self, StoreError> {
+        let about = event.account.as_deref().unwrap_or("nobody");
+        Ok(Self::new("account", &event.id, &about, event.at, event)?.by(&event.actor))
     }
 
     fn of_refusal(refusal: &Refusal) -> Result<Self, StoreError> {

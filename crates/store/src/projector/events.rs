@@ -57,7 +57,8 @@ pub(super) async fn write(
         | Record::Alert(_)
         | Record::Eval(_)
         | Record::Dataset(_)
-        | Record::Refusal(_) => return Ok(()),
+        | Record::Refusal(_)
+        | Record::Account(_) => return Ok(()),
     };
     transaction.execute(statement).await?;
     Ok(())
