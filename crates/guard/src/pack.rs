@@ -21,7 +21,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use regex::bytes::{Regex, RegexBuilder};
 use serde::Deserialize;
 
@@ -173,6 +173,7 @@ impl Packs {
             }
         }
         let prefilter = AhoCorasick::builder()
+            .kind(Some(AhoCorasickKind::DFA))
             .build(keywords)
             .map_err(|error| vec![format!("the keywords cannot be searched for: {error}")])?;
         let parts = Parts {
@@ -217,9 +218,12 @@ impl Packs {
     /// The rules that hold in a folded text, for this direction.
     pub fn find(&self, text: &str, direction: Direction) -> Vec<Match> {
         let mut awake: Vec<usize> = Vec::new();
+        let mut is_awake = [0u64; RULES_MAX.div_ceil(64)];
         for found in self.parts.prefilter.find_overlapping_iter(text) {
             let rule = self.parts.wakes[found.pattern().as_usize()];
-            if !awake.contains(&rule) {
+            let bit = 1 << (rule % 64);
+            if is_awake[rule / 64] & bit == 0 {
+                is_awake[rule / 64] |= bit;
                 awake.push(rule);
                 if awake.len() == self.parts.rules.len() {
                     break;

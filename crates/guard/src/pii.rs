@@ -102,11 +102,20 @@ impl Pii {
     /// Everything that is recognised in `text`, however unsure, by where it begins.
     pub fn find(&self, text: &str) -> Vec<Finding> {
         let bytes = text.as_bytes();
+        // A value that is all of this stands alone.
+        let said = text.trim();
+        let start = said.as_ptr().addr() - text.as_ptr().addr();
+        let all = start..start + said.len();
         let mut findings = Vec::new();
         let mut windows = Windows { bytes, at: 0 };
         while let Some(window) = windows.next() {
             for index in &self.parts.set.matches(&bytes[window.clone()]) {
-                self.find_one(index, text, window.clone(), &mut findings);
+                let place = Place {
+                    text,
+                    all: &all,
+                    window: window.clone(),
+                };
+                self.find_one(index, &place, &mut findings);
             }
         }
         findings.sort_by(|a, b| {
@@ -116,13 +125,8 @@ impl Pii {
         findings
     }
 
-    fn find_one(
-        &self,
-        index: usize,
-        text: &str,
-        window: Range<usize>,
-        findings: &mut Vec<Finding>,
-    ) {
+    fn find_one(&self, index: usize, place: &Place<'_>, findings: &mut Vec<Finding>) {
+        let (text, window) = (place.text, &place.window);
         let bytes = text.as_bytes();
         let recogniser = &RECOGNISERS[index];
         let regex = self.parts.compiled[index].get_or_init(|| {
@@ -145,7 +149,7 @@ impl Pii {
             };
             if let Some(span) = span {
                 findings.push(Finding {
-                    score: score(recogniser, text, &span),
+                    score: score(recogniser, place, &span),
                     rule: self.parts.rules[index].clone(),
                     span: text.floor_char_boundary(span.start)..text.ceil_char_boundary(span.end),
                     owasp: Arc::clone(&self.parts.owasp),
@@ -179,10 +183,19 @@ impl std::fmt::Debug for Pii {
     }
 }
 
+/// Where a value is looked for.
+struct Place<'t> {
+    text: &'t str,
+    /// The text but for the blanks around it.
+    all: &'t Range<usize>,
+    window: Range<usize>,
+}
+
 /// How sure a match is, given what stands around it.
-fn score(recogniser: &Recogniser, text: &str, span: &Range<usize>) -> f64 {
+fn score(recogniser: &Recogniser, place: &Place<'_>, span: &Range<usize>) -> f64 {
+    let text = place.text;
     let mut score = recogniser.score;
-    if text[..span.start].trim().is_empty() && text[span.end..].trim().is_empty() {
+    if span.start <= place.all.start && span.end >= place.all.end {
         score += ALONE_SCORE;
     }
     let from = text.floor_char_boundary(span.start.saturating_sub(CONTEXT_BEFORE));
@@ -216,9 +229,10 @@ struct Windows<'t> {
 
 impl Windows<'_> {
     fn next(&mut self) -> Option<Range<usize>> {
-        let is_mark = |at: usize| {
-            let byte = self.bytes[at];
-            byte.is_ascii_digit() || byte == b'@' || is_in_hardware_address(self.bytes, at)
+        let is_mark = |at: usize| match self.bytes[at] {
+            b'0'..=b'9' | b'@' => true,
+            b':' | b'-' => is_in_hardware_address(self.bytes, at),
+            _ => false,
         };
         let first = (self.at..self.bytes.len()).find(|&at| is_mark(at))?;
         let mut last = first;
@@ -234,8 +248,7 @@ impl Windows<'_> {
 /// Whether a `:` or `-` stands between two pairs of hexadecimal digits: hardware addresses may have no
 /// decimal digit.
 fn is_in_hardware_address(bytes: &[u8], at: usize) -> bool {
-    matches!(bytes[at], b':' | b'-')
-        && at >= 2
+    at >= 2
         && bytes
             .get(at + 1..at + 3)
             .is_some_and(|pair| pair.iter().all(u8::is_ascii_hexdigit))

@@ -270,6 +270,7 @@ impl Looking {
         let scan = decode::Scan::of(mapped.text());
         let mapped = if scan.needs_stripping() {
             let stripped = visible::strip(mapped);
+            self.complete &= !stripped.has_more;
             for (kind, payload) in stripped.payloads {
                 self.wait(kind, depth + 1, payload);
             }

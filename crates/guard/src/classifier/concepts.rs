@@ -15,12 +15,17 @@ const LEXICON: &str = include_str!("../../data/concepts.txt");
 pub type Concept = u8;
 
 struct Lexicon {
+    /// A bit for the hash of each word and stem, so that what is neither costs no look-up.
+    known: Box<[u64; KNOWN_BITS / 64]>,
     words: HashMap<u64, Concept, BuildHasherDefault<Passed>>,
     stems: HashMap<u64, Concept, BuildHasherDefault<Passed>>,
     /// Words of scripts without blanks, found anywhere.
     within: aho_corasick::AhoCorasick,
     within_concepts: Vec<Concept>,
 }
+
+/// Some thirty times as many as there are words.
+const KNOWN_BITS: usize = 1 << 15;
 
 /// The lengths in bytes of stems that are looked up.
 const STEM_MIN: usize = 4;
@@ -62,7 +67,13 @@ static LEXICON_READ: LazyLock<Lexicon> = LazyLock::new(|| {
         .match_kind(aho_corasick::MatchKind::LeftmostLongest)
         .build(within)
         .expect("the lexicon is small and its words are not empty");
+    let mut known = Box::new([0; KNOWN_BITS / 64]);
+    for &hash in words.keys().chain(stems.keys()) {
+        let (word, bit) = place(hash);
+        known[word] |= bit;
+    }
     Lexicon {
+        known,
         words,
         stems,
         within,
@@ -89,25 +100,44 @@ const fn mixed(hash: u64) -> u64 {
     (hash ^ hash >> 29).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-/// The concept of a folded word.
-pub fn of_word(word: &str) -> Option<Concept> {
-    let lexicon = &*LEXICON_READ;
-    let mut running = SEED;
-    let mut found = None;
-    let bytes = word.as_bytes();
-    for (at, &byte) in bytes.iter().enumerate() {
-        running = (running ^ u64::from(byte)).wrapping_mul(PRIME);
-        let length = at + 1;
-        if length == bytes.len()
-            && let Some(&concept) = lexicon.words.get(&mixed(running))
-        {
-            return Some(concept);
+/// Where the bit of a hash stands.
+const fn place(hash: u64) -> (usize, u64) {
+    let bit = hash >> (64 - KNOWN_BITS.trailing_zeros());
+    ((bit >> 6) as usize, 1 << (bit & 63))
+}
+
+impl Lexicon {
+    fn find(&self, word: &[u8]) -> Option<Concept> {
+        let mut running = SEED;
+        let mut found = None;
+        for (at, &byte) in word.iter().enumerate() {
+            running = (running ^ u64::from(byte)).wrapping_mul(PRIME);
+            let length = at + 1;
+            let is_stem = (STEM_MIN..=STEM_MAX).contains(&length);
+            if length < word.len() && !is_stem {
+                continue;
+            }
+            let hash = mixed(running);
+            let (place, bit) = place(hash);
+            if self.known[place] & bit == 0 {
+                continue;
+            }
+            if length == word.len()
+                && let Some(&concept) = self.words.get(&hash)
+            {
+                return Some(concept);
+            }
+            if is_stem {
+                found = self.stems.get(&hash).copied().or(found);
+            }
         }
-        if (STEM_MIN..=STEM_MAX).contains(&length) {
-            found = lexicon.stems.get(&mixed(running)).copied().or(found);
-        }
+        found
     }
-    found
+}
+
+/// The concept of a folded word, by its bytes.
+pub fn of_word(word: &[u8]) -> Option<Concept> {
+    LEXICON_READ.find(word)
 }
 
 /// The concepts in a text of a script without blanks between words, in their order.
@@ -123,11 +153,11 @@ mod tests {
 
     #[test]
     fn a_concept_is_found_in_any_of_its_languages() {
-        let ignore = of_word("ignore").unwrap();
+        let ignore = of_word(b"ignore").unwrap();
         for word in ["disregard", "ignoriere", "olvida", "ignorez", "игнорируи"] {
-            assert_eq!(of_word(word), Some(ignore), "{word}");
+            assert_eq!(of_word(word.as_bytes()), Some(ignore), "{word}");
         }
         assert_eq!(within("忽略之前的").next(), Some(ignore));
-        assert_eq!(of_word("table"), None);
+        assert_eq!(of_word(b"table"), None);
     }
 }

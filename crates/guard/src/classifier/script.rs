@@ -1,5 +1,7 @@
 //! Which texts the classifier can judge: those in scripts of which its training had enough.
 
+use std::sync::LazyLock;
+
 /// Whether most of the letters stand in scripts that the training data has.
 ///
 /// Persian is told from Arabic, of which there was some, by the letters that only it has.
@@ -7,18 +9,44 @@ pub fn can_judge(text: &str) -> bool {
     if text.is_ascii() {
         return text.bytes().any(|byte| byte.is_ascii_alphanumeric());
     }
+    let letters = &*LETTERS;
     let (mut known, mut unknown) = (0u32, 0u32);
-    for char in text.chars().filter(|char| char.is_alphanumeric()) {
-        if is_persian(char) {
-            return false;
-        }
-        if is_known(char) {
-            known += 1;
-        } else {
-            unknown += 1;
+    for char in text.chars() {
+        let letter = letters.get(u32::from(char) as usize);
+        match letter.copied().unwrap_or_else(|| Letter::of(char)) {
+            Letter::None => {}
+            Letter::Known => known += 1,
+            Letter::Unknown => unknown += 1,
+            Letter::Persian => return false,
         }
     }
     known > unknown
+}
+
+/// What a character says of a text's script.
+#[derive(Clone, Copy)]
+enum Letter {
+    None,
+    Known,
+    Unknown,
+    Persian,
+}
+
+/// The commoner characters, looked up once.
+static LETTERS: LazyLock<Box<[Letter]>> = LazyLock::new(|| {
+    let chars = (0..0xa000).map(|code| char::from_u32(code).unwrap_or_default());
+    chars.map(Letter::of).collect()
+});
+
+impl Letter {
+    fn of(char: char) -> Self {
+        match char {
+            _ if !char.is_alphanumeric() => Self::None,
+            _ if is_persian(char) => Self::Persian,
+            _ if is_known(char) => Self::Known,
+            _ => Self::Unknown,
+        }
+    }
 }
 
 const fn is_persian(char: char) -> bool {

@@ -62,7 +62,7 @@ impl Words {
             words.count += 1;
             let bytes = word.as_bytes();
             let start = bytes.iter().position(u8::is_ascii_alphanumeric);
-            words.single += u32::from(bytes.len() == 1 || word.chars().nth(1).is_none());
+            words.single += u32::from(bytes.len() <= 4 && word.chars().nth(1).is_none());
             let Some(start) = start else { continue };
             let end = bytes
                 .iter()
@@ -99,6 +99,11 @@ impl Words {
 
 /// A word in which digits or signs stand between or before letters.
 fn is_mixed(word: &[u8]) -> bool {
+    // Most words are letters, and done with.
+    let may_be_leet = |byte: &u8| matches!(byte, b'0'..=b'9' | b'@' | b'$' | b'!' | b'|');
+    if !word.iter().any(may_be_leet) {
+        return false;
+    }
     let letters = word
         .iter()
         .filter(|byte| byte.is_ascii_alphabetic())

@@ -1,10 +1,34 @@
 //! Folding: compatibility decomposition (NFKD), marks off, small letters, look-alikes as what they look
 //! like. After it `Ｉｇｎóre`, `𝐈𝐠𝐧𝐨𝐫𝐞` and `іgnоrе` in Cyrillic letters are all `ignore`.
 
+use std::sync::LazyLock;
+
 use unicode_normalization::char::decompose_compatible;
 
 use super::map::{Mapped, Mapping};
 use super::skeleton;
+
+/// The characters below which [`FOLDED`] knows what becomes of them.
+const KNOWN_END: usize = 0x3400;
+/// In [`FOLDED`]: nothing is left of it.
+const NOTHING: u32 = u32::MAX;
+/// In [`FOLDED`]: it becomes several characters.
+const SEVERAL: u32 = 0;
+
+/// The one character that each of the commoner scripts' becomes.
+static FOLDED: LazyLock<Box<[u32]>> = LazyLock::new(|| {
+    let folded = (0..KNOWN_END).map(|code| {
+        let char = u32::try_from(code).ok().and_then(char::from_u32);
+        let mut parts = Vec::new();
+        decomposed(char.unwrap_or_default(), |part| parts.push(part));
+        match parts[..] {
+            [] => NOTHING,
+            [one] => u32::from(one),
+            _ => SEVERAL,
+        }
+    });
+    folded.collect()
+});
 
 /// Folds a text from which was taken what nobody sees.
 pub(super) fn fold(mapped: Mapped, is_ascii: bool) -> Mapped {
@@ -13,32 +37,41 @@ pub(super) fn fold(mapped: Mapped, is_ascii: bool) -> Mapped {
     }
     let mut out = Mapping::of(&mapped);
     let text = mapped.text();
+    let bytes = text.as_bytes();
     let mut at = 0;
-    while let Some(char) = text[at..].chars().next() {
-        let span = at..at + char.len_utf8();
-        if char.is_ascii() {
-            let rest = &text.as_bytes()[at..];
-            let run = rest
-                .iter()
-                .position(|byte| !byte.is_ascii())
-                .unwrap_or(rest.len());
-            out.push_ascii_lowercase(at..at + run);
-            at += run;
-            continue;
-        } else if keeps_its_form(char) {
-            out.push(char, span.clone());
-        } else {
-            decompose_compatible(char, |part| {
-                if !is_mark(part) {
-                    for small in part.to_lowercase().filter(|&small| !is_mark(small)) {
-                        out.push(small, span.clone());
-                    }
-                }
-            });
+    while at < bytes.len() {
+        let run = bytes[at..].iter().position(|byte| !byte.is_ascii());
+        let beyond = run.map_or(bytes.len(), |run| at + run);
+        out.copy_ascii_lowercase(at..beyond);
+        at = beyond;
+        for char in text[at..].chars() {
+            if char.is_ascii() {
+                break;
+            }
+            let span = at..at + char.len_utf8();
+            at = span.end;
+            if keeps_its_form(char) {
+                out.push(char, span);
+                continue;
+            }
+            match FOLDED.get(u32::from(char) as usize) {
+                Some(&NOTHING) => {}
+                None | Some(&SEVERAL) => decomposed(char, |part| out.push(part, span.clone())),
+                Some(&one) => out.push(char::from_u32(one).unwrap_or(char), span),
+            }
         }
-        at = span.end;
     }
     skeleton::look_alikes(out.finish())
+}
+
+/// What becomes of a character.
+fn decomposed(char: char, mut to: impl FnMut(char)) {
+    decompose_compatible(char, |part| {
+        if !is_mark(part) {
+            let small = part.to_lowercase().filter(|&small| !is_mark(small));
+            small.for_each(&mut to);
+        }
+    });
 }
 
 /// Hangul syllables and Han: their decomposition says nothing.

@@ -6,6 +6,8 @@
 
 use std::ops::Range;
 
+use memchr::memchr;
+
 use super::map::{Mapped, Mapping};
 
 /// Attributes whose text no reader sees at first.
@@ -37,12 +39,17 @@ const STYLES: [&str; 12] = [
     "text-indent:-",
 ];
 
+/// A tag is shorter than this, in bytes. What looks like one for longer is none, and one that is never
+/// closed neither.
+const TAG_BYTES_MAX: usize = 4096;
+
 /// What is hidden in the text, piece by piece on lines of its own; none if nothing is.
 pub(super) fn hidden(mapped: &Mapped) -> Option<Mapped> {
     let text = mapped.text();
-    let mut out = Mapping::of(mapped);
-    let mut at = 0;
-    while let Some(open) = text[at..].find('<').map(|found| at + found) {
+    let bytes = text.as_bytes();
+    let mut out = Mapping::of_bytes(mapped, 0);
+    let (mut at, mut close) = (0, 0);
+    while let Some(open) = memchr(b'<', &bytes[at..]).map(|found| at + found) {
         at = open + 1;
         let rest = &text[open..];
         if let Some(comment) = rest.strip_prefix("<!--") {
@@ -51,16 +58,19 @@ pub(super) fn hidden(mapped: &Mapped) -> Option<Mapped> {
             at = open + 4 + end;
             continue;
         }
-        // A tag that is never closed is none; what looks like one for too long neither.
-        let Some(close) = rest.bytes().take(4096).position(|byte| byte == b'>') else {
-            continue;
-        };
-        let tag = &rest[1..close];
-        if !tag.starts_with(|char: char| char.is_ascii_alphabetic()) {
+        if !bytes.get(at).is_some_and(u8::is_ascii_alphabetic) {
             continue;
         }
-        attributes(&mut out, text, open + 1..open + close);
-        let inside = open + close + 1;
+        // Where the next tag closes is looked for once, however many open before it.
+        if close < at {
+            close = memchr(b'>', &bytes[at..]).map_or(bytes.len(), |found| at + found);
+        }
+        if close == bytes.len() || close - open >= TAG_BYTES_MAX {
+            continue;
+        }
+        let tag = &text[at..close];
+        attributes(&mut out, text, at..close);
+        let inside = close + 1;
         at = inside;
         if is_hidden(tag) {
             let end = text[inside..]
@@ -74,15 +84,23 @@ pub(super) fn hidden(mapped: &Mapped) -> Option<Mapped> {
 }
 
 fn is_hidden(tag: &str) -> bool {
-    let tag = tag.to_ascii_lowercase();
-    let name = tag.split_ascii_whitespace().next().unwrap_or_default();
+    let mut words = tag.split_ascii_whitespace();
+    let name = words.next().unwrap_or_default();
+    if ELEMENTS
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(name))
+    {
+        return true;
+    }
+    if words.any(|word| word.eq_ignore_ascii_case("hidden")) {
+        return true;
+    }
+    if !tag.contains(':') {
+        return false;
+    }
     let packed: String = tag.chars().filter(|char| !char.is_whitespace()).collect();
-    ELEMENTS.contains(&name)
-        || tag
-            .split_ascii_whitespace()
-            .skip(1)
-            .any(|word| word == "hidden")
-        || STYLES.iter().any(|style| packed.contains(style))
+    let packed = packed.to_ascii_lowercase();
+    STYLES.iter().any(|style| packed.contains(style))
 }
 
 /// The values of telling attributes of a tag.
@@ -94,31 +112,31 @@ fn attributes(out: &mut Mapping<'_>, text: &str, tag: Range<usize>) {
         let end = text[value..tag.end]
             .find(sign)
             .map_or(tag.end, |found| value + found);
-        let name = text[tag.start..quote]
-            .trim_end()
-            .trim_end_matches('=')
-            .trim_end();
-        let name = name
-            .rsplit(|char: char| char.is_whitespace())
-            .next()
-            .unwrap_or_default();
-        if ATTRIBUTES
-            .iter()
-            .any(|known| name.eq_ignore_ascii_case(known))
-        {
+        if is_telling(&text[tag.start..quote]) {
             piece(out, text, value..end);
         }
         at = (end + 1).min(tag.end);
     }
 }
 
+/// Whether what stands before a value is the name of a telling attribute.
+fn is_telling(before: &str) -> bool {
+    let before = before.trim_end().trim_end_matches('=').trim_end();
+    let bytes = before.as_bytes();
+    ATTRIBUTES.iter().any(|known| {
+        let Some(start) = bytes.len().checked_sub(known.len()) else {
+            return false;
+        };
+        let is_known = bytes[start..].eq_ignore_ascii_case(known.as_bytes());
+        let head = before.get(..start).unwrap_or_default();
+        is_known && head.chars().next_back().is_none_or(char::is_whitespace)
+    })
+}
+
 fn piece(out: &mut Mapping<'_>, text: &str, span: Range<usize>) {
     if text[span.clone()].trim().is_empty() {
         return;
     }
-    for (offset, char) in text[span.clone()].char_indices() {
-        let start = span.start + offset;
-        out.push(char, start..start + char.len_utf8());
-    }
+    out.copy(span.clone());
     out.push('\n', span.end..span.end);
 }

@@ -1,4 +1,7 @@
-//! A text with, for each of its bytes, the bytes of the original that it comes from.
+//! A text with, for each of its characters, the bytes of the original that it comes from.
+//!
+//! Most of a view stands as it stood, so what is kept are runs: pieces that come from the original byte
+//! for byte, and between them characters that come together from a piece of it.
 
 use std::ops::Range;
 
@@ -13,15 +16,47 @@ pub(super) struct Mapped {
 enum Origin {
     /// Byte for byte, from this one on.
     Same(usize),
-    /// The range of the original for each byte.
-    Spans(Vec<(u32, u32)>),
+    /// By runs, in the order of the text.
+    Runs(Vec<Run>),
+}
+
+/// Bytes of the text, from `at` to the next run, and where they come from.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    at: u32,
+    origin: u32,
+    /// How many bytes of the original each of the characters stands for; [`EACH`]: its own.
+    width: u32,
+}
+
+/// Byte for byte.
+const EACH: u32 = u32::MAX;
+
+/// Bodies are bounded far below 4 GiB; beyond it spans would end there.
+fn bound(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX - 1)
+}
+
+impl Run {
+    /// Where the bytes `span` of the text come from, all of which are in this run.
+    const fn original(self, span: &Range<usize>) -> Range<usize> {
+        let origin = self.origin as usize;
+        if self.width == EACH {
+            let at = self.at as usize;
+            origin + span.start - at..origin + span.end - at
+        } else {
+            origin..origin + self.width as usize
+        }
+    }
 }
 
 /// Makes a [`Mapped`] from pieces of another one.
 pub(super) struct Mapping<'a> {
     from: &'a Mapped,
+    /// The run of `from` that was read last: the next one is mostly the same.
+    read: usize,
     text: String,
-    spans: Vec<(u32, u32)>,
+    runs: Vec<Run>,
 }
 
 impl Mapped {
@@ -43,64 +78,132 @@ impl Mapped {
         self
     }
 
-    /// Where the bytes `span` come from. An empty span is where it stands.
+    /// Where the characters of `span` come from. An empty span is where it stands.
     pub(super) fn original(&self, span: Range<usize>) -> Range<usize> {
-        let span = span.start.min(self.text.len())..span.end.min(self.text.len());
-        match &self.origin {
-            Origin::Same(offset) => span.start + offset..span.end.max(span.start) + offset,
-            Origin::Spans(spans) => {
-                let bytes = spans.get(span).unwrap_or_default();
-                let start = bytes.iter().map(|&(start, _)| start).min();
-                let end = bytes.iter().map(|&(_, end)| end).max();
-                start.unwrap_or(0) as usize..end.unwrap_or(0) as usize
+        let mut anywhere = usize::MAX;
+        self.original_near(span, &mut anywhere)
+    }
+
+    /// The same, looked for from the run that was read last.
+    fn original_near(&self, span: Range<usize>, read: &mut usize) -> Range<usize> {
+        let start = self.text.floor_char_boundary(span.start);
+        let end = self.text.ceil_char_boundary(span.end).max(start);
+        let runs = match &self.origin {
+            Origin::Same(offset) => return start + offset..end + offset,
+            Origin::Runs(runs) => runs,
+        };
+        *read = run_at(runs, start, *read);
+        let mut original: Option<Range<usize>> = None;
+        for (index, run) in runs.iter().enumerate().skip(*read) {
+            let from = start.max(run.at as usize);
+            let until = run_end(runs, index, self.text.len()).min(end).max(from);
+            let piece = run.original(&(from..until));
+            original = Some(match original {
+                Some(found) => found.start.min(piece.start)..found.end.max(piece.end),
+                None if start == end => piece.start..piece.start,
+                None => piece,
+            });
+            if until >= end {
+                break;
             }
         }
+        original.unwrap_or(0..0)
     }
 }
 
+/// The run that holds the byte `at`: `near` or one beside it, else looked for among all.
+fn run_at(runs: &[Run], at: usize, near: usize) -> usize {
+    let begins = |index: usize| runs.get(index).is_none_or(|run| run.at as usize > at);
+    for index in near.saturating_sub(1)..near.saturating_add(3) {
+        if !begins(index) && begins(index + 1) {
+            return index;
+        }
+    }
+    let behind = runs.partition_point(|run| run.at as usize <= at);
+    behind.saturating_sub(1)
+}
+
+fn run_end(runs: &[Run], index: usize, text_end: usize) -> usize {
+    runs.get(index + 1)
+        .map_or(text_end, |next| next.at as usize)
+}
+
 impl<'a> Mapping<'a> {
-    /// Begins an empty text made from `from`.
+    /// Begins an empty text made from `from`, about as long.
     pub(super) fn of(from: &'a Mapped) -> Self {
-        let bytes = from.text.len();
+        Self::of_bytes(from, from.text.len())
+    }
+
+    /// Begins an empty text of about `bytes` made from `from`.
+    pub(super) fn of_bytes(from: &'a Mapped, bytes: usize) -> Self {
         Self {
             from,
+            read: 0,
             text: String::with_capacity(bytes),
-            spans: Vec::with_capacity(bytes),
+            runs: Vec::new(),
         }
     }
 
     /// Adds a character that comes from the bytes `at` of the text that it is made from.
+    #[inline]
     pub(super) fn push(&mut self, char: char, at: Range<usize>) {
-        let original = self.from.original(at);
+        let original = match &self.from.origin {
+            Origin::Same(offset) => at.start + offset..at.end + offset,
+            Origin::Runs(_) => self.from.original_near(at, &mut self.read),
+        };
+        let width = if original.len() == char.len_utf8() {
+            EACH
+        } else {
+            bound(original.len())
+        };
+        self.cover(bound(original.start), width);
         self.text.push(char);
-        self.cover(&original);
     }
 
-    /// Adds ASCII characters as they stand in the text that it is made from, in small letters.
-    pub(super) fn push_ascii_lowercase(&mut self, at: Range<usize>) {
-        self.text
-            .push_str(&self.from.text[at.clone()].to_ascii_lowercase());
+    /// Adds a piece of the text that it is made from as it stands there.
+    pub(super) fn copy(&mut self, at: Range<usize>) {
         match &self.from.origin {
-            Origin::Same(offset) => {
-                let bound = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-                let from = at.map(|byte| (bound(byte + offset), bound(byte + offset + 1)));
-                self.spans.extend(from);
+            _ if at.is_empty() => return,
+            Origin::Same(offset) => self.cover(bound(at.start + offset), EACH),
+            Origin::Runs(runs) => {
+                self.read = run_at(runs, at.start, self.read);
+                let (text_end, first) = (self.from.text.len(), self.read);
+                let base = self.text.len();
+                for (index, run) in runs.iter().enumerate().skip(first) {
+                    let from = at.start.max(run.at as usize);
+                    if from >= at.end {
+                        break;
+                    }
+                    let until = run_end(runs, index, text_end).min(at.end);
+                    let origin = run.original(&(from..until)).start;
+                    let begins = base + from - at.start;
+                    add(&mut self.runs, begins, bound(origin), run.width);
+                    self.read = index;
+                }
             }
-            Origin::Spans(spans) => self.spans.extend_from_slice(&spans[at]),
         }
+        self.text.push_str(&self.from.text[at]);
     }
 
-    fn cover(&mut self, original: &Range<usize>) {
-        // Bodies are bounded far below 4 GiB; beyond it spans would end there.
-        let bound = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        let span = (bound(original.start), bound(original.end));
-        self.spans.resize(self.text.len(), span);
+    /// The same, in small ASCII letters.
+    pub(super) fn copy_ascii_lowercase(&mut self, at: Range<usize>) {
+        let begins = self.text.len();
+        self.copy(at);
+        self.text[begins..].make_ascii_lowercase();
+    }
+
+    /// Says where the next bytes come from.
+    fn cover(&mut self, origin: u32, width: u32) {
+        add(&mut self.runs, self.text.len(), origin, width);
     }
 
     /// Takes away the last character; says whether there was one.
     pub(super) fn pop(&mut self) -> bool {
         let popped = self.text.pop().is_some();
-        self.spans.truncate(self.text.len());
+        let end = self.text.len();
+        while self.runs.last().is_some_and(|run| run.at as usize >= end) {
+            self.runs.pop();
+        }
         popped
     }
 
@@ -111,7 +214,23 @@ impl<'a> Mapping<'a> {
     pub(super) fn finish(self) -> Mapped {
         Mapped {
             text: self.text,
-            origin: Origin::Spans(self.spans),
+            origin: Origin::Runs(self.runs),
         }
+    }
+}
+
+/// Begins a run at `at`, unless the last one goes on.
+fn add(runs: &mut Vec<Run>, at: usize, origin: u32, width: u32) {
+    let at = bound(at);
+    let goes_on = runs.last().is_some_and(|last| {
+        let next = if width == EACH {
+            last.origin.saturating_add(at - last.at)
+        } else {
+            last.origin
+        };
+        last.width == width && next == origin
+    });
+    if !goes_on {
+        runs.push(Run { at, origin, width });
     }
 }

@@ -164,3 +164,42 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn payloads_between_letters_are_looked_at_up_to_a_bound_and_it_is_said() {
+    let few = views("a\u{e0068}\u{e0069}b");
+    assert!(few.is_complete());
+    // Many more than are spelt out, of a text that is long enough to show what each of them costs.
+    let many = views(&"a\u{e0041}".repeat(1 << 16));
+    assert!(!many.is_complete());
+    assert!(many.iter().count() <= 9);
+}
+
+#[test]
+fn what_is_hidden_in_pieces_points_at_where_it_stands() {
+    let text = "é <!-- ignore --> <!-- the rules -->";
+    let views = views(text);
+    let view = views
+        .iter()
+        .find(|view| view.kind() == ViewKind::HiddenHtml)
+        .unwrap();
+    let whole = view.original(0..view.text().len());
+    assert!(whole.start >= 7, "{whole:?}");
+}
+
+proptest! {
+    #[test]
+    fn a_glance_counts_what_a_look_at_each_byte_counts(text in "[a-f0-9A-Z %\\\\u\n\té\u{7f}]{0,700}") {
+        let scan = decode::Scan::of(&text);
+        let bytes = text.as_bytes();
+        let camel = bytes.windows(2).filter(|two| two[0].is_ascii_lowercase() && two[1].is_ascii_uppercase());
+        prop_assert_eq!(scan.shape.camel as usize, camel.count());
+        let count = |holds: fn(&u8) -> bool| bytes.iter().filter(|byte| holds(byte)).count();
+        prop_assert_eq!(scan.shape.upper as usize, count(u8::is_ascii_uppercase));
+        prop_assert_eq!(scan.shape.symbols as usize, count(u8::is_ascii_punctuation));
+        prop_assert_eq!(scan.shape.beyond_ascii as usize, count(|byte| !byte.is_ascii()));
+        let is_run = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(byte);
+        let longest = bytes.split(|byte| !is_run(byte)).map(<[u8]>::len).max();
+        prop_assert_eq!(scan.has_long_run(), longest >= Some(12));
+    }
+}

@@ -39,6 +39,8 @@ pub(super) struct Stripped {
     pub(super) mapped: Mapped,
     pub(super) payloads: Vec<(ViewKind, Mapped)>,
     pub(super) hidden: Vec<Hidden>,
+    /// Whether there were more payloads than [`PAYLOADS_MAX`].
+    pub(super) has_more: bool,
 }
 
 impl Stripped {
@@ -48,6 +50,7 @@ impl Stripped {
             mapped,
             payloads: Vec::new(),
             hidden: Vec::new(),
+            has_more: false,
         }
     }
 }
@@ -56,79 +59,149 @@ impl Stripped {
 const ZERO_WIDTH_MIN: usize = 3;
 /// The most things told as hidden.
 const HIDDEN_MAX: usize = 32;
+/// The most payloads that are spelt out.
+const PAYLOADS_MAX: usize = 8;
 /// The fewest variation selectors in a row that spell something.
 const SELECTORS_MIN: usize = 4;
 
 /// Takes out what nobody sees.
 pub(super) fn strip(mapped: Mapped) -> Stripped {
     let text = mapped.text();
-    if text.chars().all(|char| class(char) == Class::Seen) {
+    let mut next = first_unseen(text);
+    if next.is_none() {
         return Stripped::nothing(mapped);
     }
-    let mut out = Mapping::of(&mapped);
-    let mut hidden = Vec::new();
-    let mut payloads = Vec::new();
-    let mut zero_width: Vec<usize> = Vec::new();
-    let mut before = None;
-    let mut tell = |kind, span: Range<usize>| {
-        if hidden.len() < HIDDEN_MAX {
-            hidden.push(Hidden {
-                kind,
-                span: mapped.original(span),
-            });
+    let mut stripping = Stripping::of(&mapped);
+    // What is seen is copied in one piece up to what is not.
+    let mut copied = 0;
+    while let Some(at) = next {
+        stripping.copy(copied..at);
+        copied = stripping.take(at);
+        next = first_unseen(&text[copied..]).map(|further| copied + further);
+    }
+    stripping.copy(copied..text.len());
+    stripping.finish()
+}
+
+/// A text whose unseen characters are being taken out.
+struct Stripping<'m> {
+    mapped: &'m Mapped,
+    out: Mapping<'m>,
+    /// The last character that is seen.
+    before: Option<char>,
+    payloads: Vec<(ViewKind, Mapped)>,
+    has_more: bool,
+    hidden: Vec<Hidden>,
+    /// Where characters without width stand that do no work, the first and the last, and how many.
+    zero_width: Option<(usize, usize, usize)>,
+}
+
+impl<'m> Stripping<'m> {
+    fn of(mapped: &'m Mapped) -> Self {
+        Self {
+            mapped,
+            out: Mapping::of(mapped),
+            before: None,
+            payloads: Vec::new(),
+            has_more: false,
+            hidden: Vec::new(),
+            zero_width: None,
         }
-    };
-    let mut chars = text.char_indices().peekable();
-    while let Some((at, char)) = chars.next() {
-        let end = at + char.len_utf8();
+    }
+
+    fn copy(&mut self, seen: Range<usize>) {
+        let last = self.mapped.text()[seen.clone()].chars().next_back();
+        self.before = last.or(self.before);
+        self.out.copy(seen);
+    }
+
+    fn tell(&mut self, kind: HiddenKind, span: Range<usize>) {
+        if self.hidden.len() < HIDDEN_MAX {
+            let span = self.mapped.original(span);
+            self.hidden.push(Hidden { kind, span });
+        }
+    }
+
+    /// Keeps what is spelt, if there is room.
+    fn spell(&mut self, kind: ViewKind, spelt: impl FnOnce(&Mapped) -> Option<Mapped>) {
+        if self.payloads.len() >= PAYLOADS_MAX {
+            self.has_more = true;
+        } else if let Some(spelt) = spelt(self.mapped) {
+            self.payloads.push((kind, spelt));
+        }
+    }
+
+    /// Takes out what stands at `at`; where that ends.
+    fn take(&mut self, at: usize) -> usize {
+        let text = self.mapped.text();
+        let char = text[at..].chars().next().unwrap_or_default();
+        let mut end = at + char.len_utf8();
         match class(char) {
-            Class::Seen => {
-                out.push(char, at..end);
-                before = Some(char);
-            }
+            Class::Seen | Class::Unseen => {}
             Class::Tag => {
-                let run = run_end(text, at, Class::Tag);
-                while chars.next_if(|&(next, _)| next < run).is_some() {}
-                if before != Some('\u{1F3F4}') || !is_region_flag(&text[at..run]) {
-                    tell(HiddenKind::Tags, at..run);
-                    payloads.push((ViewKind::TagCharacters, spelt_in_tags(&mapped, at..run)));
+                end = run_end(text, at, Class::Tag);
+                if self.before != Some('\u{1F3F4}') || !is_region_flag(&text[at..end]) {
+                    self.tell(HiddenKind::Tags, at..end);
+                    let kind = ViewKind::TagCharacters;
+                    self.spell(kind, |mapped| Some(spelt_in_tags(mapped, at..end)));
                 }
             }
             Class::Selector => {
-                let run = run_end(text, at, Class::Selector);
-                while chars.next_if(|&(next, _)| next < run).is_some() {}
-                let count = text[at..run].chars().count();
-                if count >= SELECTORS_MIN {
-                    tell(HiddenKind::Selectors, at..run);
-                    let spelt = spelt_in_selectors(&mapped, at..run);
-                    payloads.extend(spelt.map(|found| (ViewKind::VariationSelectors, found)));
+                end = run_end(text, at, Class::Selector);
+                if text[at..end].chars().count() >= SELECTORS_MIN {
+                    self.tell(HiddenKind::Selectors, at..end);
+                    let kind = ViewKind::VariationSelectors;
+                    self.spell(kind, |mapped| spelt_in_selectors(mapped, at..end));
                 }
             }
             Class::ZeroWidth => {
-                let after = chars.peek().map(|&(_, next)| next);
-                if !belongs(char, before, after) && is_word(before) && is_word(after) {
-                    zero_width.push(at);
+                let after = text[end..].chars().next();
+                if !belongs(char, self.before, after) && is_word(self.before) && is_word(after) {
+                    let (first, _, count) = self.zero_width.unwrap_or((at, at, 0));
+                    self.zero_width = Some((first, at, count + 1));
                 }
             }
-            Class::Override => tell(HiddenKind::Override, at..end),
+            Class::Override => self.tell(HiddenKind::Override, at..end),
             Class::Backspace => {
-                tell(HiddenKind::Control, at..end);
-                out.pop();
+                self.tell(HiddenKind::Control, at..end);
+                self.out.pop();
             }
-            Class::Control => tell(HiddenKind::Control, at..end),
-            Class::Unseen => {}
+            Class::Control => self.tell(HiddenKind::Control, at..end),
+        }
+        end
+    }
+
+    fn finish(mut self) -> Stripped {
+        if let Some((first, last, ZERO_WIDTH_MIN..)) = self.zero_width {
+            self.tell(HiddenKind::ZeroWidth, first..last + 3);
+        }
+        Stripped {
+            mapped: self.out.finish(),
+            payloads: self.payloads,
+            hidden: self.hidden,
+            has_more: self.has_more,
         }
     }
-    if let (Some(&first), Some(&last), ZERO_WIDTH_MIN..) =
-        (zero_width.first(), zero_width.last(), zero_width.len())
-    {
-        tell(HiddenKind::ZeroWidth, first..last + 3);
+}
+
+/// Where the first character stands that is not seen.
+fn first_unseen(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        let plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r');
+        at += bytes[at..].iter().position(|&byte| !plain(byte))?;
+        for char in text[at..].chars() {
+            if class(char) != Class::Seen {
+                return Some(at);
+            }
+            at += char.len_utf8();
+            if char.is_ascii() {
+                break;
+            }
+        }
     }
-    Stripped {
-        mapped: out.finish(),
-        payloads: payloads.into_iter().take(8).collect(),
-        hidden,
-    }
+    None
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -190,7 +263,7 @@ fn is_region_flag(tags: &str) -> bool {
 }
 
 fn spelt_in_tags(mapped: &Mapped, span: Range<usize>) -> Mapped {
-    let mut out = Mapping::of(mapped);
+    let mut out = Mapping::of_bytes(mapped, span.len() / 4);
     for (at, char) in mapped.text()[span.clone()].char_indices() {
         let ascii = u32::from(char).wrapping_sub(0xe0000);
         if let Some(plain) = char::from_u32(ascii).filter(char::is_ascii)
@@ -214,12 +287,11 @@ fn spelt_in_selectors(mapped: &Mapped, span: Range<usize>) -> Option<Mapped> {
         };
         u8::try_from(value).unwrap_or(0)
     };
+    let starts = text.char_indices().map(|(at, _)| span.start + at);
+    let starts: Vec<usize> = starts.chain([span.end]).collect();
     let readings = [16, 0].map(|supplement| {
-        let bytes = text.char_indices().map(|(at, char)| {
-            let start = span.start + at;
-            (byte(char, supplement), start..start + char.len_utf8())
-        });
-        super::decode::from_bytes(mapped, &bytes.collect::<Vec<_>>())
+        let bytes: Vec<u8> = text.chars().map(|char| byte(char, supplement)).collect();
+        super::decode::from_bytes(mapped, &bytes, |at| starts[at]..starts[at + 1])
     });
     let [standard, plain] = readings;
     let letters = |found: &Option<Mapped>| {
