@@ -50,9 +50,10 @@ impl Screened<Request> {
 /// Screens one item.
 pub(crate) fn screen(ex: &mut Exchange, item: &Item) -> Result<Screened<Request>, Failure> {
     let since = ex.lapped;
-    crate::payload::keep_input(ex, item);
     count(ex, item);
-    let screened = contract(ex, item).and_then(|request| guards(ex, request));
+    let fit = contract(ex, item);
+    crate::payload::keep_input(ex, item);
+    let screened = fit.and_then(|request| guards(ex, request));
     ex.decision.stages.screen = ex.micros_since(since);
     screened
 }

@@ -53,10 +53,19 @@ pub fn output_limit_key(spec: &OpenaiSpec) -> &'static str {
     {
         return fixed;
     }
-    let url: Option<http::Uri> = spec.base_url.parse().ok();
-    let host = url.as_ref().and_then(http::Uri::host).unwrap_or_default();
+    let host = host_of(&spec.base_url);
     let is_openai = host == "api.openai.com" || host.ends_with(".openai.azure.com");
     if is_openai { newer[0] } else { newer[1] }
+}
+
+/// The host of a URL that was checked before: it is asked for with every request, and parsed with none.
+fn host_of(url: &str) -> &str {
+    let behind_scheme = url.split_once("://").map_or(url, |(_, behind)| behind);
+    let authority = behind_scheme.split(['/', '?', '#']).next();
+    let place = authority.and_then(|authority| authority.rsplit('@').next());
+    place
+        .and_then(|place| place.split(':').next())
+        .unwrap_or_default()
 }
 
 /// The body that asks a model to mend its answer: the conversation in `body`, the answer, and what is

@@ -63,24 +63,17 @@ impl Pace {
     }
 }
 
-/// How fast the journal grows.
-struct Growth {
-    committed: u64,
-    at: Duration,
-}
-
-impl Growth {
-    /// Records per second since the last time this was asked.
-    #[expect(clippy::cast_precision_loss, reason = "a rate is approximate")]
-    fn rate(&mut self, committed: u64, now: Duration) -> f64 {
-        let records = committed.saturating_sub(self.committed) as f64;
-        let seconds = now.saturating_sub(self.at).as_secs_f64();
-        (self.committed, self.at) = (committed, now);
-        if seconds > 0.0 {
-            records / seconds
-        } else {
-            0.0
-        }
+/// How fast the journal grew: records per second from `before`, when so many were committed, until `now`.
+///
+/// It is asked of the time in which a batch was applied, so that the first batch of a burst knows of it.
+#[expect(clippy::cast_precision_loss, reason = "a rate is approximate")]
+fn growth(before: (u64, Duration), now: (u64, Duration)) -> f64 {
+    let records = now.0.saturating_sub(before.0) as f64;
+    let seconds = now.1.saturating_sub(before.1).as_secs_f64();
+    if seconds > 0.0 {
+        records / seconds
+    } else {
+        0.0
     }
 }
 
@@ -112,10 +105,6 @@ impl Projector {
         let mut source = self.begin(&*feed, &cancel).await;
         let mut batches_left = BATCHES_AT_STOP;
         let mut minimum = 0;
-        let mut growth = Growth {
-            committed: feed.committed(),
-            at: self.store.clock.elapsed(),
-        };
         while batches_left > 0 {
             // Asked before the look: what was committed before the order to stop is seen by a look
             // that began after it.
@@ -123,7 +112,7 @@ impl Projector {
             if is_stopping {
                 batches_left -= 1;
             }
-            let started = self.store.clock.elapsed();
+            let started = (feed.committed(), self.store.clock.elapsed());
             match look(&mut source, BATCH_MAX).await {
                 Look::Records(batch) => {
                     match self.apply_until_done(&batch, &cancel).await {
@@ -131,9 +120,9 @@ impl Projector {
                         Applied::Behind => source = self.begin(&*feed, &cancel).await,
                         Applied::Cancelled => return,
                     }
-                    let now = self.store.clock.elapsed();
-                    let rate = growth.rate(feed.committed(), now);
-                    pause(pace.rest(now.saturating_sub(started), rate), &cancel).await;
+                    let now = (feed.committed(), self.store.clock.elapsed());
+                    let worked = now.1.saturating_sub(started.1);
+                    pause(pace.rest(worked, growth(started, now)), &cancel).await;
                 }
                 Look::Nothing | Look::Failed if is_stopping => return,
                 Look::Failed => pause(RETRY_MAX, &cancel).await,
@@ -277,12 +266,10 @@ mod tests {
     }
 
     #[test]
-    fn growth_is_counted_from_one_look_to_the_next() {
-        let mut growth = Growth {
-            committed: 100,
-            at: Duration::ZERO,
-        };
-        assert!((growth.rate(300, Duration::from_secs(2)) - 100.0).abs() < 1e-9);
-        assert!(growth.rate(300, Duration::from_secs(3)).abs() < 1e-9);
+    fn growth_is_records_per_second() {
+        let at = Duration::from_secs;
+        assert!((growth((100, at(1)), (300, at(3))) - 100.0).abs() < 1e-9);
+        assert!(growth((300, at(3)), (300, at(4))).abs() < 1e-9);
+        assert!(growth((300, at(3)), (400, at(3))).abs() < 1e-9);
     }
 }
