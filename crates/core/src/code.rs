@@ -133,6 +133,7 @@ codes! {
 
     // Adversarial.
     GuardBlocked "guard_blocked" Some(K::Adversarial), 400, false, Caller, "A guard found something in the input that may not pass.";
+    AddressForbidden "address_forbidden" Some(K::Adversarial), 400, false, Caller, "A message has the model fetch something from an address that is not public, or that can be read in two ways.";
     ToolWithheld "tool_withheld" Some(K::Adversarial), 403, false, Caller, "A call of a tool with external effect came after untrusted content, and is withheld.";
     GuardReview "guard_review" Some(K::Adversarial), 400, false, Caller, "A guard found something in the input that a person should decide about.";
 

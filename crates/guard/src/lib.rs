@@ -3,8 +3,9 @@
 //! The modules in the order in which a request meets them: [`frame`] says whether bytes are JSON
 //! that all parsers read alike, [`splice`] changes named members and no other byte, [`contract`]
 //! says whether a row is fit to be asked, [`expr`] evaluates the operator's own rules,
-//! [`rules`] answers by a table of them, [`access_policy`] decides by them who may read and change what, [`phrases`] finds what may not be said, and [`redact`]
-//! keeps the shape of a payload without its texts.
+//! [`rules`] answers by a table of them, [`access_policy`] decides by them who may read and change
+//! what, [`phrases`] finds what may not be said, [`fetched`] looks at what a message has others fetch,
+//! and [`redact`] keeps the shape of a payload without its texts.
 //!
 //! Detectors give findings ([`finding`]) and a [`policy`] says what is done about them; a [`judge`] is a
 //! detector under orders, and a [`window`] its view of a text that arrives in chunks: [`secrets`] and
@@ -26,6 +27,7 @@ pub mod policy;
 pub mod window;
 
 pub mod classifier;
+pub mod fetched;
 pub mod pack;
 pub mod scan;
 pub mod tokens;

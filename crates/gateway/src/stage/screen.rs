@@ -8,6 +8,7 @@ use plimsoll_core::decision::AttemptReason;
 use plimsoll_core::manifest::Mode;
 use plimsoll_core::{Code, ModelName};
 use plimsoll_guard::contract::Violation;
+use plimsoll_guard::fetched;
 use serde_json::Value;
 
 use crate::answer::{ChatItem, Item, Request};
@@ -106,6 +107,7 @@ fn hold_against_contract(system: &Deployed, item: &Item) -> Result<Screened<Requ
              `plimsoll.variables`, or POST them to /v1/systems/SYSTEM/decisions",
         )),
         (InputContract::Chat(schema), Item::Chat(chat)) => {
+            fetches_nothing_private(chat)?;
             if let Some(schema) = schema {
                 schema
                     .check(chat.value(), Code::ContractSchema)
@@ -120,6 +122,21 @@ fn hold_against_contract(system: &Deployed, item: &Item) -> Result<Screened<Requ
             Code::ContractType,
             "the input must be a chat request",
         )),
+    }
+}
+
+/// No model is made to fetch from within a network what a caller names.
+fn fetches_nothing_private(chat: &ChatItem) -> Result<(), Failure> {
+    if !fetched::may_have_addresses(&chat.body) {
+        return Ok(());
+    }
+    match fetched::unfetchable(chat.value()) {
+        None => Ok(()),
+        Some(found) => {
+            let (part, why) = (found.part, found.refusal);
+            let message = format!("an address in {part} may not be fetched: {why}");
+            Err(Failure::new(Code::AddressForbidden, message))
+        }
     }
 }
 

@@ -54,6 +54,64 @@ async fn only_named_values_are_spliced_and_all_other_bytes_pass_unchanged() {
 }
 
 #[tokio::test]
+async fn no_message_has_a_model_fetch_from_a_private_address() {
+    let sim = simulator().await;
+    let node = start(&sim, SYSTEM).await;
+    let body = |url: &str| {
+        let parts = json!([{"type": "text", "text": "what is it?"},
+            {"type": "image_url", "image_url": {"url": url}}]);
+        json!({"model": "chat", "messages": [{"role": "user", "content": parts}]})
+    };
+    let metadata = body("http://169.254.169.254/latest/meta-data/");
+    let refused = node.post("/v1/chat/completions", &metadata).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    let told = refused.text();
+    assert!(
+        told.contains("address_forbidden") && told.contains("content[1]"),
+        "{told}"
+    );
+    assert!(
+        !told.contains("169.254"),
+        "no value of a caller's is told: {told}"
+    );
+    assert!(sim.seen().is_empty(), "no model was asked");
+    assert_eq!(node.closed().await[0].outcome, Some(Outcome::Refused));
+    let public = body("https://example.com/cat.png");
+    let answered = node.post("/v1/chat/completions", &public).await;
+    assert_eq!(answered.status, StatusCode::OK, "{}", answered.text());
+    assert_eq!(sim.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn nothing_that_a_caller_says_changes_which_server_is_asked() {
+    let sim = simulator().await;
+    let node = start(&sim, SYSTEM).await;
+    let body = json!({
+        "model": "chat", "base_url": "http://169.254.169.254/", "api_base": "http://169.254.169.254/",
+        "messages": [{"role": "user", "content": "hello"}],
+    });
+    let headers = [
+        ("x-forwarded-host", "169.254.169.254"),
+        ("forwarded", "host=169.254.169.254"),
+        ("x-original-url", "http://169.254.169.254/"),
+        ("x-portkey-custom-host", "http://169.254.169.254/"),
+    ];
+    let request = node.request(
+        http::Method::POST,
+        "/v1/chat/completions",
+        body.to_string(),
+        &headers,
+    );
+    let answered = node.send(request).await;
+    assert_eq!(answered.status, StatusCode::OK, "{}", answered.text());
+    assert_eq!(sim.seen().len(), 1);
+    let elsewhere = json!({"model": "http://169.254.169.254/v1", "messages": []});
+    let unknown = node.post("/v1/chat/completions", &elsewhere).await;
+    assert_eq!(unknown.status, StatusCode::NOT_FOUND, "{}", unknown.text());
+    assert_eq!(sim.seen().len(), 1);
+}
+
+#[tokio::test]
 async fn the_systems_are_the_models() {
     let sim = simulator().await;
     let node = start(&sim, SYSTEM).await;

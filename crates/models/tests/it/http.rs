@@ -61,6 +61,40 @@ async fn a_template_writes_every_value_as_json() {
 }
 
 #[tokio::test]
+async fn no_value_of_a_row_changes_where_the_request_goes() {
+    let hostile = json!({
+        "url": "http://169.254.169.254/latest",
+        "host": "169.254.169.254",
+        "job": "x\r\nHost: 169.254.169.254\r\n\r\nGET http://169.254.169.254/ HTTP/1.1",
+        "path": "../../admin?x=#",
+    });
+    for template in [
+        Value::Null,
+        json!(r#"{"u": {{ inputs.url }}, "j": {{ inputs.job }}}"#),
+    ] {
+        let server = Server::start(|_, request| {
+            let head = request.split_once("\r\n\r\n").unwrap().0.to_lowercase();
+            let target = json!({"head": head}).to_string();
+            vec![Step::Send(json_answer(200, &target))]
+        })
+        .await;
+        let url = server.url("/predict");
+        let host = url
+            .trim_start_matches("http://")
+            .trim_end_matches("/predict");
+        let spec = spec(url.clone(), &json!({"request": template}));
+        let model = HttpModel::new(&spec, None, transport()).unwrap();
+        let row = hostile.as_object().unwrap();
+        let reply = model.predict(row, &patient()).await.unwrap();
+        let head = reply.value["head"].as_str().unwrap();
+        assert!(head.starts_with("post /predict http/1.1\r\n"), "{head}");
+        assert!(head.contains(&format!("host: {host}")), "{head}");
+        assert!(!head.contains("169.254"), "{head}");
+        assert_eq!(server.connections(), 1);
+    }
+}
+
+#[tokio::test]
 async fn a_template_that_gives_no_request_is_told_before_anything_is_sent() {
     for template in [
         r#"{"x": {{ inputs.absent }}}"#,
