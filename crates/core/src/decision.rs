@@ -96,7 +96,7 @@ pub struct Decision {
     /// How long a person worked on that review, in seconds, as they say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worked_seconds: Option<u64>,
-    /// What was changed in the bytes that passed: `model`, `max_tokens`.
+    /// What was changed in what passed: `model`, `max_tokens`, `inputs.age` for a value that was coerced.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spliced: Vec<String>,
     /// The drill that it was part of: such decisions count in no figure of production.

@@ -298,6 +298,9 @@ pub struct InputSpec {
     pub unknown_field: UnknownFieldPolicy,
     /// What to do with a number outside its range.
     pub out_of_range: CategoryPolicy,
+    /// Whether a value of another type may be read as one of the column's.
+    #[serde(default, skip_serializing_if = "CoercePolicy::is_never")]
+    pub coerce: CoercePolicy,
     /// Policies per column, over the ones above.
     pub columns: BTreeMap<String, ColumnSpec>,
     /// Cross-field rules in CEL over `inputs`: name → expression that must hold.
@@ -342,6 +345,27 @@ pub enum UnknownFieldPolicy {
     Drop,
 }
 
+/// Whether a value of another type may be read as one of the column's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CoercePolicy {
+    /// Malformed.
+    #[default]
+    Never,
+    /// Read it where it can mean one value only and nothing of it is lost.
+    Lossless,
+}
+
+impl CoercePolicy {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde asks for a reference"
+    )]
+    fn is_never(&self) -> bool {
+        *self == Self::Never
+    }
+}
+
 /// Policies for one column.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -354,6 +378,9 @@ pub struct ColumnSpec {
     pub unknown_category: Option<CategoryPolicy>,
     /// Over [`InputSpec::out_of_range`].
     pub out_of_range: Option<CategoryPolicy>,
+    /// Over [`InputSpec::coerce`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coerce: Option<CoercePolicy>,
 }
 
 /// What outputs must look like.

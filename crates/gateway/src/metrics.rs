@@ -42,6 +42,11 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "Configured controls that did not run, by system and control: each is an alarm.",
     ),
     (
+        "plimsoll_coerced_total",
+        "counter",
+        "Values that were read from another type without loss, by system: only where its contract allows it.",
+    ),
+    (
         "plimsoll_refused_total",
         "counter",
         "Requests refused before there was a decision, by code.",
@@ -246,6 +251,7 @@ pub(crate) struct Metrics {
     seconds: Family<BySystem, Histogram, fn() -> Histogram>,
     attempts: Family<ByModel, Counter>,
     skipped: Family<ByControl, Counter>,
+    coerced: Family<BySystem, Counter>,
     refused: Family<ByCode, Counter>,
     unrecorded: Family<BySystemAndCode, Counter>,
     reviews: Family<BySystem, Counter>,
@@ -367,6 +373,7 @@ impl Metrics {
             seconds: Family::new_with_constructor(seconds),
             attempts: Family::default(),
             skipped: Family::default(),
+            coerced: Family::default(),
             refused: Family::default(),
             unrecorded: Family::default(),
             reviews: Family::default(),
@@ -396,6 +403,7 @@ impl Metrics {
         self.add("plimsoll_decision_seconds", self.seconds.clone());
         self.add("plimsoll_attempts_total", self.attempts.clone());
         self.add("plimsoll_controls_skipped_total", self.skipped.clone());
+        self.add("plimsoll_coerced_total", self.coerced.clone());
         self.add("plimsoll_refused_total", self.refused.clone());
         self.add("plimsoll_unrecorded_total", self.unrecorded.clone());
         self.add("plimsoll_reviews_opened_total", self.reviews.clone());
@@ -552,6 +560,13 @@ impl Metrics {
                 control,
             })
             .inc();
+    }
+
+    /// Values were read from another type.
+    pub(crate) fn coerced(&self, system: &SystemName, count: usize) {
+        let system = Label(system.clone());
+        let counter = self.coerced.get_or_create_owned(&BySystem { system });
+        counter.inc_by(count as u64);
     }
 
     /// A request was refused before there was a decision.

@@ -6,11 +6,13 @@
 //! `jsonschema` crate, and so is any schema that is not of a flat row. Rules across fields are
 //! expressions in CEL.
 //!
-//! Types are strict: `"12"` is no number. Missing means absent or `null`, and whether it is allowed
+//! Types are strict: `"12"` is no number, unless the column may be coerced where nothing is lost
+//! (`coerce`). Missing means absent or `null`, and whether it is allowed
 //! is for the schema to say: an absent value where it is not `required`, a `null` where the type
 //! admits it. A column's own `missing` policy is for every missing value of it; the contract's
 //! overall policy is for those that the schema does not allow. No message quotes a caller's value.
 
+mod coerce;
 mod column;
 mod compile;
 mod json;
@@ -58,6 +60,8 @@ pub struct Row {
     pub values: Map<String, Value>,
     /// What makes the answer unsure, each with the code `unsure_input`.
     pub doubts: Vec<Violation>,
+    /// The columns whose value was of another type and was read as one of theirs.
+    pub coerced: Vec<String>,
 }
 
 /// One way in which a value does not fit.
@@ -127,7 +131,9 @@ impl Contract {
 
 #[cfg(test)]
 mod tests {
-    use plimsoll_core::manifest::{CategoryPolicy, ColumnSpec, MissingPolicy, UnknownFieldPolicy};
+    use plimsoll_core::manifest::{
+        CategoryPolicy, CoercePolicy, ColumnSpec, MissingPolicy, UnknownFieldPolicy,
+    };
     use serde_json::json;
 
     use super::*;
@@ -139,6 +145,7 @@ mod tests {
             unknown_category: CategoryPolicy::Refuse,
             unknown_field: UnknownFieldPolicy::Refuse,
             out_of_range: CategoryPolicy::Refuse,
+            coerce: CoercePolicy::Never,
             columns: [].into(),
             rules: [].into(),
             rows_max: 100,
@@ -233,6 +240,83 @@ mod tests {
         }
         let row = screened(&strict(), but("age", json!(40.0))).unwrap();
         assert_eq!(row.values["age"].to_string(), "40");
+    }
+
+    #[test]
+    fn what_means_one_value_only_is_coerced_where_the_column_allows_it() {
+        let lossless = InputSpec {
+            coerce: CoercePolicy::Lossless,
+            ..strict()
+        };
+        for (field, sent, read) in [
+            ("age", json!("40"), json!(40)),
+            ("income", json!("51000.5"), json!(51000.5)),
+            ("income", json!("5.1e4"), json!(51000.0)),
+            ("owner", json!("true"), json!(true)),
+            ("owner", json!(0), json!(false)),
+        ] {
+            assert_eq!(
+                refused(&strict(), but(field, sent.clone())),
+                one(Code::ContractType, field)
+            );
+            let row = screened(&lossless, but(field, sent)).unwrap();
+            assert_eq!(
+                (&row.values[field], &row.coerced),
+                (&read, &vec![field.to_owned()])
+            );
+        }
+        let row = screened(&lossless, good()).unwrap();
+        assert_eq!(row.coerced, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_coerced_value_is_held_against_the_rest_of_the_contract() {
+        let coerce = Some(CoercePolicy::Lossless);
+        let spec = with_column(
+            "age",
+            ColumnSpec {
+                coerce,
+                ..ColumnSpec::default()
+            },
+        );
+        assert_eq!(
+            refused(&spec, but("age", json!("17"))),
+            one(Code::ContractRange, "age")
+        );
+        assert_eq!(
+            refused(&spec, but("owner", json!("true"))),
+            one(Code::ContractType, "owner")
+        );
+        assert_eq!(
+            refused(&spec, but("zip", json!(2139))),
+            one(Code::ContractType, "zip")
+        );
+        let never = ColumnSpec {
+            coerce: Some(CoercePolicy::Never),
+            ..ColumnSpec::default()
+        };
+        let mut all_but_age = with_column("age", never);
+        all_but_age.coerce = CoercePolicy::Lossless;
+        assert_eq!(
+            refused(&all_but_age, but("age", json!("40"))),
+            one(Code::ContractType, "age")
+        );
+    }
+
+    #[test]
+    fn coercing_where_nothing_can_be_is_refused() {
+        let zip = ColumnSpec {
+            coerce: Some(CoercePolicy::Lossless),
+            ..ColumnSpec::default()
+        };
+        let problems = Contract::compile(Some(&loan()), &with_column("zip", zip)).unwrap_err();
+        assert_eq!(problems[0].path, "columns.zip.coerce");
+        let spec = InputSpec {
+            coerce: CoercePolicy::Lossless,
+            ..strict()
+        };
+        let nested = json!({"type": "object", "properties": {"a": {"type": "array"}}});
+        assert!(Contract::compile(Some(&nested), &spec).is_err());
     }
 
     #[test]

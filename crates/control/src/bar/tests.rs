@@ -7,8 +7,8 @@ mod quality;
 use std::collections::BTreeMap;
 
 use plimsoll_core::manifest::{
-    BudgetSpec, CategoryPolicy, DeadlineSpec, Guards, InputSpec, MANIFEST_FORMAT, Manifest,
-    MissingPolicy, Mode, OutputSpec, RetrySpec, StreamMode, UnknownFieldPolicy,
+    BudgetSpec, CategoryPolicy, CoercePolicy, DeadlineSpec, Guards, InputSpec, MANIFEST_FORMAT,
+    Manifest, MissingPolicy, Mode, OutputSpec, RetrySpec, StreamMode, UnknownFieldPolicy,
 };
 use plimsoll_core::record::{Deployment, DeploymentCause, Drill, RunbookRun};
 use plimsoll_core::stakes::{DeployPolicy, Durability, PayloadPolicy};
@@ -56,6 +56,7 @@ pub(crate) fn manifest() -> Manifest {
             unknown_category: CategoryPolicy::Refuse,
             unknown_field: UnknownFieldPolicy::Refuse,
             out_of_range: CategoryPolicy::Refuse,
+            coerce: CoercePolicy::Never,
             columns: BTreeMap::new(),
             rules: BTreeMap::new(),
             rows_max: 1,

@@ -23,6 +23,8 @@ use crate::refusal::Refusal;
 pub(crate) struct Screened<T> {
     inner: T,
     doubts: Vec<Violation>,
+    /// Columns whose value was read from another type.
+    coerced: Vec<String>,
 }
 
 impl<T> Screened<T> {
@@ -73,6 +75,9 @@ fn contract(ex: &mut Exchange, item: &Item) -> Result<Screened<Request>, Failure
     let system = std::sync::Arc::clone(&ex.system);
     let screened = hold_against_contract(&system, item);
     ex.note_control("contract", screened.as_ref().err());
+    if let Ok(screened) = &screened {
+        note_coerced(ex, &screened.coerced);
+    }
     match (screened, ex.decision.mode) {
         (Err(failure), Mode::Observe) => {
             ex.decision.observed.push(failure.code());
@@ -80,9 +85,21 @@ fn contract(ex: &mut Exchange, item: &Item) -> Result<Screened<Request>, Failure
             Ok(Screened {
                 inner,
                 doubts: Vec::new(),
+                coerced: Vec::new(),
             })
         }
         (screened, _) => screened,
+    }
+}
+
+/// The record names what the model got in another form than it came, and it is counted.
+fn note_coerced(ex: &mut Exchange, columns: &[String]) {
+    for column in columns {
+        ex.decision.spliced.push(format!("inputs.{column}"));
+    }
+    if !columns.is_empty() && !ex.is_rehearsal() {
+        let metrics = &ex.node.metrics;
+        metrics.coerced(&ex.decision.system, columns.len());
     }
 }
 
@@ -95,6 +112,7 @@ fn hold_against_contract(system: &Deployed, item: &Item) -> Result<Screened<Requ
             Ok(Screened {
                 inner,
                 doubts: screened.doubts,
+                coerced: screened.coerced,
             })
         }
         (InputContract::Row(_), Item::Row(_)) => Err(Failure::new(
@@ -116,6 +134,7 @@ fn hold_against_contract(system: &Deployed, item: &Item) -> Result<Screened<Requ
             Ok(Screened {
                 inner: Request::Chat(chat.clone()),
                 doubts: Vec::new(),
+                coerced: Vec::new(),
             })
         }
         (InputContract::Chat(_), Item::Row(_)) => Err(Failure::new(

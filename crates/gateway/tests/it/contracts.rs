@@ -235,3 +235,20 @@ async fn a_slow_sender_is_told_so_and_holds_nobody_else_up() {
         "{answer}"
     );
 }
+
+#[tokio::test]
+async fn a_value_is_coerced_only_where_the_contract_allows_it_and_the_record_says_so() {
+    let lossless = SYSTEM.replace("rules = {", "coerce = \"lossless\"\nrules = {");
+    let mut files = loan();
+    files[0].1 = &lossless;
+    let node = TestNode::start(&files).await;
+    let row = ask(&node, json!({"amount": "20", "city": "Bonn"})).await;
+    assert_eq!(row["answer"], json!({"decision": "approve"}), "{row}");
+    let row = ask(&node, json!({"amount": "020", "city": "Bonn"})).await;
+    assert_eq!(row["error"]["code"], "contract_type", "{row}");
+    let row = ask(&node, json!({"amount": "-1", "city": "Bonn"})).await;
+    assert_eq!(row["error"]["code"], "contract_range", "{row}");
+    let closed = node.closed().await;
+    let changed: Vec<_> = closed.iter().map(|one| one.spliced.as_slice()).collect();
+    assert_eq!(changed, [&["inputs.amount".to_owned()][..], &[], &[]]);
+}

@@ -17,6 +17,7 @@ mod pii;
 mod rows;
 mod secrets;
 mod speed;
+mod tabular;
 
 use rows::Folder;
 
@@ -29,5 +30,6 @@ fn main() {
     pii::print(&folder);
     json::print(&folder);
     outputs::print(&folder);
+    tabular::print(&folder);
     speed::print(&folder);
 }

@@ -82,6 +82,8 @@ pub(super) struct Check {
     pub(super) out_of_range: CategoryPolicy,
     pub(super) categories: Option<Categories>,
     pub(super) unknown_category: CategoryPolicy,
+    /// Whether a value of another type is read as one of the column's where nothing is lost.
+    pub(super) coerces: bool,
 }
 
 /// What happens to a missing value.

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashSet};
 
 use plimsoll_core::manifest::{
-    CategoryPolicy, ColumnSpec, InputSpec, MissingPolicy, UnknownFieldPolicy,
+    CategoryPolicy, CoercePolicy, ColumnSpec, InputSpec, MissingPolicy, UnknownFieldPolicy,
 };
 use serde_json::{Map, Value, json};
 
+use super::coerce::can_coerce;
 use super::column::{Categories, Check, Column, Extra, OnMissing, Policy, Range, Table};
 use super::json::annotations;
 use super::property::{Property, types};
@@ -28,6 +29,10 @@ pub(super) fn compile(
             let message = "only a flat row has columns: the schema must be an object of numbers, \
                            texts and truths";
             problems.add(format!("columns.{name}"), message);
+        }
+        if spec.coerce == CoercePolicy::Lossless {
+            let message = "only a flat row has columns whose values can be coerced";
+            problems.add("coerce".to_owned(), message);
         }
     }
     let rules = compile_rules(&spec.rules, &shape, &mut problems);
@@ -266,6 +271,7 @@ fn compile_check(
         out_of_range: own.out_of_range.unwrap_or(spec.out_of_range),
         categories: property.categories.as_deref().map(Categories::new),
         unknown_category: own.unknown_category.unwrap_or(spec.unknown_category),
+        coerces: own.coerce.unwrap_or(spec.coerce) == CoercePolicy::Lossless,
     }
 }
 
@@ -294,6 +300,10 @@ fn check_policies(
             }
         }
         None => {}
+    }
+    if own.coerce == Some(CoercePolicy::Lossless) && !can_coerce(property.kind) {
+        let message = "only numbers, whole numbers and truths can be read from another type";
+        problems.add(path("coerce"), message);
     }
     if own.unknown_category.is_some() && check.categories.is_none() {
         problems.add(

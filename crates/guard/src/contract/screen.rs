@@ -5,6 +5,7 @@ use plimsoll_core::Code;
 use plimsoll_core::manifest::CategoryPolicy;
 use serde_json::{Map, Number, Value};
 
+use super::coerce::coerced;
 use super::column::{Check, Column, ColumnType, Extra, OnMissing, Table};
 use super::{Contract, Row, Shape, VIOLATIONS_MAX, Violation};
 use crate::expr::Scope;
@@ -33,8 +34,14 @@ pub(super) fn screen(contract: &Contract, row: &Map<String, Value>) -> Result<Ro
         check_rules(contract, &values, &mut found);
     }
     if found.violations.is_empty() {
-        let doubts = found.doubts;
-        Ok(Row { values, doubts })
+        let Findings {
+            doubts, coerced, ..
+        } = found;
+        Ok(Row {
+            values,
+            doubts,
+            coerced,
+        })
     } else {
         found.violations.truncate(VIOLATIONS_MAX);
         Err(found.violations)
@@ -46,6 +53,8 @@ struct Findings {
     violations: Vec<Violation>,
     doubts: Vec<Violation>,
     has_missing_doubt: bool,
+    /// Columns whose value was read from another type.
+    coerced: Vec<String>,
 }
 
 impl Findings {
@@ -218,8 +227,14 @@ fn screen_present(
 ) -> Option<Value> {
     let name = column.name.as_str();
     if !has_type(column.kind, value) {
-        found.refuse(Code::ContractType, name, "type", type_words(column.kind));
-        return None;
+        let read = check.coerces.then(|| coerced(column.kind, value)).flatten();
+        let Some(read) = read else {
+            found.refuse(Code::ContractType, name, "type", type_words(column.kind));
+            return None;
+        };
+        found.coerced.push(name.to_owned());
+        screen_present(column, check, &read, found);
+        return Some(read);
     }
     if let Some(range) = &check.range
         && let Value::Number(number) = value

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use plimsoll_core::Digest;
 use plimsoll_core::manifest::{
-    CategoryPolicy, ColumnSpec, InputSpec, MissingPolicy, OutputSpec, StreamMode,
+    CategoryPolicy, CoercePolicy, ColumnSpec, InputSpec, MissingPolicy, OutputSpec, StreamMode,
     UnknownFieldPolicy,
 };
 use plimsoll_guard::contract::{Contract, ContractProblem, JsonContract};
@@ -282,6 +282,7 @@ impl Resolver<'_> {
                 out_of_range: column
                     .word("out_of_range", doubtful)
                     .map(|found| found.value),
+                coerce: column.word("coerce", coerce).map(|found| found.value),
             };
             columns.insert(name.to_owned(), spec);
         }
@@ -306,6 +307,7 @@ impl Resolver<'_> {
                 UnknownFieldPolicy::Refuse
             },
             out_of_range: value_or(view.word("out_of_range", doubtful), CategoryPolicy::Refuse),
+            coerce: value_or(view.word("coerce", coerce), CoercePolicy::Never),
             columns,
             rules: rules.collect(),
             rows_max: whole(view, "rows_max", self.settings.server.rows_max),
@@ -332,6 +334,14 @@ fn missing(text: &str) -> Option<MissingPolicy> {
         "impute" => Some(MissingPolicy::Impute),
         "unsure" => Some(MissingPolicy::Unsure),
         "allow" => Some(MissingPolicy::Allow),
+        _ => None,
+    }
+}
+
+fn coerce(text: &str) -> Option<CoercePolicy> {
+    match text {
+        "never" => Some(CoercePolicy::Never),
+        "lossless" => Some(CoercePolicy::Lossless),
         _ => None,
     }
 }

@@ -10,8 +10,9 @@ use plimsoll_core::decision::{
 use plimsoll_core::deployment::{Slot, Weight};
 use plimsoll_core::governance::{Access, Chosen, Erasure};
 use plimsoll_core::manifest::{
-    BudgetSpec, CategoryPolicy, DeadlineSpec, ExpiryStep, Guards, InputSpec, MANIFEST_FORMAT,
-    Manifest, MissingPolicy, Mode, OutputSpec, RetrySpec, StreamMode, UnknownFieldPolicy,
+    BudgetSpec, CategoryPolicy, CoercePolicy, DeadlineSpec, ExpiryStep, Guards, InputSpec,
+    MANIFEST_FORMAT, Manifest, MissingPolicy, Mode, OutputSpec, RetrySpec, StreamMode,
+    UnknownFieldPolicy,
 };
 use plimsoll_core::record::{
     Aggregate, Deployment, DeploymentCause, Drill, NodeEvent, Opened, Recovery, ReleaseRecord,
@@ -244,6 +245,7 @@ pub(crate) fn manifest() -> Manifest {
             unknown_category: CategoryPolicy::Refuse,
             unknown_field: UnknownFieldPolicy::Refuse,
             out_of_range: CategoryPolicy::Refuse,
+            coerce: CoercePolicy::Never,
             columns: [].into(),
             rules: [].into(),
             rows_max: 1,

@@ -29,6 +29,11 @@ const MISSING: Form = Form::Choice(&[
     ("allow", "hand the model a missing value"),
 ]);
 
+const COERCE: Form = Form::Choice(&[
+    ("never", "malformed"),
+    ("lossless", "read it if it can mean one value only"),
+]);
+
 const DOUBTFUL: Form = Form::Choice(&[
     ("refuse", "malformed"),
     ("unsure", "the answer is unsure"),
@@ -67,6 +72,12 @@ pub(super) static INPUT: TableForm = table(
             DOUBTFUL,
             Default("\"refuse\""),
             "What to do with a number outside its range.",
+        ),
+        field(
+            "coerce",
+            COERCE,
+            Default("\"never\""),
+            "What to do with a value of another type that a column could read without loss: `\"12\"`, `\"true\"`, 0 or 1 for a truth.",
         ),
         field(
             "columns",
@@ -118,6 +129,12 @@ static COLUMN: TableForm = table(
             DOUBTFUL,
             Means("as `input.out_of_range`"),
             "What to do with a number outside its range.",
+        ),
+        field(
+            "coerce",
+            COERCE,
+            Means("as `input.coerce`"),
+            "What to do with a value of another type.",
         ),
     ],
 );
