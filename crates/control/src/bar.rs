@@ -99,7 +99,7 @@ pub struct Characteristic {
 pub struct Check {
     /// Whether it is as it should be.
     pub met: bool,
-    /// Whether this version can show it at all.
+    /// Whether this version can show it at all: it can show all there is.
     pub built: bool,
     /// What was found.
     pub evidence: String,
@@ -127,16 +127,6 @@ impl Check {
         }
     }
 
-    /// What no version up to this one can show.
-    pub(crate) fn not_built(evidence: impl Into<String>) -> Self {
-        Self {
-            met: false,
-            built: false,
-            evidence: evidence.into(),
-            next: None,
-        }
-    }
-
     pub(crate) fn when(met: bool, evidence: impl Into<String>, next: impl Into<String>) -> Self {
         if met {
             Self::yes(evidence)
@@ -157,10 +147,32 @@ pub struct Evidence<'a> {
     pub monitors: Option<&'a MonitorFacts>,
     /// The last run of an eval that asked its whole set; none if there never was one.
     pub eval: Option<&'a EvalRun>,
+    /// Who is told of an alarm that pages, and whether they took a test of it.
+    pub on_call: &'a OnCallFacts,
     /// Deployments that overrode their approvals and that nobody has looked at since.
     pub unreviewed: &'a [Deployment],
     /// The prices that hold now for what the system asks; empty if everything that it asks is free.
     pub prices: &'a [PricedModel],
+}
+
+/// Who is told of an alarm of a system that pages.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct OnCallFacts {
+    /// The receivers of such alarms, by name.
+    pub receivers: Vec<String>,
+    /// The last test of one of them.
+    pub tested: Option<ReceiverTest>,
+}
+
+/// Somebody tried a receiver.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReceiverTest {
+    /// Which.
+    pub receiver: String,
+    /// Whether it took the test.
+    pub taken: bool,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// What an audit log says of itself.

@@ -5,14 +5,18 @@
 //! false alarms, and each is bounded: a few numbers, and the last decisions that were bad.
 
 mod burn;
+mod evals;
 mod features;
 mod level;
 mod rate;
+mod scores;
 mod standing;
 mod system;
 mod truth;
 
+pub use evals::{EvalFacts, grace};
 pub use features::{FeatureFinding, judge_window};
+pub use scores::Scores;
 pub use standing::{Finding, State};
 pub use system::{MonitorView, SystemWatch, WatchEvent};
 pub use truth::Cohort;

@@ -15,7 +15,7 @@ use crate::names::{LabelName, SystemName, TenantName};
 /// The longest text of a label, in bytes.
 pub const TEXT_BYTES_MAX: usize = 256;
 
-/// The most labels that may wait for decisions that nobody knows, over all tenants.
+/// The most labels of one tenant that may wait for decisions that nobody knows.
 pub const WAITING_MAX: u64 = 100_000;
 
 /// A label as it is recorded.
@@ -222,8 +222,6 @@ pub struct KnownLabels {
     pub decisions: std::collections::BTreeMap<DecisionId, (TenantName, SystemName)>,
     /// The label that stands of each decision, tenant and name.
     pub standing: std::collections::BTreeMap<(DecisionId, TenantName, LabelName), LabelValue>,
-    /// How many labels wait, over all decisions and tenants.
-    pub waiting: u64,
 }
 
 #[cfg(test)]

@@ -49,13 +49,17 @@ pub enum Watched {
     Predictions,
     /// Labels, against what the model's confidence promised: whether the world has changed.
     Truth,
+    /// The eval set: asked on schedule of what is deployed, and with what verdict.
+    Evals,
+    /// What scorers say of a sample of the answers.
+    Scores,
     /// That all this is measured at all: always watched.
     Measuring,
 }
 
 impl Watched {
     /// All of them, in the order in which they are documented.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Errors,
         Self::Refusals,
         Self::Fallbacks,
@@ -69,6 +73,8 @@ impl Watched {
         Self::Features,
         Self::Predictions,
         Self::Truth,
+        Self::Evals,
+        Self::Scores,
         Self::Measuring,
     ];
 
@@ -88,6 +94,8 @@ impl Watched {
             Self::Features => "features",
             Self::Predictions => "predictions",
             Self::Truth => "truth",
+            Self::Evals => "evals",
+            Self::Scores => "scores",
             Self::Measuring => "measuring",
         }
     }
@@ -96,9 +104,12 @@ impl Watched {
     /// there later does not.
     pub const fn usual_severity(self) -> Severity {
         match self {
-            Self::Errors | Self::SchemaFailures | Self::Availability | Self::Truth => {
-                Severity::Page
-            }
+            Self::Errors
+            | Self::SchemaFailures
+            | Self::Availability
+            | Self::Truth
+            | Self::Evals
+            | Self::Scores => Severity::Page,
             Self::Features => Severity::Ticket,
             _ => Severity::Warning,
         }
@@ -165,23 +176,40 @@ pub enum Action {
     Halt,
     /// The stable slot goes back to the release before.
     RollBack,
+    /// No release is deployed or promoted while the alarm stands.
+    Hold,
+    /// Ten times as many answers are scored while it stands.
+    RaiseSampling,
+    /// A webhook is told that there is something to learn from.
+    Retrain,
 }
 
 impl Action {
+    /// All of them, in the order in which they are documented.
+    pub const ALL: [Self; 6] = [
+        Self::FallBack,
+        Self::Halt,
+        Self::RollBack,
+        Self::Hold,
+        Self::RaiseSampling,
+        Self::Retrain,
+    ];
+
     /// The name as it stands in files and records.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::FallBack => "fall_back",
             Self::Halt => "halt",
             Self::RollBack => "roll_back",
+            Self::Hold => "hold",
+            Self::RaiseSampling => "raise_sampling",
+            Self::Retrain => "retrain",
         }
     }
 
     /// The action of this name.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::FallBack, Self::Halt, Self::RollBack]
-            .into_iter()
-            .find(|one| one.as_str() == text)
+        Self::ALL.into_iter().find(|one| one.as_str() == text)
     }
 }
 
@@ -194,6 +222,9 @@ pub struct MonitorsSpec {
     pub window: u64,
     /// After how long without a decision that is an alarm; none: never.
     pub silent_after: Option<Duration>,
+    /// The receiver that is told to retrain.
+    #[serde(default)]
+    pub retrain: Option<String>,
     /// What is watched.
     pub monitors: BTreeMap<Watched, MonitorSpec>,
 }
@@ -311,6 +342,8 @@ impl Observation {
             | Watched::Features
             | Watched::Predictions
             | Watched::Truth
+            | Watched::Evals
+            | Watched::Scores
             | Watched::Measuring => None,
         }
     }
@@ -342,7 +375,7 @@ pub struct Alarm {
     pub summary: String,
     /// The evidence.
     pub evidence: AlarmEvidence,
-    /// What is done about it; each is a deployment event of its own, which names the alarm as its reason.
+    /// What is done about it; each is an event of its own, which names the alarm.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub actions: Vec<Action>,
     /// When.
@@ -467,6 +500,23 @@ pub enum AlertChange {
         /// Which.
         silence: EventId,
     },
+    /// Something was done about an alarm that is no deployment.
+    Acted {
+        /// About which event of an alarm.
+        about: EventId,
+        /// What.
+        action: Action,
+        /// How, and until when.
+        detail: String,
+    },
+    /// Somebody tried a receiver.
+    Tested {
+        /// Which.
+        receiver: String,
+        /// Why it did not take the test; none: it did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
 }
 
 #[cfg(test)]
@@ -482,7 +532,10 @@ mod tests {
         }
         assert!("Errors".parse::<Watched>().is_err());
         assert_eq!(Severity::parse("page"), Some(Severity::Page));
-        assert_eq!(Action::parse("halt"), Some(Action::Halt));
+        for action in Action::ALL {
+            assert_eq!(Action::parse(action.as_str()), Some(action));
+            assert_eq!(serde_json::json!(action), action.as_str());
+        }
     }
 
     #[test]

@@ -145,6 +145,13 @@ pub trait Decisions: Send + Sync {
         decisions: &'a [DecisionId],
     ) -> Boxed<'a, Result<KnownLabels, PortError>>;
 
+    /// How many labels of a tenant wait for decisions that nobody knows; counted no further than `most`.
+    fn waiting_labels<'a>(
+        &'a self,
+        tenant: &'a TenantName,
+        most: u64,
+    ) -> Boxed<'a, Result<u64, PortError>>;
+
     /// What was kept of its input and output, if anything.
     fn payload<'a>(
         &'a self,

@@ -84,6 +84,10 @@ pub struct QualitySpec {
     pub every: Option<Duration>,
     /// The share of production decisions that is scored.
     pub sample: Option<f64>,
+    /// Cases that a run on schedule asks at a time.
+    pub concurrency: u32,
+    /// The most that runs on schedule and scoring may each cost in a day.
+    pub budget_per_day: Option<Money>,
     /// The targets: metric → bound.
     pub target: BTreeMap<String, Bound>,
 }

@@ -104,6 +104,7 @@ impl Node {
             binary_version: parts.binary_version,
             binary: parts.binary,
             standings: &standings,
+            held_back: parts.held_back.clone(),
         };
         let plan = builder.plan(None)?;
         let digester = KeyDigester::new(&parts.pepper);
@@ -252,7 +253,19 @@ impl Node {
             binary_version: self.binary_version,
             binary: self.binary,
             standings: &self.standings,
+            held_back: self.held_back.lock().clone(),
         }
+    }
+
+    /// From now on deployments of these systems are held back, for these reasons, and of no others. Files then
+    /// deploy nothing, and a release waits for somebody; ways back stay open.
+    pub fn hold_back(&self, systems: BTreeMap<SystemName, String>) {
+        *self.held_back.lock() = systems;
+    }
+
+    /// Why deployments of a system are held back.
+    pub fn held_back(&self, system: &SystemName) -> Option<String> {
+        self.held_back.lock().get(system).cloned()
     }
 }
 
@@ -347,7 +360,8 @@ impl Builder<'_> {
             return Some(self.event(system, view, release, DeploymentCause::First));
         };
         let changed = view.said().is_some_and(|said| said != release);
-        if changed && stable != release && system.deploy == DeployPolicy::OnReload {
+        let is_held = self.held_back.contains_key(&system.name);
+        if changed && stable != release && system.deploy == DeployPolicy::OnReload && !is_held {
             return Some(self.event(system, view, release, DeploymentCause::Reload));
         }
         let next = self.event(system, view, stable, DeploymentCause::Start);

@@ -60,6 +60,8 @@ pub(crate) struct Open {
     pub(crate) guarded: Guarded,
     /// The input, as far as the payload policy lets it be kept.
     pub(crate) kept_input: Option<Vec<u8>>,
+    /// The input, if the answer belongs to the sample that is scored.
+    pub(crate) sampled: Option<Value>,
     /// The failure that a drill forces on the first model.
     pub(crate) forced: Option<FailureKind>,
     /// Answers that stand in for models.
@@ -138,6 +140,7 @@ impl Exchange {
             opened: false,
             guarded: Guarded::default(),
             kept_input: None,
+            sampled: None,
             forced: None,
             given: BTreeMap::new(),
             stop: Stop::now(&system.switch, &node.control, started),

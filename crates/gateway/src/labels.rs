@@ -88,7 +88,15 @@ impl Node {
         known.decisions = open;
         let is_closed = |id: &DecisionId| closed.contains_key(id);
         known.standing.retain(|(id, _, _), _| !is_closed(id));
-        let (states, records) = self.settle(labeller, (known, &is_closed), labels)?;
+        let is_unknown = |id: &DecisionId| !known.decisions.contains_key(id) && !is_closed(id);
+        let waiting = if ids.iter().any(is_unknown) {
+            let whose = labeller.tenant.unwrap_or(labeller.unknown_of);
+            self.decisions.waiting_labels(whose, WAITING_MAX).await?
+        } else {
+            0
+        };
+        let settled = self.settle(labeller, (known, waiting), &is_closed, labels);
+        let (states, records) = settled?;
         let mut last: Option<Ticket> = None;
         for record in &records {
             last = Some(self.journal.append_waiting(record, None).await?);
@@ -107,7 +115,8 @@ impl Node {
     fn settle(
         &self,
         labeller: &Labeller<'_>,
-        (mut known, is_closed): (KnownLabels, &dyn Fn(&DecisionId) -> bool),
+        (mut known, mut waiting): (KnownLabels, u64),
+        is_closed: &dyn Fn(&DecisionId) -> bool,
         labels: Vec<NewLabel>,
     ) -> Result<(Vec<LabelState>, Vec<Record>), LabelError> {
         let (mut states, mut records) = (Vec::with_capacity(labels.len()), Vec::new());
@@ -125,8 +134,8 @@ impl Node {
             if state == LabelState::Repeated {
                 continue;
             }
-            known.waiting += u64::from(!is_known);
-            if !is_known && known.waiting > WAITING_MAX {
+            waiting += u64::from(!is_known);
+            if !is_known && waiting > WAITING_MAX {
                 return Err(LabelError::WaitingFull);
             }
             let place = (new.decision, tenant.clone(), new.name.clone());

@@ -69,6 +69,8 @@ pub struct Parts {
     pub control_loss: ControlLoss,
     /// Where ONNX Runtime is looked for after the settings: the `.runtime` folders.
     pub runtime_folders: Vec<PathBuf>,
+    /// Why deployments are held back from the start on, of the systems of which they are.
+    pub held_back: BTreeMap<SystemName, String>,
 }
 
 /// The running data plane.
@@ -98,6 +100,8 @@ pub struct Node {
     /// Held by whoever changes what runs: one change at a time.
     pub(crate) changing: tokio::sync::Mutex<()>,
     pub(crate) rehearsed: Rehearsed,
+    /// Why deployments of a system are held back, of those of which they are.
+    pub(crate) held_back: Mutex<BTreeMap<SystemName, String>>,
     /// The workspace as it was read last, and what was wrong with it.
     pub(crate) workspace: Mutex<LastWorkspace>,
     ledgers: Mutex<BTreeMap<SystemName, Arc<Ledger>>>,
@@ -168,6 +172,7 @@ impl Node {
             recorded,
             clock,
             pepper,
+            held_back,
             ..
         } = parts;
         let now = clock.now();
@@ -202,6 +207,7 @@ impl Node {
             binary: parts.binary,
             changing: tokio::sync::Mutex::default(),
             rehearsed: Rehearsed::default(),
+            held_back: Mutex::new(held_back),
             standings,
             access,
             transport,

@@ -5,6 +5,7 @@
 //! several times a second; when it is full, what comes is counted and lost, and that is an alarm of its own. A
 //! row falls into the bins of a window where it passes: ten columns take less than a microsecond.
 
+pub(crate) mod sample;
 mod window;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,6 +17,8 @@ use plimsoll_stats::stream::Window;
 
 use crate::node::Node;
 
+use sample::Sample;
+pub use sample::Sampled;
 pub(crate) use window::{Windows, reference_windows};
 
 /// Observations that may wait: a second of the most that a node serves.
@@ -27,6 +30,7 @@ pub(crate) struct Watching {
     is_watched: AtomicBool,
     waiting: Mutex<Vec<Observation>>,
     dropped: AtomicU64,
+    sample: Sample,
 }
 
 impl Watching {

@@ -6,13 +6,16 @@
 
 mod without_database;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use plimsoll_core::record::Recovery;
-use plimsoll_core::{Clock, Digest, NodeName, Record, SystemClock, Tenancy, Timestamp};
+use plimsoll_core::{
+    Clock, Digest, EventId, NodeName, Record, SystemClock, SystemName, Tenancy, Timestamp,
+};
 use plimsoll_gateway::{ControlLoss, Node, Parts, Recorded};
 use plimsoll_journal::{AuditConfig, Blobs, Damage, Journal, JournalConfig, Opened, Retention};
 use plimsoll_spec::{OnControlLoss, Workspace};
@@ -23,6 +26,7 @@ use plimsoll_store::{
 use crate::data_folder::DataFolder;
 use crate::exit::{Exit, Exits as _, Outcome};
 use crate::held_keys::{self, HeldKeys};
+use crate::monitor_file;
 
 /// The most deployment events of one system that are read at a start; what stands is folded over all.
 const DEPLOYMENTS_MAX: u32 = 500;
@@ -95,6 +99,7 @@ async fn assemble_with(workspace: Workspace, blobs: Option<PathBuf>) -> Outcome<
     let node_name = workspace.server.node.clone();
     let blobs = Blobs::open(blobs.as_deref().unwrap_or(folder.root()))?;
     let parts = Parts {
+        held_back: held_back(folder.root()),
         keyring: keyring.clone(),
         recorded,
         journal: Arc::clone(&journal),
@@ -135,6 +140,22 @@ async fn assemble_with(workspace: Workspace, blobs: Option<PathBuf>) -> Outcome<
         damage,
         temporary: None,
     })
+}
+
+/// What alarms that stood at the last stop hold back.
+fn held_back(data: &std::path::Path) -> BTreeMap<SystemName, String> {
+    let kept = monitor_file::read(data);
+    let systems = kept.map(|kept| kept.systems).unwrap_or_default();
+    let held = systems.iter().filter_map(|(name, watch)| {
+        let (monitor, alarm) = watch.holds()?;
+        Some((name.clone(), held_by(monitor, alarm)))
+    });
+    held.collect()
+}
+
+/// Why an alarm holds deployments back, in words.
+pub(crate) fn held_by(monitor: plimsoll_core::monitor::Watched, alarm: EventId) -> String {
+    format!("alarm {alarm} of the monitor `{monitor}` stands")
 }
 
 impl Assembly {

@@ -7,21 +7,28 @@ pub(crate) mod results;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::path::Path;
 
 use futures_util::{StreamExt as _, stream};
 use plimsoll_core::eval::EvalRun;
-use plimsoll_core::{Money, ReleaseId, Timestamp};
+use plimsoll_core::{Money, ReleaseId, System, Timestamp};
 use plimsoll_evals::answer::Answer;
 use plimsoll_evals::calibration::Calibration;
-use plimsoll_evals::case::{Case, CaseSet};
+use plimsoll_evals::case::{Case, CaseSet, Fault};
 use plimsoll_evals::compare::compare;
 use plimsoll_evals::report::Report;
 use plimsoll_evals::run::{Heading, Line, Results, Reusable};
-use plimsoll_evals::scorer::Scorer;
+use plimsoll_evals::scorer::{Scorer, ScorerSpec};
+use plimsoll_spec::Workspace;
 
 use crate::eval_run::asking::Asker;
 use crate::eval_run::results::{Folder, Writer};
-use crate::exit::{Exit, Failure, Outcome};
+use crate::eval_set::{self, SetFile};
+use crate::exit::{Exit, Exits as _, Failure, Outcome};
+use crate::rows::ColumnTypes;
+
+/// Who runs it, in the record of a run that nobody asked for: the schedule.
+pub(crate) const SCHEDULE: &str = "schedule";
 
 /// What is asked, and of whom.
 pub(crate) struct Running<'r> {
@@ -46,7 +53,10 @@ pub(crate) enum Ended {
     /// All is answered: all lines, in the order of the set.
     Whole(Vec<Line>),
     /// It was stopped, and can go on later.
-    Stopped,
+    Stopped {
+        /// What this session has cost.
+        spent: Money,
+    },
 }
 
 impl Running<'_> {
@@ -77,14 +87,11 @@ impl Running<'_> {
             .map(|line| (line.case.clone(), line.repetition))
             .collect();
         let (set, reusable, asker) = (self.set, self.reusable, self.asker);
-        let mut asked = (0..heading.repetitions)
+        let left = (0..heading.repetitions)
             .flat_map(|repetition| set.cases.iter().map(move |case| (case, repetition)))
-            .filter(|(case, repetition)| !there.contains(&(case.id.clone(), *repetition)))
-            .map(|(case, repetition)| {
-                let earlier: Option<Answer> =
-                    reusable.find(heading.release, case, repetition).cloned();
-                asker.line(case, repetition, earlier)
-            });
+            .filter(|(case, repetition)| !there.contains(&(case.id.clone(), *repetition)));
+        let left: Vec<(&Case, u32)> = left.collect();
+        let mut left = left.into_iter();
         let mut under_way = stream::FuturesUnordered::new();
         let (mut lines, mut spent) = (done, Money::ZERO);
         let mut stop = std::pin::pin!(stop);
@@ -96,18 +103,21 @@ impl Running<'_> {
             }
             tokio::select! {
                 biased;
-                () = &mut stop => return Ok(Ended::Stopped),
+                () = &mut stop => return Ok(Ended::Stopped { spent }),
                 Some(line) = under_way.next(), if !under_way.is_empty() => {
                     let line: Outcome<Line> = line;
                     let line = writer.add(line?, asker.clock.elapsed())?;
                     spent += cost(&line);
                     lines.push(line);
                     if !watcher.told(spent) {
-                        return Ok(Ended::Stopped);
+                        return Ok(Ended::Stopped { spent });
                     }
                 }
-                () = watcher.ready(), if has_room => match asked.next() {
-                    Some(one) => under_way.push(one),
+                () = watcher.ready(), if has_room => match left.next() {
+                    Some((case, repetition)) => {
+                        let earlier = reusable.find(heading.release, case, repetition).cloned();
+                        under_way.push(asker.line(case, repetition, earlier));
+                    }
                     None => has_more = false,
                 },
             }
@@ -211,4 +221,53 @@ fn in_order(cases: &[Case], mut lines: Vec<Line>) -> Vec<Line> {
         .collect();
     lines.sort_by_key(|line| (line.repetition, places.get(line.case.as_str()).copied()));
     lines
+}
+
+/// The scorers of a system.
+pub(crate) fn scorers<'w>(workspace: &'w Workspace, system: &System) -> &'w [ScorerSpec] {
+    let folder = workspace.folders.get(&system.name);
+    folder.map_or(&[], |folder| &folder.scorers)
+}
+
+/// The set at `path`, or the one that the system names, held against its scorers; only cases with `tag`, if there
+/// is one.
+pub(crate) fn set_of(
+    workspace: &Workspace,
+    system: &System,
+    path: Option<&Path>,
+    tag: Option<&str>,
+) -> Outcome<SetFile> {
+    let types = ColumnTypes::of(workspace, system);
+    let named = system
+        .quality
+        .as_ref()
+        .and_then(|quality| quality.dataset.clone());
+    let mut read = match (path, named) {
+        (Some(path), _) => eval_set::read(path, &path.display().to_string(), &types)?,
+        (None, Some(dataset)) => {
+            let folder = workspace.root.join("systems").join(system.name.as_str());
+            eval_set::read(&folder.join(&dataset), &dataset, &types)?
+        }
+        (None, None) => {
+            let name = &system.name;
+            let message = format!(
+                "system `{name}` has no eval set: name one with --set, or as `dataset` under `[quality]` in systems/{name}/system.toml"
+            );
+            return Err(Failure::says(Exit::Usage, message));
+        }
+    };
+    if let Some(tag) = tag {
+        read.set = read.set.tagged(tag).or_exit(Exit::Usage)?;
+    }
+    let scorers = scorers(workspace, system);
+    let faults = read.set.cases.iter().flat_map(|case| {
+        let fault = |scorer: &ScorerSpec| {
+            let message = scorer.fault(case)?;
+            let place = case.place.clone();
+            Some(Fault { place, message })
+        };
+        scorers.iter().filter_map(fault)
+    });
+    plimsoll_evals::case::Faults::none_of(faults).or_exit(Exit::Workspace)?;
+    Ok(read)
 }

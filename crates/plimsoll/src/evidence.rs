@@ -2,16 +2,22 @@
 
 use std::path::Path;
 
-use plimsoll_control::bar::{self, AuditFacts, Evidence, MonitorFacts, Report};
+use plimsoll_control::bar::{
+    self, AuditFacts, Evidence, MonitorFacts, OnCallFacts, ReceiverTest, Report,
+};
 use plimsoll_control::cost::freshness;
+use plimsoll_core::monitor::{AlertChange, Severity};
 use plimsoll_core::{EnvironmentName, NodeName, System, Timestamp};
 use plimsoll_journal::AuditStatus;
 use plimsoll_journal::audit::{newest_checkpoint, verifier_key};
-use plimsoll_spec::PriceTable;
+use plimsoll_spec::{PriceTable, Receiver};
 use plimsoll_store::{Store, StoreError};
 
 /// How many runs of evals are looked through for one that asked its whole set.
 const EVALS_LOOKED_AT: u32 = 100;
+
+/// How many tests of receivers are looked through.
+const TESTS_LOOKED_AT: u32 = 1_000;
 
 /// Who asks about which node.
 pub(crate) struct Asked<'a> {
@@ -23,6 +29,7 @@ pub(crate) struct Asked<'a> {
     /// What is watched of the system; none if nothing is.
     pub(crate) monitors: Option<MonitorFacts>,
     pub(crate) prices: &'a PriceTable,
+    pub(crate) receivers: &'a [Receiver],
 }
 
 impl Asked<'_> {
@@ -52,16 +59,39 @@ impl Asked<'_> {
         {
             system.manifest = release.manifest;
         }
+        let on_call = self.on_call(&system).await?;
         let prices = freshness::of(&system.manifest, self.prices, self.now);
         let evidence = Evidence {
             facts: &facts,
             audit: audit.as_ref(),
             monitors: self.monitors.as_ref(),
             eval: eval.as_ref(),
+            on_call: &on_call,
             unreviewed: &unreviewed,
             prices: &prices,
         };
         Ok(bar::judge(&system, evidence, self.now, self.currency))
+    }
+}
+
+impl Asked<'_> {
+    /// Who is told of an alarm of `system` that pages, and the last test of one of them.
+    async fn on_call(&self, system: &System) -> Result<OnCallFacts, StoreError> {
+        let wants = |receiver: &&Receiver| receiver.wants(&system.name, Severity::Page);
+        let receivers = self.receivers.iter().filter(wants);
+        let receivers: Vec<String> = receivers.map(|receiver| receiver.name.clone()).collect();
+        let tests = self.store.alert_tests(TESTS_LOOKED_AT).await?;
+        let tested = tests.into_iter().find_map(|test| match test.event {
+            AlertChange::Tested { receiver, reason } if receivers.contains(&receiver) => {
+                Some(ReceiverTest {
+                    receiver,
+                    taken: reason.is_none(),
+                    at: test.at,
+                })
+            }
+            _ => None,
+        });
+        Ok(OnCallFacts { receivers, tested })
     }
 }
 

@@ -4,6 +4,7 @@
 //! the data listener takes no more and lets requests end within `drain`; then the control listener,
 //! the tasks beside, the journal, the database. A second signal ends the process at once.
 
+mod acting;
 mod alerting;
 mod background;
 mod erasing;
@@ -19,6 +20,8 @@ mod recording;
 mod releasing;
 mod resident;
 mod retiring;
+mod scheduling;
+mod scoring;
 mod watch;
 mod watching;
 

@@ -120,7 +120,7 @@ impl Resolver<'_> {
         };
         let cases = self.cases(&system);
         let folder = SystemFolder {
-            monitors: self.monitors(),
+            monitors: self.monitors(system.quality.as_ref(), &scorers),
             path: self.folder.to_owned(),
             data_class: data_class(file),
             cases,

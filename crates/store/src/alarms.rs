@@ -50,6 +50,22 @@ impl Store {
         texts.iter().map(|text| read_json("alert", text)).collect()
     }
 
+    /// Tests of receivers, the latest first, at most `limit`.
+    ///
+    /// # Errors
+    /// If the database is away or holds what cannot be read.
+    pub async fn alert_tests(&self, limit: u32) -> Result<Vec<AlertEvent>, StoreError> {
+        let query = Statement::new(
+            "SELECT record FROM governance_events WHERE kind = 'alert_test'
+             ORDER BY at DESC, id DESC LIMIT $1",
+        );
+        let query = query.bind(limit.clamp(1, LIST_MAX));
+        let texts = self
+            .texts(Scope::Installation, query, "list tests of receivers")
+            .await?;
+        texts.iter().map(|text| read_json("alert", text)).collect()
+    }
+
     /// The silences that stand at `now`: neither over nor lifted, the earliest first.
     ///
     /// # Errors

@@ -248,6 +248,17 @@ impl Decisions for ProjectedDecisions {
         })
     }
 
+    fn waiting_labels<'a>(
+        &'a self,
+        tenant: &'a TenantName,
+        most: u64,
+    ) -> Boxed<'a, Result<u64, PortError>> {
+        Box::pin(async move {
+            let waiting = self.store.waiting_labels(tenant, most).await;
+            waiting.map_err(|error| port_error("count the labels that wait", error))
+        })
+    }
+
     fn payload<'a>(
         &'a self,
         tenant: &'a TenantName,

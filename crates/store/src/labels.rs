@@ -113,19 +113,22 @@ impl Store {
         rows.iter().map(stored).collect()
     }
 
-    /// How many labels wait for decisions that nobody knows; counted no further than `most`.
+    /// How many labels of a tenant wait for decisions that nobody knows; counted no further than `most`.
     ///
     /// # Errors
     /// If the database is away.
-    pub async fn waiting_labels(&self, most: u64) -> Result<u64, StoreError> {
+    pub async fn waiting_labels(&self, tenant: &TenantName, most: u64) -> Result<u64, StoreError> {
         let mut query = Statement::new(
-            "SELECT CAST(COUNT(*) AS bigint) FROM (SELECT 1 FROM labels WHERE system IS NULL LIMIT ",
+            "SELECT CAST(COUNT(*) AS bigint) FROM (SELECT 1 FROM labels WHERE system IS NULL
+               AND tenant = ",
         );
         query
+            .push_bind(tenant.as_str())
+            .push(" LIMIT ")
             .push_bind(crate::sql::signed(most))
             .push(") AS waiting");
         let row = self
-            .row(Scope::Installation, query, "count the labels that wait")
+            .row(Scope::Tenant(tenant), query, "count the labels that wait")
             .await?;
         row.map_or(Ok(0), |row| count(&row, 0))
     }
@@ -141,12 +144,7 @@ impl Store {
     ) -> Result<KnownLabels, StoreError> {
         let ids: Vec<String> = decisions.iter().map(ToString::to_string).collect();
         let doing = "say what is labelled";
-        let mut known = KnownLabels {
-            waiting: self
-                .waiting_labels(plimsoll_core::label::WAITING_MAX)
-                .await?,
-            ..KnownLabels::default()
-        };
+        let mut known = KnownLabels::default();
         let query = Statement::new("SELECT id, tenant, system FROM decisions WHERE id = ANY($1)");
         let scope = Scope::of(tenant);
         for row in &self.rows(scope, query.bind(ids.clone()), doing).await? {

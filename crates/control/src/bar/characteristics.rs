@@ -370,9 +370,43 @@ impl Case<'_> {
             ));
         }
         checks.push(self.runbook());
-        let on_call = "on call: this version cannot page anybody to see that they answer yet";
-        checks.push(Check::not_built(on_call));
+        checks.push(self.on_call());
         checks
+    }
+
+    /// Whether somebody is told of an alarm that pages: shown by a test that was taken, not too long ago.
+    fn on_call(&self) -> Check {
+        let facts = self.evidence.on_call;
+        let Some(first) = facts.receivers.first() else {
+            let evidence = "on call: nobody is told of an alarm that pages";
+            return Check::no(
+                evidence,
+                "write a receiver under `[alerts]` in plimsoll.toml",
+            );
+        };
+        let Some(test) = &facts.tested else {
+            return Check::no(
+                "on call: never tried",
+                format!("plimsoll alert test {first}"),
+            );
+        };
+        let (receiver, when) = (&test.receiver, ago(test.at, self.now));
+        let next = format!("plimsoll alert test {receiver}");
+        let limit = self.system.bar.runbook_age;
+        if !test.taken {
+            return Check::no(
+                format!("on call: {receiver} did not take a test {when}"),
+                next,
+            );
+        }
+        if self.now.since(test.at) > limit {
+            let limit = span(limit);
+            return Check::no(
+                format!("on call: {receiver} tested {when}, limit {limit}"),
+                next,
+            );
+        }
+        Check::yes(format!("on call: {receiver} took a test {when}"))
     }
 
     fn runbook(&self) -> Check {

@@ -68,13 +68,14 @@ impl Case<'_> {
         let age = self.now.since(last.measured_at);
         let ran = format!("ran {}", ago(last.measured_at, self.now));
         match every {
-            Some(every) if age > every => {
+            Some(every) if age > every + crate::watch::grace(every) => {
                 let every = span(every);
                 Check::no(
                     format!("not run on schedule: {ran}, to be run every {every}"),
                     run,
                 )
             }
+            Some(every) if age >= every => Check::yes(format!("{ran}, next is due now")),
             Some(every) => Check::yes(format!(
                 "{ran}, next in {}",
                 span(every.saturating_sub(age))

@@ -264,10 +264,21 @@ fn knowing(facts: &BarFacts) -> Evidence<'_> {
         audit: None,
         monitors: None,
         eval: None,
+        on_call: &ON_CALL,
         unreviewed: &[],
         prices: &[],
     }
 }
+
+/// A receiver that took a test twelve days ago.
+static ON_CALL: std::sync::LazyLock<OnCallFacts> = std::sync::LazyLock::new(|| OnCallFacts {
+    receivers: vec!["wake".into()],
+    tested: Some(ReceiverTest {
+        receiver: "wake".into(),
+        taken: true,
+        at: now().minus(DAY * 12),
+    }),
+});
 
 fn judged_watched(
     system: &System,
@@ -323,20 +334,42 @@ fn standing_goes_by_the_number_of_characteristics() {
 }
 
 #[test]
-fn what_is_not_built_is_below_the_line_and_says_so() {
+fn somebody_must_be_told_of_what_pages_and_a_test_shows_it() {
     let report = judged_on(&quality::watched(), &facts(), &quality::run());
-    let one = characteristic(&report, "ownership");
-    assert!(!one.met);
-    let reasons: Vec<_> = one.checks.iter().filter(|check| !check.met).collect();
-    assert!(reasons.iter().all(|check| !check.built), "{reasons:?}");
-    assert!(
-        reasons
-            .iter()
-            .all(|check| check.evidence.contains("this version")),
-        "{reasons:?}"
+    assert!(characteristic(&report, "ownership").met);
+    assert_eq!((report.met, report.standing), (6, Standing::AboveTheLine));
+    let said = |on_call: &OnCallFacts| {
+        let facts = facts();
+        let evidence = Evidence {
+            on_call,
+            ..knowing(&facts)
+        };
+        failed(&judge(&system(), evidence, now(), "USD"), "ownership")
+    };
+    let nobody = said(&OnCallFacts::default());
+    assert!(nobody[0].0.contains("nobody is told"), "{nobody:?}");
+    let untried = OnCallFacts {
+        tested: None,
+        ..ON_CALL.clone()
+    };
+    assert_eq!(
+        said(&untried),
+        [(
+            "on call: never tried".into(),
+            "plimsoll alert test wake".into()
+        )]
     );
-    assert_eq!(report.met, 5);
-    assert_eq!(report.standing, Standing::ApproachingTheLine);
+    let tested = |taken, days: u32| OnCallFacts {
+        tested: Some(ReceiverTest {
+            receiver: "wake".into(),
+            taken,
+            at: now().minus(DAY * days),
+        }),
+        ..ON_CALL.clone()
+    };
+    assert!(said(&tested(false, 1))[0].0.contains("did not take"));
+    assert!(said(&tested(true, 400))[0].0.contains("limit"));
+    assert!(said(&tested(true, 1)).is_empty());
 }
 
 #[test]
@@ -470,6 +503,8 @@ fn a_target_of_quality_is_told_once() {
     let mut declared = system();
     // As the workspace gives it: what `[quality]` asks for is part of the bar.
     declared.quality = Some(QualitySpec {
+        concurrency: 2,
+        budget_per_day: None,
         dataset: None,
         every: None,
         sample: None,

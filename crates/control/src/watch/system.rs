@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 
 use plimsoll_core::monitor::{
-    AlarmEvidence, MonitorSpec, MonitorsSpec, Observation, Severity, TruthSpec, Watched,
+    Action, AlarmEvidence, MonitorSpec, MonitorsSpec, Observation, Severity, TruthSpec, Watched,
 };
-use plimsoll_core::{EventId, ReleaseId, SystemName, Timestamp};
+use plimsoll_core::{EventId, Money, ReleaseId, SystemName, Timestamp};
 use plimsoll_stats::stream::Window;
 use serde::{Deserialize, Serialize};
 
 use super::burn::BurnMonitor;
+use super::evals::{EvalFacts, EvalMonitor};
 use super::features::{FeatureMonitor, judge_window};
 use super::level::LevelMonitor;
 use super::rate::RateMonitor;
+use super::scores::{Scores, ScoresMonitor};
 use super::standing::{Finding, State};
 use super::truth::{Cohort, TruthMonitor};
 
@@ -25,6 +27,8 @@ enum Kind {
     Burn(BurnMonitor),
     Features(FeatureMonitor),
     Truth(TruthMonitor),
+    Evals(EvalMonitor),
+    Scores(ScoresMonitor),
     Measuring(Measuring),
 }
 
@@ -55,7 +59,7 @@ pub struct WatchEvent {
     /// What it says.
     pub finding: Finding,
     /// What is to be done.
-    pub actions: Vec<plimsoll_core::monitor::Action>,
+    pub actions: Vec<Action>,
 }
 
 /// How a monitor stands, as it is shown.
@@ -93,6 +97,12 @@ pub struct SystemWatch {
     looked_at: Option<Timestamp>,
     began_at: Timestamp,
     release: Option<ReleaseId>,
+    /// Why something is not measured that should be, by what it is.
+    #[serde(default)]
+    stopped: BTreeMap<Watched, String>,
+    /// What judges of the sample have cost since a midnight.
+    #[serde(default)]
+    spent_on_scores: Option<(Timestamp, Money)>,
 }
 
 impl SystemWatch {
@@ -112,17 +122,20 @@ impl SystemWatch {
             looked_at: None,
             began_at: now,
             release: None,
+            stopped: BTreeMap::new(),
+            spent_on_scores: None,
         };
         watch.fill();
         watch
     }
 
-    /// Goes on under what the workspace says now: monitors that it describes as before keep what they know.
-    pub fn change(&mut self, spec: &MonitorsSpec, availability: f64) {
+    /// Goes on under what the workspace says now: monitors that it describes as before keep what they know. What
+    /// stood of one that is gone, or begins anew, is over.
+    pub fn change(&mut self, spec: &MonitorsSpec, availability: f64) -> Vec<WatchEvent> {
         let is_as_before = self.spec.between_false_alarms == spec.between_false_alarms;
         let budget_changed = (self.availability - availability).abs() > f64::EPSILON;
         self.availability = availability;
-        self.monitors.retain(|watched, monitor| {
+        let stays = |watched: &Watched, monitor: &Monitor| {
             let same_bar = spec
                 .monitors
                 .get(watched)
@@ -130,9 +143,30 @@ impl SystemWatch {
             let is_burn = *watched == Watched::Availability;
             *watched == Watched::Measuring
                 || (same_bar && is_as_before && !(is_burn && budget_changed))
+        };
+        let mut over = Vec::new();
+        self.monitors.retain(|watched, monitor| {
+            let stays = stays(watched, monitor);
+            let is_watched = spec.monitors.contains_key(watched);
+            if !stays {
+                over.extend(monitor.end(*watched, is_watched));
+            }
+            stays
         });
+        self.stopped
+            .retain(|watched, _| spec.monitors.contains_key(watched));
         self.spec = spec.clone();
         self.fill();
+        over
+    }
+
+    /// Ends: nothing of the system is watched any more. What stood is over.
+    pub fn end(&mut self) -> Vec<WatchEvent> {
+        let all = std::mem::take(&mut self.monitors);
+        let ended = all.into_iter();
+        ended
+            .filter_map(|(watched, mut monitor)| monitor.end(watched, false))
+            .collect()
     }
 
     fn fill(&mut self) {
@@ -153,6 +187,8 @@ impl SystemWatch {
                     Kind::Features(FeatureMonitor::default())
                 }
                 Watched::Truth => Kind::Truth(TruthMonitor::default()),
+                Watched::Evals => Kind::Evals(EvalMonitor::default()),
+                Watched::Scores => Kind::Scores(ScoresMonitor::new(between)),
                 Watched::Measuring => Kind::Measuring(Measuring::default()),
                 _ => Kind::Rate(RateMonitor::new(spec.bar, between)),
             };
@@ -223,10 +259,105 @@ impl SystemWatch {
         monitor.settle(Watched::Truth, found.map(|found| (severity, found)))
     }
 
+    /// Takes what is known of the runs of the eval set.
+    pub fn take_evals(&mut self, facts: &EvalFacts<'_>, now: Timestamp) -> Option<WatchEvent> {
+        let monitor = self.monitors.get_mut(&Watched::Evals)?;
+        let Kind::Evals(evals) = &mut monitor.kind else {
+            return None;
+        };
+        let found = evals.take(facts, now);
+        if found.is_some() {
+            // The alarm is of what was asked, whatever answers meanwhile.
+            self.release = Some(facts.release);
+        }
+        let severity = monitor.spec.severity;
+        monitor.settle(Watched::Evals, found.map(|found| (severity, found)))
+    }
+
+    /// Takes what scorers said of an answer. What is only a judge's word is a ticket, and nothing is done about it.
+    pub fn take_scores(&mut self, scores: &Scores, of: &Observation) -> Option<WatchEvent> {
+        let monitor = self.monitors.get_mut(&Watched::Scores)?;
+        let Kind::Scores(streams) = &mut monitor.kind else {
+            return None;
+        };
+        let found = streams.take(scores, of);
+        let is_advisory = streams.is_advisory();
+        let severity = if is_advisory {
+            Severity::Ticket
+        } else {
+            monitor.spec.severity
+        };
+        let mut event = monitor.settle(Watched::Scores, found.map(|found| (severity, found)))?;
+        if is_advisory {
+            event.actions.clear();
+        }
+        Some(event)
+    }
+
+    /// Whether an alarm stands that asks for more of the answers to be scored.
+    pub fn raises_sampling(&self) -> bool {
+        self.asks_for(Action::RaiseSampling)
+    }
+
+    /// The monitor whose alarm stands and holds deployments back, and that alarm.
+    pub fn holds(&self) -> Option<(Watched, EventId)> {
+        self.monitors
+            .iter()
+            .find_map(|(watched, monitor)| match monitor.state {
+                State::Alarm { alarm, .. } if monitor.spec.on_alarm.contains(&Action::Hold) => {
+                    Some((*watched, alarm))
+                }
+                _ => None,
+            })
+    }
+
+    /// The alarms that stand.
+    pub fn standing(&self) -> Vec<(Watched, EventId)> {
+        let monitors = self.monitors.iter();
+        monitors
+            .filter_map(|(watched, monitor)| match monitor.state {
+                State::Alarm { alarm, .. } => Some((*watched, alarm)),
+                State::Learning | State::Quiet => None,
+            })
+            .collect()
+    }
+
+    /// The receiver that is told to retrain.
+    pub fn retrain(&self) -> Option<&str> {
+        self.spec.retrain.as_deref()
+    }
+
+    /// Whether an alarm stands that has this done.
+    fn asks_for(&self, action: Action) -> bool {
+        let mut monitors = self.monitors.values();
+        monitors.any(|monitor| monitor.state.is_alarm() && monitor.spec.on_alarm.contains(&action))
+    }
+
+    /// What judges of the sample have cost since this midnight.
+    pub fn spent_on_scores(&self, midnight: Timestamp) -> Money {
+        let spent = self.spent_on_scores.filter(|(day, _)| *day == midnight);
+        spent.map_or(Money::ZERO, |(_, spent)| spent)
+    }
+
+    /// Notes what judges of the sample cost.
+    pub fn spend_on_scores(&mut self, midnight: Timestamp, amount: Money) {
+        self.spent_on_scores = Some((midnight, self.spent_on_scores(midnight) + amount));
+    }
+
+    /// Notes why something that should be measured is not, or that it is again.
+    pub fn note_stopped(&mut self, watched: Watched, why: Option<String>) {
+        match why {
+            Some(why) => self.stopped.insert(watched, why),
+            None => self.stopped.remove(&watched),
+        };
+    }
+
     /// Looks at what time alone changes: budgets, silence; `dropped` observations never came here.
     pub fn look(&mut self, now: Timestamp, dropped: u64) -> Vec<WatchEvent> {
         self.looked_at = Some(now);
-        let silent = self.silent(now);
+        let stopped = self.stopped.iter().next();
+        let stopped = stopped.map(|(watched, why)| format!("{watched}: {why}"));
+        let silent = self.silent(now).or(stopped);
         let mut events = Vec::new();
         for (watched, monitor) in &mut self.monitors {
             let severity = monitor.spec.severity;
@@ -290,6 +421,24 @@ impl SystemWatch {
 }
 
 impl Monitor {
+    /// What there is to say of a monitor that goes, if its alarm stands.
+    fn end(&mut self, watched: Watched, is_watched: bool) -> Option<WatchEvent> {
+        if !self.state.is_alarm() {
+            return None;
+        }
+        let summary = if is_watched {
+            "begins anew: the workspace describes it otherwise"
+        } else {
+            "is watched no longer: the workspace has it no more"
+        };
+        let finding = Finding {
+            is_wrong: false,
+            summary: summary.to_owned(),
+            evidence: AlarmEvidence::default(),
+        };
+        self.settle(watched, Some((self.spec.severity, finding)))
+    }
+
     fn observe(&mut self, watched: Watched, of: &Observation) -> Option<(Severity, Finding)> {
         let found = match &mut self.kind {
             Kind::Rate(rate) => rate.observe(of.badness(watched)?, of),
@@ -302,7 +451,11 @@ impl Monitor {
                 burn.observe(of.badness(watched)? > 0.0, of);
                 None
             }
-            Kind::Features(_) | Kind::Truth(_) | Kind::Measuring(_) => None,
+            Kind::Features(_)
+            | Kind::Truth(_)
+            | Kind::Evals(_)
+            | Kind::Scores(_)
+            | Kind::Measuring(_) => None,
         };
         found.map(|found| (self.spec.severity, found))
     }
@@ -348,6 +501,8 @@ impl Kind {
             Self::Level(level) => level.is_ready(),
             Self::Features(features) => features.is_ready(),
             Self::Truth(truth) => truth.is_ready(),
+            Self::Evals(evals) => evals.is_ready(),
+            Self::Scores(scores) => scores.is_ready(),
             Self::Burn(_) | Self::Measuring(_) => true,
         }
     }
@@ -359,6 +514,8 @@ impl Kind {
             Self::Burn(burn) => burn.seen(),
             Self::Features(features) => features.seen(),
             Self::Truth(truth) => truth.seen(),
+            Self::Evals(evals) => evals.seen(),
+            Self::Scores(scores) => scores.seen(),
             Self::Measuring(measuring) => (0, measuring.dropped),
         }
     }
@@ -370,6 +527,8 @@ impl Kind {
             Self::Burn(burn) => burn.evidence(now),
             Self::Features(features) => features.evidence(),
             Self::Truth(truth) => truth.evidence(),
+            Self::Evals(evals) => evals.evidence(),
+            Self::Scores(scores) => scores.evidence(),
             Self::Measuring(_) => AlarmEvidence::default(),
         }
     }

@@ -1,12 +1,13 @@
 //! Building what stands: from manifests and blobs, going on with what already runs of the same.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use plimsoll_core::deployment::{self, Standing};
 use plimsoll_core::record::{Deployment, DeploymentCause, ReleaseRecord};
 use plimsoll_core::{
     Clock, DeploymentId, Digest, Manifest, ModelName, NodeName, ProviderName, Record, ReleaseId,
-    Secret, System,
+    Secret, System, SystemName,
 };
 use plimsoll_journal::{Blobs, JournalError};
 use plimsoll_models::{BuildContext, OnnxSearch, Transport};
@@ -30,6 +31,8 @@ pub(crate) struct Builder<'a> {
     pub(crate) binary_version: &'static str,
     pub(crate) binary: Option<Digest>,
     pub(crate) standings: &'a Standings,
+    /// Why deployments are held back, of the systems of which they are.
+    pub(crate) held_back: BTreeMap<SystemName, String>,
 }
 
 /// What runs already and may go on running.

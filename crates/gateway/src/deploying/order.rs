@@ -97,6 +97,9 @@ pub enum DeployError {
         /// Who asks.
         actor: String,
     },
+    /// An alarm stands that holds deployments back.
+    #[error("deployments of this system are held back: {0}")]
+    Held(String),
     /// The release cannot be built.
     #[error("release cannot be built: {0}")]
     Broken(String),
@@ -188,6 +191,12 @@ impl Node {
             ..Running::default()
         };
         order.fits(&view)?;
+        if let Some(why) = self
+            .held_back(&order.system)
+            .filter(|_| !order.is_let_through())
+        {
+            return Err(DeployError::Held(why));
+        }
         let approvals = order.approvals(described, &view, &served.server.environment)?;
         let fresh = order.build(&builder, described, running)?;
         let mut event = builder.event(described, &view, order.release, DeploymentCause::Command);
@@ -224,6 +233,12 @@ struct Approved {
 }
 
 impl Order {
+    /// Whether a hold is no reason against it: a way back, a canary that goes, and who breaks glass.
+    fn is_let_through(&self) -> bool {
+        let takes_away = matches!(self.slot, Slot::Canary { weight } if weight == Weight::ZERO);
+        takes_away || self.rollback_of.is_some() || self.mandate.break_glass
+    }
+
     /// Whether the slot can be pointed so.
     fn fits(&self, view: &View) -> Result<(), DeployError> {
         let canary = view.standing.canary.as_ref();

@@ -112,6 +112,7 @@ async fn record(
     }
     let sealed = seal(open, answer);
     complete(open, outcome, code);
+    crate::watching::sample::note(open, answer);
     let patience = open.remaining();
     let record = RecordRef::Closed(&open.decision);
     let ticket = open.node.append(record, sealed?, patience).await?;

@@ -54,6 +54,7 @@ impl Screened<Request> {
 pub(crate) fn screen(ex: &mut Exchange, item: &Item) -> Result<Screened<Request>, Failure> {
     let since = ex.lapped;
     count(ex, item);
+    crate::watching::sample::keep(ex, item);
     let fit = contract(ex, item);
     crate::payload::keep_input(ex, item);
     let screened = fit.and_then(|request| guards(ex, request));

@@ -72,6 +72,7 @@ async fn report(
     workspace: &plimsoll_spec::Workspace,
 ) -> Outcome<Report> {
     let asked = Asked {
+        receivers: &workspace.receivers,
         store: &reading.store,
         environment: &workspace.server.environment,
         node: &workspace.server.node,

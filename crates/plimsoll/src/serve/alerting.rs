@@ -13,15 +13,17 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use plimsoll_console::{ApiError, ReceiverView, SilenceRequest, SilenceView};
+use plimsoll_control::watch::SystemWatch;
 use plimsoll_core::monitor::{Alarm, AlarmChange, AlertChange, AlertEvent};
 use plimsoll_core::{Clock, EventId, Record, Timestamp};
 use plimsoll_gateway::Node;
 use plimsoll_spec::{Receiver, Workspace};
+use plimsoll_store::StoreError;
 use tokio::sync::Semaphore;
 
 use super::live_node::LiveNode;
 use call::Caller;
-use format::Telling;
+pub(super) use format::Telling;
 
 /// Deliveries that may be under way.
 const UNDER_WAY_MAX: usize = 256;
@@ -34,6 +36,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(60);
 const WAITING_MAX: usize = 1_000;
 /// Silences that stand at one time.
 const SILENCES_MAX: usize = 1_000;
+/// Events that are looked through for what an earlier start left.
+const EVENTS_LOOKED_AT: u32 = 1_000;
 /// The longest silence.
 const SILENCE_MAX: Duration = Duration::from_hours(30 * 24);
 
@@ -53,6 +57,8 @@ struct State {
     told: BTreeMap<EventId, BTreeSet<String>>,
     /// None before they were read from the database.
     silences: Option<Vec<SilenceView>>,
+    /// Whether it was looked what an earlier start left: whom alarms that stand still wait for.
+    is_restored: bool,
 }
 
 impl Alerting {
@@ -82,7 +88,13 @@ impl Alerting {
     }
 
     /// Begins a delivery, beside everything else.
-    fn deliver(&self, node: &Arc<Node>, receiver: &Receiver, alarm: &Alarm, telling: Telling) {
+    pub(super) fn deliver(
+        &self,
+        node: &Arc<Node>,
+        receiver: &Receiver,
+        alarm: &Alarm,
+        telling: Telling,
+    ) {
         let (node, clock) = (Arc::clone(node), Arc::clone(&self.clock));
         let (receiver, about) = (receiver.clone(), alarm.id);
         let Ok(place) = Arc::clone(&self.under_way).try_acquire_owned() else {
@@ -163,7 +175,7 @@ async fn note_end(
     record(node, clock, event, None).await;
 }
 
-async fn record(
+pub(super) async fn record(
     node: &Node,
     clock: &dyn Clock,
     event: AlertChange,
@@ -277,6 +289,78 @@ impl LiveNode {
         }
     }
 
+    /// Takes up what an earlier start left: of the alarms that stand, who was told, and whom they wait for. Until the
+    /// database says so, it is tried again.
+    pub(super) async fn restore_alerts(&self) {
+        if self.monitors.alerting.state.lock().is_restored {
+            return;
+        }
+        let standing: BTreeSet<EventId> = {
+            let systems = self.monitors.systems();
+            let all = systems.values().flat_map(SystemWatch::standing);
+            all.map(|(_, alarm)| alarm).collect()
+        };
+        let known = if standing.is_empty() {
+            Ok((Vec::new(), Vec::new()))
+        } else {
+            self.known_alerts().await
+        };
+        let (alarms, alerts) = match known {
+            Ok(known) => known,
+            Err(error) => {
+                tracing::warn!(%error, "whom alarms that stand wait for could not be read: it is tried again");
+                return;
+            }
+        };
+        let served = self.served();
+        let mut state = self.monitors.alerting.state.lock();
+        state.is_restored = true;
+        let raised = alarms
+            .into_iter()
+            .filter(|alarm| standing.contains(&alarm.id) && alarm.change == AlarmChange::Raised);
+        for alarm in raised {
+            let told: BTreeSet<String> = alerts
+                .iter()
+                .filter_map(|alert| match &alert.event {
+                    AlertChange::Delivered {
+                        about, receiver, ..
+                    } if *about == alarm.id => Some(receiver.clone()),
+                    _ => None,
+                })
+                .collect();
+            let is_waiting = |name: &str| {
+                let mut waiting = state.waiting.iter();
+                waiting.any(|(_, receiver, one)| receiver == name && one.id == alarm.id)
+            };
+            let late: Vec<(Timestamp, String, Alarm)> = served
+                .receivers
+                .iter()
+                .filter(|receiver| {
+                    !receiver.after.is_zero()
+                        && receiver.wants(&alarm.system, alarm.severity)
+                        && !told.contains(&receiver.name)
+                        && !is_waiting(&receiver.name)
+                })
+                .map(|receiver| {
+                    (
+                        alarm.at.plus(receiver.after),
+                        receiver.name.clone(),
+                        alarm.clone(),
+                    )
+                })
+                .collect();
+            state.told.entry(alarm.id).or_default().extend(told);
+            let room = WAITING_MAX.saturating_sub(state.waiting.len());
+            state.waiting.extend(late.into_iter().take(room));
+        }
+    }
+
+    async fn known_alerts(&self) -> Result<(Vec<Alarm>, Vec<AlertEvent>), StoreError> {
+        let alarms = self.store.alarms(None, EVENTS_LOOKED_AT).await?;
+        let alerts = self.store.alerts(EVENTS_LOOKED_AT).await?;
+        Ok((alarms, alerts))
+    }
+
     /// Reads the silences that stand, once.
     async fn read_silences(&self) {
         if self.monitors.alerting.state.lock().silences.is_some() {
@@ -319,6 +403,18 @@ impl LiveNode {
         let telling = Telling::test(&self.started.server.environment, actor, now);
         let caller = &self.monitors.alerting.caller;
         let called = caller.call(receiver, &telling, now).await;
+        let tested = AlertChange::Tested {
+            receiver: name.to_owned(),
+            reason: called.as_ref().err().map(|met| met.reason.clone()),
+        };
+        let event = AlertEvent {
+            id: EventId::new(now),
+            event: tested,
+            actor: Some(actor.to_owned()),
+            at: self.clock.now(),
+        };
+        self.write_and_project(Record::Alert(Box::new(event)))
+            .await?;
         called.map_err(|met| {
             ApiError::unfit(format!("receiver `{name}` did not take it: {}", met.reason))
         })

@@ -1,5 +1,6 @@
 //! What goes on beside the listeners: the projection follows the journal, reviews expire, what is no
-//! longer retained is let go, erasures are carried out, monitors watch, and a changed workspace is read again. Each task may be stopped at any
+//! longer retained is let go, erasures are carried out, monitors watch, evals run on schedule, a
+//! sample is scored, and a changed workspace is read again. Each task may be stopped at any
 //! time and loses nothing by it.
 
 use std::future::Future;
@@ -47,6 +48,8 @@ impl Background {
         tasks.spawn(erase(Eraser::of(assembly), stop.clone()));
         tasks.spawn(reload(Arc::clone(operations), stop.clone()));
         tasks.spawn(Arc::clone(operations).watch(stop.clone()));
+        tasks.spawn(Arc::clone(operations).evaluate(stop.clone()));
+        tasks.spawn(Arc::clone(operations).score(stop.clone()));
         if let Some(peers) = operations.peers(assembly) {
             tasks.spawn(peers.follow(stop.clone()));
         }

@@ -113,6 +113,11 @@ impl LiveNode {
         Some(Peers::of(assembly, address))
     }
 
+    /// Whether other nodes share the database.
+    pub(super) const fn has_peers(&self) -> bool {
+        self.started.storage.postgres.is_some()
+    }
+
     /// The workspace's folder.
     pub(crate) fn root(&self) -> &Path {
         &self.started.root
@@ -264,8 +269,9 @@ impl LiveNode {
         let SystemStatus {
             system, deployment, ..
         } = self.status(name)?;
-        let prices = self.node.prices();
+        let (prices, served) = (self.node.prices(), self.served());
         let asked = Asked {
+            receivers: &served.receivers,
             store: &self.store,
             environment: &deployment.environment,
             node: &self.name,

@@ -325,6 +325,10 @@ fn deploy_error(error: DeployError, release: &str) -> ApiError {
             );
             ApiError::deployment_refused(error.to_string()).hint(hint)
         }
+        DeployError::Held(_) => {
+            let hint = "`plimsoll monitor list` shows the alarm; roll back, or `--break-glass` in an emergency";
+            ApiError::deployment_refused(error.to_string()).hint(hint)
+        }
         DeployError::Blobs(_) | DeployError::Record(_) => {
             ApiError::of(Code::RecordUnavailable, error.to_string())
         }

@@ -10,13 +10,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use plimsoll_control::bar::MonitorFacts;
-use plimsoll_control::watch::{Cohort, MonitorView, SystemWatch, WatchEvent};
-use plimsoll_core::deployment::{Halt, Standing};
+use plimsoll_control::watch::{Cohort, EvalFacts, MonitorView, SystemWatch, WatchEvent};
 use plimsoll_core::label::LabelValue;
-use plimsoll_core::monitor::{Action, Alarm, AlarmChange, Watched};
-use plimsoll_core::{Clock, EventId, Record, ReleaseId, SystemName, Timestamp};
+use plimsoll_core::monitor::{Alarm, AlarmChange, Watched};
+use plimsoll_core::{Clock, EventId, Money, Record, SystemName, Timestamp};
 use plimsoll_spec::Workspace;
 use tokio_util::sync::CancellationToken;
 
@@ -24,8 +23,6 @@ use super::alerting::Alerting;
 use super::live_node::LiveNode;
 use crate::monitor_file::{self, Kept};
 
-/// What the actor of a deployment event begins with that an alarm caused.
-const ACTOR: &str = "monitor:";
 /// How often what decisions told is taken.
 const TICK: Duration = Duration::from_millis(250);
 /// How often what time alone changes is looked at, and what is known is written down.
@@ -39,7 +36,19 @@ pub(crate) struct Monitors {
     data: PathBuf,
     systems: Mutex<BTreeMap<SystemName, SystemWatch>>,
     looked_at: Mutex<Option<Timestamp>>,
+    /// What a change of the workspace ended, and nobody was told of yet.
+    ended: Mutex<Vec<(SystemName, WatchEvent)>>,
+    evals: Mutex<BTreeMap<SystemName, Evaluating>>,
     pub(crate) alerting: Alerting,
+}
+
+/// How the eval set of a system stands, beside what is recorded.
+#[derive(Default)]
+struct Evaluating {
+    /// Why the next run waits.
+    waits: Option<String>,
+    /// Since which midnight, and how much runs have cost that were interrupted.
+    spent: Option<(Timestamp, Money)>,
 }
 
 impl Monitors {
@@ -50,6 +59,8 @@ impl Monitors {
             systems: Mutex::new(kept.map(|kept| kept.systems).unwrap_or_default()),
             data,
             looked_at: Mutex::new(None),
+            ended: Mutex::default(),
+            evals: Mutex::default(),
             alerting: Alerting::new(Arc::clone(clock)),
         };
         monitors.follow(workspace, clock.now());
@@ -59,18 +70,67 @@ impl Monitors {
     /// Watches what the workspace says from now on.
     fn follow(&self, workspace: &Workspace, now: Timestamp) {
         let mut systems = self.systems.lock();
+        let mut ended = self.ended.lock();
         let spec = |name: &SystemName| workspace.folders.get(name)?.monitors.as_ref();
-        systems.retain(|name, _| spec(name).is_some());
+        systems.retain(|name, watch| {
+            let stays = spec(name).is_some();
+            if !stays {
+                ended.extend(watch.end().into_iter().map(|event| (name.clone(), event)));
+            }
+            stays
+        });
         for (name, system) in &workspace.systems {
             let Some(spec) = spec(name) else {
                 continue;
             };
             let availability = system.bar.availability;
-            systems
-                .entry(name.clone())
-                .and_modify(|watch| watch.change(spec, availability))
-                .or_insert_with(|| SystemWatch::new(name, spec, availability, now));
+            match systems.get_mut(name) {
+                Some(watch) => {
+                    let over = watch.change(spec, availability).into_iter();
+                    ended.extend(over.map(|event| (name.clone(), event)));
+                }
+                None => {
+                    let watch = SystemWatch::new(name, spec, availability, now);
+                    systems.insert(name.clone(), watch);
+                }
+            }
         }
+    }
+
+    /// What is known of all systems.
+    pub(super) fn systems(&self) -> MutexGuard<'_, BTreeMap<SystemName, SystemWatch>> {
+        self.systems.lock()
+    }
+
+    /// Notes why the next run of a system's evals waits, or that it does not.
+    pub(super) fn note_waiting(&self, system: &SystemName, waits: Option<String>) {
+        let mut evals = self.evals.lock();
+        let of_system = evals.entry(system.clone()).or_default();
+        let is_new = waits.is_some() && of_system.waits != waits;
+        if let Some(waits) = waits.as_ref().filter(|_| is_new) {
+            tracing::warn!(%system, waits, "the eval set waits to be asked");
+        }
+        of_system.waits = waits;
+    }
+
+    /// What runs that were interrupted have cost since this midnight.
+    pub(super) fn spent_on_evals(&self, system: &SystemName, since: Timestamp) -> Money {
+        let evals = self.evals.lock();
+        let spent = evals.get(system).and_then(|of_system| of_system.spent);
+        spent.map_or(
+            Money::ZERO,
+            |(day, spent)| if day == since { spent } else { Money::ZERO },
+        )
+    }
+
+    pub(super) fn spend_on_evals(&self, system: &SystemName, since: Timestamp, amount: Money) {
+        let spent = self.spent_on_evals(system, since) + amount;
+        self.evals.lock().entry(system.clone()).or_default().spent = Some((since, spent));
+    }
+
+    /// The run is recorded with all that it cost.
+    pub(super) fn forget_spent_on_evals(&self, system: &SystemName) {
+        self.evals.lock().entry(system.clone()).or_default().spent = None;
     }
 
     /// How all monitors stand, or those of one system.
@@ -112,12 +172,15 @@ impl LiveNode {
                 self.monitors.follow(&newer, self.clock.now());
                 served = newer;
             }
+            let ended = std::mem::take(&mut *self.monitors.ended.lock());
+            self.act_on(ended).await;
             dropped += self.take_observations().await;
             let elapsed = self.clock.elapsed();
             if looked.is_none_or(|at| elapsed.saturating_sub(at) >= LOOK) {
                 looked = Some(elapsed);
                 self.look_at_monitors(std::mem::take(&mut dropped)).await;
             }
+            self.restore_alerts().await;
             self.escalate(&served).await;
             tokio::select! {
                 () = tokio::time::sleep(TICK) => {}
@@ -161,8 +224,10 @@ impl LiveNode {
             events.extend(found.map(|event| (name.clone(), event)));
         }
         events.extend(self.judge_cohorts(now).await);
+        events.extend(self.judge_evals(now).await);
         *self.monitors.looked_at.lock() = Some(now);
         self.act_on(events).await;
+        self.hold_deployments().await;
         self.monitors.save(now);
         let views = self.monitors.views(None, now);
         let alarms = views
@@ -203,7 +268,41 @@ impl LiveNode {
         events
     }
 
-    async fn act_on(&self, events: Vec<(SystemName, WatchEvent)>) {
+    /// Looks whether eval sets were asked on schedule, and with what verdict.
+    pub(super) async fn judge_evals(&self, now: Timestamp) -> Vec<(SystemName, WatchEvent)> {
+        let mut events = Vec::new();
+        for scheduled in self.scheduled() {
+            let name = &scheduled.system.name;
+            let last = match self.last_eval(&scheduled).await {
+                Ok(last) => last,
+                Err(error) => {
+                    tracing::warn!(system = %name, %error, "when the eval set was asked could not be read");
+                    continue;
+                }
+            };
+            let waits = {
+                let evals = self.monitors.evals.lock();
+                evals
+                    .get(name)
+                    .and_then(|of_system| of_system.waits.clone())
+            };
+            let facts = EvalFacts {
+                release: scheduled.release,
+                last: last.as_ref(),
+                deployed_at: scheduled.deployed_at,
+                every: scheduled.every,
+                waits: waits.as_deref(),
+            };
+            let mut systems = self.monitors.systems.lock();
+            if let Some(watch) = systems.get_mut(name) {
+                let found = watch.take_evals(&facts, now);
+                events.extend(found.map(|event| (name.clone(), event)));
+            }
+        }
+        events
+    }
+
+    pub(super) async fn act_on(&self, events: Vec<(SystemName, WatchEvent)>) {
         for (system, event) in events {
             let alarm = self.alarm(system, event);
             let record = Record::Alarm(Box::new(alarm.clone()));
@@ -225,6 +324,7 @@ impl LiveNode {
                 self.act(&alarm, *action).await;
             }
             self.tell(&alarm).await;
+            self.hold_deployments().await;
         }
     }
 
@@ -257,37 +357,6 @@ impl LiveNode {
         }
     }
 
-    /// Does what the workspace says is to be done. What cannot be done is said; the alarm stands anyway.
-    async fn act(&self, alarm: &Alarm, action: Action) {
-        let (system, actor) = (&alarm.system, format!("{ACTOR}{}", alarm.monitor));
-        let reason = format!("alarm {}: {}", alarm.alarm, alarm.summary);
-        let standing = self.node.standing(system).unwrap_or_default();
-        let done = match action {
-            // Who stepped in before, or another alarm, is not overridden.
-            _ if standing.halt.is_some() => Ok(()),
-            Action::RollBack if !goes_back(&standing, alarm.release) => {
-                tracing::warn!(%system, "not rolled back: the alarm is not of the stable release alone, or an alarm brought it here");
-                Ok(())
-            }
-            Action::FallBack => self
-                .step_in(system, Halt::Fallback, reason, &actor)
-                .await
-                .map(drop),
-            Action::Halt => self
-                .step_in(system, Halt::Halted, reason, &actor)
-                .await
-                .map(drop),
-            Action::RollBack => {
-                let request = plimsoll_console::RollbackRequest { to: None, reason };
-                self.point_back(system, request, &actor).await.map(drop)
-            }
-        };
-        if let Err(error) = done {
-            let action = action.as_str();
-            tracing::error!(%system, action, %error, "what is to be done on an alarm could not be");
-        }
-    }
-
     /// Whether an alarm still stands.
     pub(super) fn stands(&self, system: &SystemName, monitor: Watched, alarm: EventId) -> bool {
         let views = self.monitors.views(Some(system), self.clock.now());
@@ -296,17 +365,6 @@ impl LiveNode {
                 && matches!(view.state, plimsoll_control::watch::State::Alarm { alarm: standing, .. } if standing == alarm)
         })
     }
-}
-
-/// Whether an alarm of the release `alarmed` is a reason to go back: it is about what is stable, no canary may have caused it, and it
-/// was not an alarm that brought the stable release here. Each alarm goes one release back at the most.
-fn goes_back(standing: &Standing, alarmed: Option<ReleaseId>) -> bool {
-    let Some(stable) = &standing.stable else {
-        return false;
-    };
-    let was_brought_here = stable.rollback_of.is_some() && stable.actor.starts_with(ACTOR);
-    let is_of_stable = alarmed.is_none_or(|release| release == stable.release);
-    is_of_stable && !was_brought_here && standing.canary.is_none()
 }
 
 /// What labels say of the decisions of a day.
@@ -327,55 +385,4 @@ fn cohort(decisions: u64, labelled: &[(f64, LabelValue)]) -> Cohort {
         cohort.variance += confidence * (1.0 - confidence);
     }
     cohort
-}
-
-#[cfg(test)]
-mod tests {
-    use plimsoll_core::deployment::{Canary, Weight};
-    use plimsoll_core::record::Deployment;
-    use plimsoll_core::{DeploymentId, Digest};
-
-    use super::*;
-
-    /// The event that made `release` the stable one.
-    fn deployment(release: &str, actor: &str, rollback_of: Option<&str>) -> Deployment {
-        let id = |name: &str| DeploymentId::from_bytes([name.as_bytes()[0]; 16]);
-        let event = serde_json::json!({
-            "id": id(release), "system": "loans", "environment": "production",
-            "release": Digest::of(release.as_bytes()), "cause": "command", "actor": actor,
-            "approvals": [], "at": Timestamp::from_micros(1), "node": "node-1",
-            "binary_version": "0.1.0", "reason": null, "eval_sets": {}, "prices": null, "rollback_of": rollback_of.map(id),
-        });
-        serde_json::from_value(event).unwrap()
-    }
-
-    fn standing(stable: Deployment) -> Standing {
-        Standing {
-            stable: Some(stable),
-            ..Standing::default()
-        }
-    }
-
-    #[test]
-    fn an_alarm_goes_one_release_back_and_only_for_what_is_stable() {
-        let release = |name: &str| Some(ReleaseId(Digest::of(name.as_bytes())));
-        let stable = standing(deployment("c", "ada", None));
-        assert!(goes_back(&stable, release("c")) && goes_back(&stable, None));
-        assert!(!goes_back(&stable, release("b")), "another release's alarm");
-        assert!(!goes_back(&Standing::default(), None));
-        let by_a_person = standing(deployment("b", "ada", Some("c")));
-        assert!(goes_back(&by_a_person, release("b")));
-        let by_an_alarm = standing(deployment("b", "monitor:errors", Some("c")));
-        assert!(!goes_back(&by_an_alarm, release("b")), "no further back");
-        let canary = deployment("d", "ada", None);
-        let beside_a_canary = Standing {
-            canary: Some(Canary {
-                weight: Weight::new(1_000).unwrap(),
-                first: canary.id,
-                deployment: canary,
-            }),
-            ..stable
-        };
-        assert!(!goes_back(&beside_a_canary, release("c")));
-    }
 }

@@ -14,6 +14,7 @@ mod evals;
 mod keys;
 mod people;
 mod policies;
+mod quality;
 mod running;
 mod serving;
 mod watching;

@@ -199,11 +199,11 @@ impl Drop for Server {
 
 /// Waits until `found` gives something: the projection follows within a moment.
 pub(crate) fn eventually<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
-    for _ in 0..100 {
+    for _ in 0..300 {
         if let Some(found) = found() {
             return found;
         }
         std::thread::sleep(Duration::from_millis(100));
     }
-    panic!("{what} did not happen within ten seconds")
+    panic!("{what} did not happen within thirty seconds")
 }

@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 use crate::running::{Server, Workspace, eventually};
 
 /// What a receiver of the test was sent: path, headers in small letters, body.
-struct Sent {
-    path: String,
-    headers: String,
-    body: Value,
+pub(crate) struct Sent {
+    pub(crate) path: String,
+    pub(crate) headers: String,
+    pub(crate) body: Value,
 }
 
 /// An HTTP server that takes what it is sent; the first `refusals` times it says that it cannot.
-fn receiver(refusals: usize) -> (u16, Receiver<Sent>) {
+pub(crate) fn receiver(refusals: usize) -> (u16, Receiver<Sent>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let (sender, receiver) = channel();
@@ -165,7 +165,7 @@ private = true
 }
 
 /// A command that talks to the control plane of `server`.
-fn operator(workspace: &Workspace, server: &Server, code: i32, words: &[&str]) -> Value {
+pub(crate) fn operator(workspace: &Workspace, server: &Server, code: i32, words: &[&str]) -> Value {
     workspace.json(code, &[words, &["--url", &server.control]].concat())
 }
 

@@ -124,6 +124,11 @@ impl Resolver<'_> {
             dataset: view.text("dataset").map(|found| found.value.to_owned()),
             every: view.duration("every").map(|found| found.value),
             sample: view.number("sample").map(|found| found.value),
+            concurrency: view
+                .whole("concurrency")
+                .and_then(|found| u32::try_from(found.value).ok())
+                .unwrap_or(2),
+            budget_per_day: view.money("budget_per_day").map(|found| found.value),
             target: bounds(view.table("target")),
         };
         (Some(spec), eval_sets)

@@ -190,6 +190,8 @@ fn the_reference_has_every_key() {
     ### `[monitors.features]`
     ### `[monitors.predictions]`
     ### `[monitors.truth]`
+    ### `[monitors.evals]`
+    ### `[monitors.scores]`
     ### `[quality]`
     ### `[quality.scorers.NAME]` with `exact`
     ### `[quality.scorers.NAME]` with `matches`

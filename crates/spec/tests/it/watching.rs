@@ -58,6 +58,26 @@ fn a_reference_is_part_of_the_release_and_what_it_is_for_needs_it() {
 }
 
 #[test]
+fn a_schedule_and_a_sample_are_watched_without_being_named() {
+    let quality = "[quality]\ndataset = \"golden.jsonl\"\nevery = \"6h\"\nsample = 0.1\nbudget_per_day = \"2 USD\"\n\
+         [quality.scorers.quick]\nlatency = \"1s\"\n";
+    let folder = watching(quality).with("systems/loan-default/golden.jsonl", "{}");
+    let workspace = folder.workspace();
+    let system = workspace.systems.values().next().unwrap();
+    let spec = system.quality.as_ref().unwrap();
+    assert_eq!((spec.concurrency, spec.sample), (2, Some(0.1)));
+    assert_eq!(spec.budget_per_day.unwrap().to_string(), "2");
+    let monitors = workspace.folders.values().next().unwrap().monitors.as_ref();
+    let watched: Vec<Watched> = monitors.unwrap().monitors.keys().copied().collect();
+    assert_eq!(watched, [Watched::Evals, Watched::Scores]);
+    let named = watching(&format!("{quality}[monitors.evals]\nseverity = \"ticket\"\non_alarm = [\"hold\", \"raise_sampling\"]"))
+        .with("systems/loan-default/golden.jsonl", "{}");
+    let evals = &self::spec(&named).unwrap().monitors[&Watched::Evals];
+    assert_eq!(evals.severity, Severity::Ticket);
+    assert_eq!(evals.on_alarm, [Action::Hold, Action::RaiseSampling]);
+}
+
+#[test]
 fn what_cannot_be_watched_is_named() {
     for (monitors, says) in [
         ("[monitors]", "watches nothing"),
@@ -67,6 +87,24 @@ fn what_cannot_be_watched_is_named() {
         ("[monitors.errors]\nbar = 1.5", "bar"),
         ("[monitors.errors]\non_alarm = [\"panic\"]", "fall_back"),
         ("[monitors.latency]\nbar = 0.1", "bar"),
+        ("[monitors.evals]", "needs a `dataset` and `every`"),
+        ("[monitors.scores]", "needs a `sample`"),
+        (
+            "[monitors.errors]\non_alarm = [\"raise_sampling\"]",
+            "no answers are sampled",
+        ),
+        (
+            "[monitors.errors]\non_alarm = [\"retrain\"]",
+            "tells nobody",
+        ),
+        (
+            "[monitors]\nretrain = \"trainer\"\n[monitors.errors]\non_alarm = [\"retrain\"]",
+            "`trainer` is no webhook",
+        ),
+        (
+            "[quality]\nsample = 0.1\n[quality.scorers.right]\nexact = \"decision\"",
+            "`sample` scores nothing",
+        ),
         (
             "[monitors]\nbetween_false_alarms = 5\n[monitors.errors]",
             "1000",

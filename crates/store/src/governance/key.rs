@@ -21,7 +21,7 @@ pub(crate) struct Key {
     /// a hold the hold, of a policy its name,
     /// of an approval the release, of a deployment's review the deployment, of a retirement and of a
     /// verification the node, of a tenant its name, of a key its tenant and name, of an alarm its dedup key, of
-    /// an alert the alarm's event, of a silence the event that began it, of a run of an eval and of a dataset the
+    /// an alert the alarm's event, of a test of a receiver itself, of a silence the event that began it, of a run of an eval and of a dataset the
     /// system.
     pub(crate) about: String,
     pub(crate) at: Timestamp,
@@ -157,7 +157,9 @@ impl Key {
         let (kind, about) = match &event.event {
             AlertChange::Delivered { about, .. }
             | AlertChange::Undelivered { about, .. }
-            | AlertChange::Muted { about, .. } => ("alert", *about),
+            | AlertChange::Muted { about, .. }
+            | AlertChange::Acted { about, .. } => ("alert", *about),
+            AlertChange::Tested { .. } => ("alert_test", event.id),
             AlertChange::Silenced { .. } => ("silence", event.id),
             AlertChange::Lifted { silence } => ("silence", *silence),
         };

@@ -1,5 +1,6 @@
 //! Labels: joined whichever comes first, kept as history, another tenant's never.
 
+use plimsoll_core::dataset::{DatasetFilter, Judged};
 use plimsoll_core::label::{Label, LabelSource, LabelValue};
 use plimsoll_core::{DecisionId, EventId, LabelName, Outcome, Record};
 use plimsoll_store::{LabelFilter, Projector, StoredLabel};
@@ -14,6 +15,7 @@ on_both_engines! {
     a_rebuild_gives_the_same_labels
     labels_go_with_the_records_that_said_them
     what_labels_say_of_a_day_stands_beside_what_was_promised
+    what_was_judged_is_found_with_the_labels_that_stand
 }
 
 fn label(number: u64, decision: DecisionId, value: &str) -> Label {
@@ -57,7 +59,14 @@ async fn a_label_joins_the_decision_that_was_there_before() {
     assert_eq!(joined.system, kept.system);
     assert_eq!(joined.release, kept.release);
     assert_eq!(joined.opened_at, kept.opened_at);
-    assert_eq!(fixture.store.waiting_labels(10).await.unwrap(), 0);
+    assert_eq!(
+        fixture
+            .store
+            .waiting_labels(&tenant("default"), 10)
+            .await
+            .unwrap(),
+        0
+    );
 }
 
 async fn a_label_waits_for_a_decision_that_comes_later() {
@@ -65,13 +74,22 @@ async fn a_label_waits_for_a_decision_that_comes_later() {
     let kept = fixtures::decision(3, Outcome::Served);
     project(&fixture, vec![(0, record(label(50, kept.id, "yes")))]).await;
     assert_eq!(all(&fixture).await[0].joined, None);
-    assert_eq!(fixture.store.waiting_labels(10).await.unwrap(), 1);
+    assert_eq!(
+        fixture
+            .store
+            .waiting_labels(&tenant("default"), 10)
+            .await
+            .unwrap(),
+        1
+    );
     let known = fixture.store.known_labels(None, &[kept.id]).await.unwrap();
-    assert_eq!((known.decisions.len(), known.waiting), (0, 1));
+    assert_eq!(known.decisions.len(), 0);
     project(&fixture, vec![(1, closed(kept.clone()))]).await;
     assert!(all(&fixture).await[0].joined.is_some());
     let known = fixture.store.known_labels(None, &[kept.id]).await.unwrap();
-    assert_eq!((known.decisions.len(), known.waiting), (1, 0));
+    assert_eq!(known.decisions.len(), 1);
+    let waiting = fixture.store.waiting_labels(&tenant("default"), 10).await;
+    assert_eq!(waiting.unwrap(), 0);
     assert_eq!(known.standing.len(), 1);
 }
 
@@ -90,6 +108,11 @@ async fn another_tenants_decision_is_never_joined() {
     project(&fixture, records).await;
     assert_eq!(all(&fixture).await[0].joined, None);
     let other = tenant("other");
+    // What waits is its own tenant's: nobody fills another's room.
+    let waiting = fixture.store.waiting_labels(&other, 10).await;
+    assert_eq!(waiting.unwrap(), 1);
+    let waiting = fixture.store.waiting_labels(&tenant("default"), 10).await;
+    assert_eq!(waiting.unwrap(), 0);
     let known = fixture.store.known_labels(Some(&other), &[kept.id]).await;
     assert!(known.unwrap().decisions.is_empty());
     let own = tenant("default");
@@ -187,4 +210,60 @@ async fn what_labels_say_of_a_day_stands_beside_what_was_promised() {
     let told = fixture.store.labelled_confidences(of, &name, span, 10);
     let no = LabelValue::text("no").unwrap();
     assert_eq!(told.await.unwrap(), (1, vec![(0.8, no)]));
+}
+
+async fn what_was_judged_is_found_with_the_labels_that_stand() {
+    let fixture = fixtures::fixture().await;
+    let labelled = fixtures::decision(3, Outcome::Served);
+    let reviewed = fixtures::decision(4, Outcome::Reviewed);
+    let neither = fixtures::decision(5, Outcome::Served);
+    let records = vec![
+        (0, closed(labelled.clone())),
+        (1, closed(reviewed.clone())),
+        (2, closed(neither.clone())),
+        (3, record(label(50, labelled.id, "yes"))),
+        (4, record(label(51, labelled.id, "no"))),
+    ];
+    project(&fixture, records).await;
+    let of = (&labelled.system, &labelled.environment);
+    let found = async |filter: DatasetFilter| {
+        let page = fixture.store.judged_decisions(of, &filter, None).await;
+        page.unwrap().decisions
+    };
+    let only = |judged| DatasetFilter {
+        only: vec![judged],
+        ..DatasetFilter::default()
+    };
+    assert_eq!(
+        found(DatasetFilter::default()).await,
+        [labelled.id, reviewed.id]
+    );
+    assert_eq!(found(only(Judged::Labelled)).await, [labelled.id]);
+    assert_eq!(found(only(Judged::Reviewed)).await, [reviewed.id]);
+    let named = |name: &str| DatasetFilter {
+        labels: vec![LabelName::new(name).unwrap()],
+        only: vec![Judged::Labelled],
+        until: Some(at(1_000_000)),
+        ..DatasetFilter::default()
+    };
+    assert_eq!(found(named("repaid")).await, [labelled.id]);
+    assert!(found(named("another")).await.is_empty());
+    let theirs = DatasetFilter {
+        tenant: Some(tenant("other")),
+        ..DatasetFilter::default()
+    };
+    assert!(found(theirs).await.is_empty());
+    let (filter, ids) = (DatasetFilter::default(), [reviewed.id, labelled.id]);
+    let judged = fixture.store.with_labels(&filter, &ids).await.unwrap();
+    let told: Vec<_> = judged
+        .iter()
+        .map(|(decision, labels)| {
+            let values = labels.iter().map(|label| label.value.to_string());
+            (decision.id, values.collect::<Vec<_>>())
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [(reviewed.id, vec![]), (labelled.id, vec!["no".to_owned()])]
+    );
 }

@@ -11,6 +11,8 @@ const SET: &str = "evals/golden.jsonl";
 pub(super) fn watched() -> System {
     let mut system = system();
     system.quality = Some(QualitySpec {
+        concurrency: 2,
+        budget_per_day: None,
         dataset: Some(SET.into()),
         every: Some(Duration::from_hours(6)),
         sample: None,

@@ -45,6 +45,7 @@ fn spec(watched: Watched, bar: Option<f64>) -> MonitorsSpec {
         between_false_alarms: 10_000,
         window: 1_000,
         silent_after: None,
+        retrain: None,
         monitors: [(watched, spec)].into(),
     }
 }
@@ -446,4 +447,85 @@ fn a_gap_between_what_was_promised_and_what_is_true_in_two_cohorts_is_an_alarm()
     assert!(!over.finding.is_wrong);
     let view = &watch.views(START)[0];
     assert_eq!((view.seen, view.unusable), (1_600, 4));
+}
+
+#[test]
+fn an_alarm_of_a_monitor_that_is_changed_or_taken_out_is_over() {
+    let alarmed = || {
+        let mut watch = watch(Watched::Errors, Some(0.02));
+        let event = (0..2_000).find_map(|number| watch.observe(&failed(number)).pop());
+        assert!(event.unwrap().finding.is_wrong);
+        let id = EventId::new(START);
+        watch.raised(Watched::Errors, id, START);
+        (watch, id)
+    };
+    let over = |events: Vec<WatchEvent>, id: EventId, words: &str| {
+        let [event] = &events[..] else {
+            panic!("{events:?}")
+        };
+        assert_eq!((event.alarm, event.finding.is_wrong), (Some(id), false));
+        assert!(
+            event.finding.summary.contains(words),
+            "{}",
+            event.finding.summary
+        );
+        assert!(event.actions.is_empty());
+    };
+    let (mut watch, id) = alarmed();
+    assert_eq!(watch.standing(), [(Watched::Errors, id)]);
+    over(
+        watch.change(&spec(Watched::Errors, Some(0.5)), 0.99),
+        id,
+        "begins anew",
+    );
+    assert!(watch.standing().is_empty());
+    let (mut watch, id) = alarmed();
+    over(
+        watch.change(&spec(Watched::Refusals, None), 0.99),
+        id,
+        "no longer",
+    );
+    let (mut watch, id) = alarmed();
+    over(watch.end(), id, "no longer");
+    let (mut watch, _) = alarmed();
+    let over = watch.change(&spec(Watched::Errors, Some(0.02)), 0.99);
+    assert!(over.is_empty(), "nothing changed");
+}
+
+#[test]
+fn holding_and_sampling_more_last_as_long_as_their_alarm() {
+    let mut spec = spec(Watched::Errors, Some(0.02));
+    let errors = spec.monitors.get_mut(&Watched::Errors).unwrap();
+    errors.on_alarm = vec![Action::Hold, Action::RaiseSampling];
+    let mut watch = SystemWatch::new(&system(), &spec, 0.99, START);
+    assert!(watch.holds().is_none() && !watch.raises_sampling());
+    while watch.observe(&failed(1)).is_empty() {}
+    let id = EventId::new(START);
+    watch.raised(Watched::Errors, id, START);
+    assert_eq!(watch.holds(), Some((Watched::Errors, id)));
+    assert!(watch.raises_sampling());
+    let mut number = 1_000;
+    while watch.observe(&observation(number)).is_empty() {
+        number += 1;
+    }
+    assert!(watch.holds().is_none() && !watch.raises_sampling());
+}
+
+#[test]
+fn what_is_not_measured_is_an_alarm_of_its_own() {
+    let mut watch = watch(Watched::Scores, None);
+    assert!(watch.look(START, 0).is_empty());
+    watch.note_stopped(
+        Watched::Scores,
+        Some("the budget of the day is used up".into()),
+    );
+    let raised = watch.look(START, 0).pop().unwrap();
+    assert_eq!(raised.monitor, Watched::Measuring);
+    assert!(
+        raised.finding.summary.starts_with("scores: the budget"),
+        "{}",
+        raised.finding.summary
+    );
+    watch.note_stopped(Watched::Scores, None);
+    assert!(!watch.look(START, 0).pop().unwrap().finding.is_wrong);
 }

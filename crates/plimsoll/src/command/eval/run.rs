@@ -15,13 +15,15 @@ use plimsoll_evals::run::{Heading, Line, Results, Reusable};
 use plimsoll_spec::Workspace;
 use serde::Deserialize;
 
-use super::{exit, read_set, scorers, show};
+use super::{exit, show};
 use crate::cli::{EvalRunArgs, Global};
 use crate::client::{Server, actor};
 use crate::data_folder::DataFolder;
 use crate::eval_run::asking::Asker;
 use crate::eval_run::results::{Folder, Writer};
-use crate::eval_run::{Ended, Running, Watcher, begin, ready, record, report, spent};
+use crate::eval_run::{
+    Ended, Running, Watcher, begin, ready, record, report, scorers, set_of, spent,
+};
 use crate::eval_set::SetFile;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::{Output, note, progress};
@@ -74,7 +76,7 @@ pub(crate) async fn run(global: &Global, args: EvalRunArgs, out: Output) -> Outc
     progress.bar.finish_and_clear();
     let lines = match ended? {
         Ended::Whole(lines) => lines,
-        Ended::Stopped => {
+        Ended::Stopped { .. } => {
             let message = "interrupted: the same command goes on where this one stopped";
             return Err(Failure::says(Exit::Undecided, message));
         }
@@ -99,7 +101,12 @@ async fn plan(
     server: &Server,
 ) -> Outcome<(CaseSet, Heading)> {
     let system = workspace::system(workspace, Some(&args.set.system))?;
-    let SetFile { mut set, file } = read_set(workspace, system, &args.set)?;
+    let SetFile { mut set, file } = set_of(
+        workspace,
+        system,
+        args.set.set.as_deref(),
+        args.set.tag.as_deref(),
+    )?;
     let limit = args
         .limit
         .map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));

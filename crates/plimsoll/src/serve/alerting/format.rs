@@ -4,6 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use plimsoll_core::dataset::DatasetExport;
 use plimsoll_core::monitor::{Alarm, AlarmChange, Severity};
 use plimsoll_core::system::Owner;
 use plimsoll_core::{EnvironmentName, EventId, Secret, Timestamp};
@@ -12,7 +13,7 @@ use sha2::Sha256;
 
 /// What is told.
 #[derive(Clone, Debug)]
-pub(super) struct Telling {
+pub(crate) struct Telling {
     /// Names the message: the same over all tries.
     pub(super) id: EventId,
     /// Under which key two are about the same thing.
@@ -52,6 +53,19 @@ impl Telling {
         }
     }
 
+    /// That there is something to learn from: the alarm, the release that it is of, and the latest dataset.
+    pub(crate) fn retrain(alarm: &Alarm, set: Option<&DatasetExport>, now: Timestamp) -> Self {
+        let request = json!({
+            "system": alarm.system, "environment": alarm.environment, "release": alarm.release,
+            "alarm": alarm.alarm, "monitor": alarm.monitor, "summary": alarm.summary,
+            "evidence": alarm.evidence, "dataset": set,
+        });
+        Self {
+            details: json!({"retrain": request}),
+            ..Self::of(alarm, None, now)
+        }
+    }
+
     /// A message that says that it is a test.
     pub(super) fn test(environment: &EnvironmentName, actor: &str, now: Timestamp) -> Self {
         let summary = format!("a test of this receiver, sent by {actor}: nothing is wrong");
@@ -71,6 +85,11 @@ impl Telling {
 
     /// For a webhook of ours.
     pub(super) fn webhook(&self, now: Timestamp) -> Value {
+        if let Some(request) = self.details.get("retrain") {
+            return json!({
+                "type": "retrain.requested", "timestamp": now.to_string(), "data": request,
+            });
+        }
         let kind = if self.details["test"] == true {
             "alert.test"
         } else if self.is_over {

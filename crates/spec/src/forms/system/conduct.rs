@@ -268,13 +268,25 @@ pub(super) static QUALITY: TableForm = table(
             "every",
             Form::Duration,
             Means("when somebody asks"),
-            "How often it runs.",
+            "How often a serving node asks it of what is deployed, by itself; a new release is asked at once.",
+        ),
+        field(
+            "concurrency",
+            Form::Whole { min: 1, max: 64 },
+            Default("2"),
+            "Cases that such a run asks at a time; it waits while the node is busy.",
+        ),
+        field(
+            "budget_per_day",
+            Form::Money,
+            Means("no limit"),
+            "The most that runs on schedule may cost in a day in UTC, and scoring the sample as much again. What is left waits for the next day.",
         ),
         field(
             "sample",
             Form::Number { min: 0.0, max: 1.0 },
             Means("none"),
-            "The share of production decisions that is scored.",
+            "The share of production decisions whose answers are scored, by the scorers that need no expectation; a hash of their ids chooses.",
         ),
         field(
             "target",

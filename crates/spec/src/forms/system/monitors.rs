@@ -20,6 +20,18 @@ const ACTIONS: &[(&str, &str)] = &[
         "roll_back",
         "the stable slot goes back to the release before",
     ),
+    (
+        "hold",
+        "no release is deployed or promoted while the alarm stands",
+    ),
+    (
+        "raise_sampling",
+        "ten times the `sample` of `[quality]` is scored while it stands",
+    ),
+    (
+        "retrain",
+        "the webhook that `retrain` names is told what there is to learn from",
+    ),
 ];
 
 pub(in crate::forms) static MONITORS: TableForm = table(
@@ -54,6 +66,12 @@ pub(in crate::forms) static MONITORS: TableForm = table(
             Form::Duration,
             Means("never"),
             "After how long without a decision that is an alarm.",
+        ),
+        field(
+            "retrain",
+            Form::Text,
+            Means("nobody"),
+            "The webhook of `[alerts]` that the action `retrain` tells.",
         ),
         field(
             "errors",
@@ -133,6 +151,18 @@ pub(in crate::forms) static MONITORS: TableForm = table(
             Means("not watched"),
             "What turned out to be true against what the model's confidence promised.",
         ),
+        field(
+            "evals",
+            Form::Table(&LEVEL),
+            Means("watched if `[quality]` says `every`"),
+            "That the eval set is asked on schedule of what is deployed, and does not regress.",
+        ),
+        field(
+            "scores",
+            Form::Table(&LEVEL),
+            Means("watched if `[quality]` says `sample`"),
+            "What scorers say of the sample, each against its target, or against what was usual.",
+        ),
     ],
 );
 
@@ -140,7 +170,7 @@ const ON_ALARM: Field = field(
     "on_alarm",
     Form::List(&Form::Choice(ACTIONS)),
     Means("nothing"),
-    "What is done when it is raised; each is a deployment event that names the alarm.",
+    "What is done when it is raised; each is an event that names the alarm.",
 );
 
 static RATE: TableForm = table(
