@@ -307,6 +307,42 @@ pub struct InputSpec {
     pub rules: BTreeMap<String, String>,
     /// The most rows in one call.
     pub rows_max: u32,
+    /// What was searched for and not written by the caller: columns, or in a chat the `name`s of messages.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retrieved: Vec<String>,
+    /// How texts that strangers may have written are marked when they go to a model; none: not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spotlight: Option<SpotlightMethod>,
+}
+
+/// How untrusted texts are marked for a model (spotlighting).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SpotlightMethod {
+    /// A line with a random word before and after each.
+    Delimit,
+    /// A random character in place of each blank.
+    Datamark,
+    /// In base64.
+    Encode,
+}
+
+impl SpotlightMethod {
+    /// Its name in files and records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Delimit => "delimit",
+            Self::Datamark => "datamark",
+            Self::Encode => "encode",
+        }
+    }
+
+    /// The method with this name.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Delimit, Self::Datamark, Self::Encode]
+            .into_iter()
+            .find(|method| method.as_str() == text)
+    }
 }
 
 /// What to do with a missing value.

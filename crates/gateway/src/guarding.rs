@@ -2,13 +2,15 @@
 //! and what they say of a request or an answer.
 //!
 //! `input` judges what is asked, part by part, and `output` what is answered; `weave` does the same for
-//! a stream as it passes; `tools` is the boundary of an agent. What is said goes into the record as rules, places and scores. A detector that
+//! a stream as it passes; `tools` is the boundary of an agent, and `spotlight` marks what strangers may have
+//! written. What is said goes into the record as rules, places and scores. A detector that
 //! could not judge is recorded as skipped, which is an alarm, and stops the text unless the guard says
 //! `on_error = "open"`.
 
 mod input;
 mod output;
 mod prompt;
+mod spotlight;
 mod texts;
 mod tools;
 mod weave;
@@ -29,6 +31,7 @@ use plimsoll_guard::vault::Vault;
 pub(crate) use self::input::screen_texts;
 pub(crate) use self::output::{clear_texts, restore};
 pub(crate) use self::prompt::Prompt;
+pub(crate) use self::spotlight::mark_untrusted;
 pub(crate) use self::tools::{CONTROL as TOOLS_CONTROL, compile as compile_tools};
 pub(crate) use self::weave::{Stop, Weave};
 use crate::exchange::Open;

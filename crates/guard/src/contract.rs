@@ -149,6 +149,8 @@ mod tests {
             columns: [].into(),
             rules: [].into(),
             rows_max: 100,
+            retrieved: Vec::new(),
+            spotlight: None,
         }
     }
 

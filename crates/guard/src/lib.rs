@@ -15,6 +15,7 @@
 
 pub mod frame;
 pub mod splice;
+pub mod spotlight;
 
 pub mod access_policy;
 pub mod contract;

@@ -50,6 +50,26 @@ impl Provenance {
         }
     }
 
+    /// Where a message comes from, by its role and its `name`: messages with a name that `retrieved` has
+    /// hold documents, whoever sends them. A name never makes a message trusted.
+    pub fn of_message(role: &str, name: Option<&str>, retrieved: &[String]) -> Self {
+        match Self::of_role(role) {
+            trusted if trusted.is_untrusted() => trusted,
+            _ if name.is_some_and(|name| retrieved.iter().any(|one| one == name)) => {
+                Self::Retrieved
+            }
+            trusted => trusted,
+        }
+    }
+
+    /// Where a part of a message comes from, by its type: documents and search results are retrieved.
+    pub fn of_part(self, kind: Option<&str>) -> Self {
+        match kind {
+            Some("document" | "search_result") if !self.is_untrusted() => Self::Retrieved,
+            _ => self,
+        }
+    }
+
     /// Whether strangers may have written it.
     pub const fn is_untrusted(self) -> bool {
         matches!(self, Self::Tool | Self::Retrieved | Self::Memory)

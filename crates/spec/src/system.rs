@@ -71,7 +71,7 @@ impl Resolver<'_> {
         let (abstain, review) = (self.abstain(&contracts, &models), self.review());
         let ladders = self.ladders(&contracts, &models, abstain.is_some());
         let guards = self.guards(file.table("guards"), &models);
-        let tools = self.tools(file.table("tools"), &models);
+        let tools = self.boundary(&contracts, &models);
         let deadline = self.deadline(&models);
         self.check_models(&models, &contracts);
         self.check_budget(&models);

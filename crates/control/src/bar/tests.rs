@@ -60,6 +60,8 @@ pub(crate) fn manifest() -> Manifest {
             columns: BTreeMap::new(),
             rules: BTreeMap::new(),
             rows_max: 1,
+            retrieved: Vec::new(),
+            spotlight: None,
         },
         output: OutputSpec {
             schema: None,

@@ -8,7 +8,7 @@ use plimsoll_core::manifest::Mode;
 use plimsoll_guard::finding::{Action, Finding};
 use plimsoll_guard::frame::{FrameLimits, scan};
 use plimsoll_guard::splice::Splice;
-use plimsoll_guard::tools::Provenance;
+use plimsoll_guard::tools::Taint;
 use serde_json::Value;
 
 use super::texts::{self, TextAt};
@@ -27,8 +27,13 @@ pub(crate) fn screen_texts(ex: &mut Open, request: &Request) -> Result<Option<Re
     if let (Some(prompt), Some(item)) = (knows_prompts, request.chat()) {
         ex.guarded.prompt = prompt.of(item.value());
     }
-    if let (Some(_), Some(item)) = (&system.tools, request.chat()) {
-        ex.guarded.taint = tools::taint(item.value());
+    let retrieved = &system.manifest().input.retrieved;
+    if system.tools.is_some() {
+        ex.guarded.taint = match request {
+            Request::Row(_) => Taint::default(),
+            Request::Prompt { variables, .. } => tools::taint_of_row(variables, retrieved),
+            Request::Chat(item) => tools::taint(item.value(), retrieved),
+        };
     }
     if system.input_guards.is_empty() {
         return Ok(None);
@@ -68,12 +73,13 @@ fn texts_of(system: &Deployed, request: &Request) -> Vec<TextAt> {
         InputContract::Row(contract) => contract.columns(),
         InputContract::Chat(_) => &[],
     };
+    let retrieved = &system.manifest().input.retrieved;
     let is_column = |key: &str| columns.iter().any(|column| column.name == key);
     match request {
         Request::Row(row) | Request::Prompt { variables: row, .. } => {
-            texts::of_value(row, "", Provenance::User, &is_column)
+            texts::of_row(row, retrieved, &is_column)
         }
-        Request::Chat(item) => texts::of_chat(item.value()),
+        Request::Chat(item) => texts::of_chat(item.value(), retrieved),
     }
 }
 
@@ -123,7 +129,11 @@ fn redacted(
 }
 
 /// The body with these members as `value` has them, and every other byte as it came.
-fn with_members(body: &[u8], value: &Value, members: &BTreeSet<String>) -> Option<Bytes> {
+pub(super) fn with_members(
+    body: &[u8],
+    value: &Value,
+    members: &BTreeSet<String>,
+) -> Option<Bytes> {
     let limits = FrameLimits {
         bytes_max: usize::MAX,
         ..FrameLimits::default()

@@ -46,6 +46,19 @@ impl TextAt {
             Provenance::Tool | Provenance::Retrieved | Provenance::Memory => Direction::Tool,
         }
     }
+
+    /// Whether it is what an untrusted message or document says, and not the name of something.
+    pub(super) fn is_untrusted_content(&self) -> bool {
+        let mut path = self.pointer.split('/').skip(1);
+        let is_content = match path.next() {
+            Some("messages") => path.nth(1) == Some("content"),
+            Some(DOCUMENTS) => true,
+            _ => false,
+        };
+        let last = self.pointer.rsplit('/').next().unwrap_or_default();
+        let says = self.inner.is_none() && !self.is_key && !NAMES.contains(&last);
+        self.provenance.is_untrusted() && is_content && says
+    }
 }
 
 /// Members whose strings are the protocol's own words or names of things.
@@ -111,8 +124,23 @@ struct Walk<'a> {
     judges_keys: bool,
 }
 
-/// The texts of a chat request's body.
-pub(super) fn of_chat(body: &Value) -> Vec<TextAt> {
+/// The member of a chat request that holds documents, where servers have one.
+pub(super) const DOCUMENTS: &str = "documents";
+/// Members of a message's content that name something and say nothing.
+const NAMES: [&str; 9] = [
+    "name",
+    "title",
+    "url",
+    "image_url",
+    "filename",
+    "file_id",
+    "format",
+    "media_type",
+    "detail",
+];
+
+/// The texts of a chat request's body. Messages with a `name` that `retrieved` has hold documents.
+pub(super) fn of_chat(body: &Value, retrieved: &[String]) -> Vec<TextAt> {
     let named = |key: &str| NAMED.contains(&key);
     let mut walk = Walk {
         found: Vec::new(),
@@ -125,20 +153,29 @@ pub(super) fn of_chat(body: &Value) -> Vec<TextAt> {
         let pointer = format!("/{}", escaped(key));
         let messages = (key == "messages").then(|| value.as_array()).flatten();
         let Some(messages) = messages else {
+            if key == DOCUMENTS {
+                walk.provenance = Provenance::Retrieved;
+            }
             walk.judges_keys = key == "metadata";
             walk.member(key, value, &pointer, "", 0);
             walk.judges_keys = false;
+            walk.provenance = Provenance::System;
             continue;
         };
         for (number, message) in messages.iter().enumerate() {
-            let role = message.get("role").and_then(Value::as_str);
-            walk.provenance = Provenance::of_role(role.unwrap_or_default());
+            walk.provenance = provenance(message, retrieved);
             let part = format!("messages[{number}]");
             walk.value(message, &format!("{pointer}/{number}"), &part, 0);
         }
         walk.provenance = Provenance::System;
     }
     walk.found
+}
+
+/// Where a message comes from.
+pub(super) fn provenance(message: &Value, retrieved: &[String]) -> Provenance {
+    let text = |key: &str| message.get(key).and_then(Value::as_str);
+    Provenance::of_message(text("role").unwrap_or_default(), text("name"), retrieved)
 }
 
 /// The texts of what a model answered: the messages of all choices.
@@ -180,6 +217,21 @@ pub(super) fn of_value(
     walk.found
 }
 
+/// The texts of a row or of variables: those of the columns `retrieved` are documents.
+pub(super) fn of_row(
+    row: &Value,
+    retrieved: &[String],
+    is_named: &dyn Fn(&str) -> bool,
+) -> Vec<TextAt> {
+    let mut found = of_value(row, "", Provenance::User, is_named);
+    for at in found.iter_mut().filter(|at| !at.is_key) {
+        if retrieved.contains(&member_of(at)) {
+            at.provenance = Provenance::Retrieved;
+        }
+    }
+    found
+}
+
 impl Walk<'_> {
     fn value(&mut self, value: &Value, pointer: &str, part: &str, depth: usize) {
         if depth > DEPTH_MAX {
@@ -194,10 +246,17 @@ impl Walk<'_> {
                 }
             }
             Value::Object(members) => {
+                let kind = members.get("type").and_then(Value::as_str);
+                let around = self.provenance;
+                // What a tool is called with, and rows, have members of any name: there it says nothing.
+                if !self.judges_keys {
+                    self.provenance = around.of_part(kind);
+                }
                 for (key, item) in members {
                     let pointer = format!("{pointer}/{}", escaped(key));
                     self.member(key, item, &pointer, part, depth);
                 }
+                self.provenance = around;
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
@@ -347,7 +406,7 @@ mod tests {
         let arguments = "messages[2].tool_calls[0].function.arguments";
         let (to, inner) = (format!("{arguments}.*"), format!("{arguments}.*.*"));
         assert_eq!(
-            told(&of_chat(&body)),
+            told(&of_chat(&body, &[])),
             [
                 ("messages[0].content", "be kind", System),
                 ("messages[1].content[0].text", "look", User),
@@ -362,6 +421,34 @@ mod tests {
                 ("stop[0]", "END", System),
             ]
         );
+    }
+
+    #[test]
+    fn documents_are_retrieved_by_the_name_of_their_message_by_their_type_and_by_their_member() {
+        let body = json!({
+            "messages": [
+                {"role": "user", "name": "ada", "content": "look"},
+                {"role": "user", "name": "library", "content": "a page"},
+                {"role": "tool", "name": "library", "content": "found"},
+                {"role": "user", "content": [{"type": "text", "text": "and this"},
+                    {"type": "document", "title": "t", "source": {"type": "text", "text": "a file"}}]},
+            ],
+            "documents": [{"text": "a third"}],
+        });
+        use Provenance::{Retrieved, Tool, User};
+        let found = of_chat(&body, &["library".to_owned()]);
+        let of = |text: &str| {
+            let at = found.iter().find(|at| at.text == text).unwrap();
+            (at.provenance, at.is_untrusted_content())
+        };
+        assert_eq!(of("look"), (User, false));
+        assert_eq!(of("a page"), (Retrieved, true));
+        assert_eq!(of("library"), (Retrieved, false), "a name says nothing");
+        assert_eq!(of("found"), (Tool, true));
+        assert_eq!(of("and this"), (User, false));
+        assert_eq!(of("a file"), (Retrieved, true));
+        assert_eq!(of("t"), (Retrieved, false));
+        assert_eq!(of("a third"), (Retrieved, true));
     }
 
     #[test]
@@ -404,7 +491,7 @@ mod tests {
             json!([{"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERi0="}}]),
         ];
         for part in bytes {
-            let found = of_chat(&of_user(part));
+            let found = of_chat(&of_user(part), &[]);
             assert!(found.iter().all(|at| at.text == "wav"), "{found:?}");
         }
         let texts = [
@@ -413,7 +500,7 @@ mod tests {
             json!([{"type": "input_audio", "input_audio": {"data": "speak, friend"}}]),
         ];
         for part in texts {
-            assert_eq!(of_chat(&of_user(part.clone())).len(), 1, "{part}");
+            assert_eq!(of_chat(&of_user(part.clone()), &[]).len(), 1, "{part}");
         }
         // A row has no protocol, and neither has what a tool is called with.
         let row = json!({"data": "QUJD", "url": "data:;base64,QUJD"});

@@ -70,14 +70,39 @@ fn urls(spec: &ToolSpec) -> UrlPolicy {
     }
 }
 
-/// What the conversation has taken up: messages that others than operator, user and model wrote.
-pub(super) fn taint(body: &Value) -> Taint {
-    let messages = body.get("messages").and_then(Value::as_array);
-    let messages = messages.into_iter().flatten();
-    Taint::of(messages.map(|message| {
-        let role = message.get("role").and_then(Value::as_str);
-        Provenance::of_role(role.unwrap_or_default())
-    }))
+/// What the conversation has taken up: messages, parts and documents that others than operator, user
+/// and model wrote.
+pub(super) fn taint(body: &Value, retrieved: &[String]) -> Taint {
+    let list = |key: &str| {
+        body.get(key)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+    };
+    let mut taint = Taint::default();
+    for message in list("messages") {
+        let provenance = texts::provenance(message, retrieved);
+        taint.add(provenance);
+        let parts = message.get("content").and_then(Value::as_array);
+        for part in parts.into_iter().flatten() {
+            taint.add(provenance.of_part(part.get("type").and_then(Value::as_str)));
+        }
+    }
+    if list(texts::DOCUMENTS).next().is_some() {
+        taint.add(Provenance::Retrieved);
+    }
+    taint
+}
+
+/// What the variables of a prompt bring along: those that were retrieved.
+pub(super) fn taint_of_row(row: &Value, retrieved: &[String]) -> Taint {
+    let is_there = |name: &String| row.get(name).is_some_and(|value| !value.is_null());
+    Taint::of(
+        retrieved
+            .iter()
+            .filter(|name| is_there(name))
+            .map(|_| Provenance::Retrieved),
+    )
 }
 
 /// The calls of a completion's choices.
@@ -271,10 +296,24 @@ mod tests {
     fn a_conversation_is_tainted_by_what_tools_and_strangers_said() {
         let of = |roles: &[&str]| {
             let messages: Vec<Value> = roles.iter().map(|role| json!({"role": role})).collect();
-            taint(&json!({"messages": messages})).source()
+            taint(&json!({"messages": messages}), &[]).source()
         };
         assert_eq!(of(&["system", "user", "assistant"]), None);
         assert_eq!(of(&["user", "tool", "user"]), Some(Provenance::Tool));
         assert_eq!(of(&["user", "wizard"]), Some(Provenance::Tool));
+        let names = ["library".to_owned()];
+        let of = |body: Value| taint(&body, &names).source();
+        let retrieved = Some(Provenance::Retrieved);
+        let named = |name: &str| json!({"messages": [{"role": "user", "name": name}]});
+        assert_eq!((of(named("library")), of(named("ada"))), (retrieved, None));
+        let part = json!({"messages": [{"role": "user", "content": [{"type": "document"}]}]});
+        assert_eq!(of(part), retrieved);
+        assert_eq!(of(json!({"messages": [], "documents": [{}]})), retrieved);
+        let row = |row: Value| taint_of_row(&row, &names).source();
+        assert_eq!(
+            row(json!({"library": "a page", "question": "?"})),
+            retrieved
+        );
+        assert_eq!(row(json!({"library": null, "question": "?"})), None);
     }
 }

@@ -15,7 +15,7 @@ use crate::answer::{ChatItem, Item, Request};
 use crate::deployed::{Deployed, InputContract};
 use crate::exchange::{Exchange, Open};
 use crate::failure::Failure;
-use crate::guarding::screen_texts;
+use crate::guarding::{mark_untrusted, screen_texts};
 use crate::refusal::Refusal;
 
 /// Something that was screened. Its field is private to this file, so nothing else makes one.
@@ -204,7 +204,12 @@ pub(crate) fn row_request(system: &Deployed, row: Value) -> Result<Request, Fail
 
 fn guards(ex: &mut Exchange, request: Screened<Request>) -> Result<Screened<Request>, Failure> {
     let redacted = screen_texts(ex, request.get())?;
-    Ok(match redacted {
+    let request = match redacted {
+        Some(inner) => Screened { inner, ..request },
+        None => request,
+    };
+    let marked = mark_untrusted(ex, request.get())?;
+    Ok(match marked {
         Some(inner) => Screened { inner, ..request },
         None => request,
     })

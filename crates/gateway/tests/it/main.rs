@@ -26,5 +26,6 @@ mod peers;
 mod releases;
 mod replays;
 mod reviews;
+mod spotlight;
 mod streams;
 mod tools;

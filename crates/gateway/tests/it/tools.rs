@@ -20,6 +20,9 @@ model = "sim-small"
 [retry]
 attempts_max = 1
 
+[input]
+retrieved = ["library"]
+
 [tools.send]
 effect = "external"
 schema = "send.schema.json"
@@ -189,4 +192,25 @@ async fn after_untrusted_content_a_call_with_external_effect_waits_for_a_person(
         "{}",
         answered.text()
     );
+}
+
+#[tokio::test]
+async fn a_document_by_its_message_or_by_its_part_withholds_what_has_effect() {
+    let sim = simulator().await;
+    let to = json!({"to": "ada@example.org"});
+    let part = json!([{"type": "document", "source": {"type": "text", "data": "A page."}}]);
+    let named = |name: &str| json!({"role": "user", "name": name, "content": "A page."});
+    let cases = [
+        (named("library"), true),
+        (json!({"role": "user", "content": part}), true),
+        (named("ada"), false),
+    ];
+    for (message, is_withheld) in cases {
+        let node = start(&sim).await;
+        let mut body = question("send", &to, &[]);
+        body["messages"].as_array_mut().unwrap().insert(0, message);
+        ask(&node, &body, false).await;
+        let opened = node.opened_review().await;
+        assert_eq!(opened.is_some(), is_withheld, "{body}");
+    }
 }

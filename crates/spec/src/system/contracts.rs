@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use plimsoll_core::Digest;
 use plimsoll_core::manifest::{
-    CategoryPolicy, CoercePolicy, ColumnSpec, InputSpec, MissingPolicy, OutputSpec, StreamMode,
+    CategoryPolicy, CoercePolicy, ColumnSpec, InputSpec, MissingPolicy, OutputSpec, SpotlightMethod,
+    StreamMode,
     UnknownFieldPolicy,
 };
 use plimsoll_guard::contract::{Contract, ContractProblem, JsonContract};
@@ -311,6 +312,15 @@ impl Resolver<'_> {
             columns,
             rules: rules.collect(),
             rows_max: whole(view, "rows_max", self.settings.server.rows_max),
+            retrieved: view
+                .texts("retrieved")
+                .unwrap_or_default()
+                .into_iter()
+                .map(|found| found.value.to_owned())
+                .collect(),
+            spotlight: view
+                .word("spotlight", SpotlightMethod::parse)
+                .map(|found| found.value),
         }
     }
 }

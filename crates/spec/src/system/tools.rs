@@ -7,16 +7,49 @@ use plimsoll_guard::tools::{Effect, Tool};
 use serde_json::{Value, json};
 
 use super::Resolver;
+use super::contracts::Contracts;
 use super::models::Models;
 use crate::forms::view::View;
+use crate::source::{did_you_mean, listed};
 
 impl Resolver<'_> {
-    /// The tools, if the file says which may be called.
-    pub(super) fn tools(
+    /// Holds what `[input]` says of documents against what the system has: columns, and a model to mark
+    /// texts for.
+    fn check_documents(&mut self, contracts: &Contracts, models: &Models) {
+        let input = self.file.table("input");
+        if let Some(at) = input.key("spotlight")
+            && !models.may_talk()
+        {
+            self.error(
+                &at,
+                "`spotlight` marks texts for a language model, and there is none",
+                "give a model a `provider`, or take it out",
+            );
+        }
+        let is_chat = models.may_talk() && !self.file.table("prompt").exists();
+        let Some(columns) = contracts.columns.as_deref().filter(|_| !is_chat) else {
+            return;
+        };
+        let known: Vec<&str> = columns.iter().map(String::as_str).collect();
+        for found in input.texts("retrieved").unwrap_or_default() {
+            if !known.contains(&found.value) {
+                let help = did_you_mean(found.value, &known, |known| {
+                    format!("it has {}", listed(known))
+                });
+                let message = format!("the schema has no column `{}`", found.value);
+                self.error(&found.at, message, help);
+            }
+        }
+    }
+
+    /// The tools, if the file says which may be called; and documents are what the system knows.
+    pub(super) fn boundary(
         &mut self,
-        view: View<'_>,
+        contracts: &Contracts,
         models: &Models,
     ) -> Option<BTreeMap<String, ToolSpec>> {
+        self.check_documents(contracts, models);
+        let view = self.file.table("tools");
         if !view.exists() {
             return None;
         }

@@ -44,6 +44,21 @@ fn guards_say_what_they_cannot_do() {
 }
 
 #[test]
+fn documents_are_columns_that_there_are_and_marked_for_a_model_that_reads() {
+    let folder = loan_with(
+        "[input]",
+        "[input]\nretrieved = [\"incme\"]\nspotlight = \"delimit\"",
+    );
+    let messages = folder.messages();
+    let told = |part: &str| messages.iter().any(|message| message.contains(part));
+    assert!(told("the schema has no column `incme`"), "{messages:?}");
+    assert!(
+        told("`spotlight` marks texts for a language model"),
+        "{messages:?}"
+    );
+}
+
+#[test]
 fn a_guard_that_leaves_it_to_a_person_needs_one() {
     let text = SUPPORT_SYSTEM.replace(", \"review\"]", "]").replace(
         "[review]\nqueue = \"support\"\ndue   = \"30m\"\non_expiry = \"abstain\"",

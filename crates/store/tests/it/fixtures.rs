@@ -249,6 +249,8 @@ pub(crate) fn manifest() -> Manifest {
             columns: [].into(),
             rules: [].into(),
             rows_max: 1,
+            retrieved: Vec::new(),
+            spotlight: None,
         },
         output: OutputSpec {
             schema: None,

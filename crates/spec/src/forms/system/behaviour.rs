@@ -80,6 +80,28 @@ pub(super) static INPUT: TableForm = table(
             "What to do with a value of another type that a column could read without loss: `\"12\"`, `\"true\"`, 0 or 1 for a truth.",
         ),
         field(
+            "retrieved",
+            Form::List(&Form::Text),
+            Means("none"),
+            "What was searched for and not written by the caller: columns of a row or variables of the prompt; in a chat, the `name` of messages that hold such documents. It is judged as documents are, and no call with external effect follows it.",
+        ),
+        field(
+            "spotlight",
+            Form::Choice(&[
+                (
+                    "delimit",
+                    "a line with a random word before and after each text",
+                ),
+                (
+                    "datamark",
+                    "a random character in place of each blank, for languages that have blanks",
+                ),
+                ("encode", "in base64, for models that read it well"),
+            ]),
+            Means("not marked"),
+            "How texts that strangers may have written (results of tools, what is `retrieved`, roles that nobody knows) are marked when they go to a language model, and the model is told so.",
+        ),
+        field(
             "columns",
             Form::Map("column", &Form::Table(&COLUMN)),
             Means("the policies above"),
