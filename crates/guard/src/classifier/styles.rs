@@ -21,6 +21,9 @@ macro_rules! style_files {
     };
 }
 
+/// How deep names may stand within alternatives.
+const DEPTH_MAX: u32 = 4;
+
 const SHARED: &str = include_str!("../../training/styles/shared.txt");
 
 /// The files for the prompt head.
@@ -35,11 +38,20 @@ pub const PROMPTS: &[StyleFile] = style_files!(
     "technical",
     "tongues",
     "harmless",
-    "scripts"
+    "scripts",
+    "world",
+    "abroad",
+    "fluent",
+    "games",
+    "noise",
+    "cipher",
+    "agent",
+    "discuss",
+    "smalltalk"
 );
 
 /// The files for the document head.
-pub const DOCUMENTS: &[StyleFile] = style_files!("planted", "papers");
+pub const DOCUMENTS: &[StyleFile] = style_files!("planted", "papers", "hidden", "ordinary");
 
 /// A text that was made, with its truth.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -102,7 +114,7 @@ fn filled(
         let named = after
             .split_once('}')
             .and_then(|(name, after)| Some((shared.get(name)?, after)));
-        if let (Some((alternatives, after)), true) = (named, depth < 3) {
+        if let (Some((alternatives, after)), true) = (named, depth < DEPTH_MAX) {
             let choice = alternatives[below(random, alternatives.len())].trim();
             text.push_str(&filled(choice, shared, random, depth + 1));
             rest = after;

@@ -37,6 +37,9 @@ pub struct HeadCard {
     pub caught_at_one_percent: f64,
     /// What is caught where one in a thousand harmless texts is.
     pub caught_at_one_in_thousand: f64,
+    /// What is caught where one in a hundred harmless texts is, had rows under CC-BY, CC-BY-SA and MPL been
+    /// left out of training.
+    pub caught_permissive_only: f64,
     /// By family, what is caught at one in a hundred when the family is known.
     pub known: Vec<Share>,
     /// By family, what is caught at one in a hundred when the whole family was left out of training.
@@ -99,7 +102,10 @@ impl fmt::Display for Card {
             "and on texts of our own writing (crates/guard/training/styles, Apache-2.0).\n"
         )?;
         f.write_str(
-            "What it is not: an adaptive attacker, who tries until a wording passes, passes. Fluent text\n\
+            "Rows under CC-BY, CC-BY-SA and MPL are harmless texts: questions, in other languages too, and\n\
+             documentation. They are learnt from and not passed on. What leaving them out would cost\n\
+             stands above; whoever may not use them trains without, from another manifest.\n\n\
+             What it is not: an adaptive attacker, who tries until a wording passes, passes. Fluent text\n\
              written by a model, and instructions planted in documents in the tone of the document, pass\n\
              more often than not when their style is new. It narrows the stream of what the rules for\n\
              tools, links and people behind it have to hold; it is no boundary. Calibrate the thresholds\n\
@@ -130,6 +136,11 @@ impl fmt::Display for HeadCard {
             f,
             "  unknown families (left out whole)           {} at 1 %",
             percent(self.unknown_caught)
+        )?;
+        writeln!(
+            f,
+            "  learnt from permissive licences alone       {} at 1 %",
+            percent(self.caught_permissive_only)
         )?;
         let known = |name: &str| self.known.iter().find(|share| share.of == name);
         if !self.unknown.is_empty() {

@@ -26,6 +26,7 @@ pub(super) fn measure(data: &Data, settings: &Settings) -> (HeadCard, f64, f64) 
     let (attacks, harmless) = (of(true), of(false));
     let review = quantile_above(harmless.clone(), 0.01);
     let block = quantile_above(harmless.clone(), 0.001).max(review);
+    let permissive = permissive_only(data, all, settings);
     let unknown = unknown_families(data, settings);
     let unknown_texts: u64 = unknown.iter().map(|share| share.count).sum();
     let unknown_caught: f64 = unknown
@@ -42,6 +43,7 @@ pub(super) fn measure(data: &Data, settings: &Settings) -> (HeadCard, f64, f64) 
         auc: auc(&attacks, &harmless),
         caught_at_one_percent: above(&attacks, review),
         caught_at_one_in_thousand: above(&attacks, block),
+        caught_permissive_only: permissive,
         known: caught(&|row| row.is_attack().then(|| family(row, data.name))),
         unknown,
         unknown_caught: unknown_caught / unknown_texts.max(1) as f64,
@@ -49,6 +51,23 @@ pub(super) fn measure(data: &Data, settings: &Settings) -> (HeadCard, f64, f64) 
         false_positives: caught(&|row| (!row.is_attack()).then(|| row.kind.clone())),
     };
     (card, review, block)
+}
+
+/// What is caught at one in a hundred by weights that were learnt from permissive licences alone. Judged
+/// are the same texts, so that those left out count as harmless texts of sources never seen.
+fn permissive_only(data: &Data, mut all: Vec<Example>, settings: &Settings) -> f64 {
+    for ((row, _), example) in data.given.iter().zip(&mut all) {
+        if !row.is_permissive() {
+            example.weight = 0.0;
+        }
+    }
+    let logits = train::out_of_fold(&all, settings, FOLDS);
+    let judged = data.given.iter().zip(logits);
+    let (attacks, harmless): (Vec<_>, Vec<_>) = judged
+        .map(|((row, _), logit)| (row.is_attack(), logit))
+        .partition(|&(is_attack, _)| is_attack);
+    let logits = |of: Vec<(bool, f64)>| of.into_iter().map(|(_, logit)| logit).collect::<Vec<_>>();
+    above(&logits(attacks), quantile_above(logits(harmless), 0.01))
 }
 
 /// For each family, what is caught of it by weights that were learnt without it.

@@ -23,7 +23,7 @@ fn guards_say_what_they_cannot_do() {
     insta::assert_debug_snapshot!(folder.messages(), @r#"
     [
         "prompt.md:0 error: a rule pack cannot be read: TOML parse error at line 1, column 8\n  |\n1 | Answer {{ question }}.\n  |        ^\nkey with no value, expected `=`\n",
-        "system.toml:23 error: `review_score` (0.522) lies above `block_score` (0.100)",
+        "system.toml:23 error: `review_score` (0.455) lies above `block_score` (0.100)",
         "system.toml:24 error: `PII` can be the name of no rule",
         "system.toml:25 error: `[guards.input]` has no detector `secrts`; it has: injection, pii, secrets, phrases",
         "system.toml:27 error: `guards.output.secrets` must be one of `allow`, `flag`, `redact`, `review` and `block`, not `hide`",
