@@ -25,6 +25,8 @@ fn contract(coerce: CoercePolicy) -> Contract {
         },
     });
     let spec = InputSpec {
+        retrieved: Vec::new(),
+        spotlight: None,
         schema: None,
         missing: MissingPolicy::Refuse,
         unknown_category: CategoryPolicy::Refuse,
