@@ -90,7 +90,7 @@ pub(crate) const CSRF_FAILED: OwnCode = OwnCode {
 pub(crate) const USER_REFUSED: OwnCode = OwnCode {
     code: "user_refused",
     status: 409,
-    summary: "The name is taken or was, or the account is disabled for ever.",
+    summary: "The name is taken or was, the account is disabled for ever, or its password was set at this moment.",
 };
 /// No account has this name.
 pub(crate) const USER_NOT_FOUND: OwnCode = OwnCode {

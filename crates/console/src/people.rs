@@ -3,7 +3,7 @@
 //! Accounts are one node's: nodes that share a database each have their own, in `people.json` of the data
 //! folder, which alone holds the hashes. What happens to an account is recorded: made, changed, disabled,
 //! signed in, failed, signed out. No record and no answer says whether a name is an account's: an unknown
-//! name is hashed against and refused like a known one.
+//! name is hashed against, counted and refused like a known one.
 
 mod password;
 mod session;
@@ -142,11 +142,8 @@ impl People {
         address: Option<IpAddr>,
     ) -> Result<(), SignInError> {
         let known = self.account(name);
-        let account = known.as_ref().map(|_| name);
-        let begun = self
-            .throttle
-            .lock()
-            .begin(account, address, self.clock.now());
+        let (is_known, now) = (known.is_some(), self.clock.now());
+        let begun = self.throttle.lock().begin(name, is_known, address, now);
         begun.map_err(SignInError::TooMany)?;
         let hash = known.as_ref().map_or(&self.nobody, |known| &known.password);
         let fits = self.hasher.verify(hash.clone(), password).await?;

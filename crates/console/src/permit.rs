@@ -7,8 +7,9 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
-use plimsoll_core::access::{Asker, ControlAction, Judgement, Question, Resource};
+use plimsoll_core::access::{Asker, ControlAction, DataClass, Judgement, Question, Resource};
 use plimsoll_core::governance::Refusal;
+use plimsoll_core::stakes::Stakes;
 use plimsoll_core::{
     Decision, DecisionId, EnvironmentName, EventId, SystemName, TenantName, Timestamp,
 };
@@ -261,13 +262,14 @@ fn of_decision(system: Resource, decision: &Decision, now: Timestamp) -> Resourc
 }
 
 impl Control {
-    /// What is known of a system.
+    /// What is known of a system. Of one that is served no more its data may be kept still: it counts as
+    /// what is guarded most.
     pub(crate) fn of_system(&self, system: &SystemName) -> Resource {
         let facts = self.operations.facts(system);
         Resource {
             system: Some(system.clone()),
-            stakes: facts.map(|(stakes, _)| stakes),
-            data_class: facts.map(|(_, class)| class).unwrap_or_default(),
+            stakes: Some(facts.map_or(Stakes::High, |(stakes, _)| stakes)),
+            data_class: facts.map_or(DataClass::Special, |(_, class)| class),
             ..Resource::default()
         }
     }

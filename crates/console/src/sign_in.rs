@@ -1,8 +1,9 @@
 //! `/api/v1/session` and `/api/v1/users`: people sign in, sign out and change their password; whoever rules
 //! makes accounts and disables them.
 //!
-//! The cookie is `HttpOnly` and `SameSite=Strict`, and `Secure` unless the host is this machine by name:
-//! there is plain HTTP. A form of another site cannot sign anybody in: the body must be said to be JSON.
+//! The cookie is `HttpOnly` and `SameSite=Strict`, and `Secure` unless the host is this machine by name and
+//! nothing says that TLS was spoken before: there is plain HTTP. A form of another site cannot sign anybody in:
+//! the body must be said to be JSON.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -15,7 +16,8 @@ use axum::{Extension, Json};
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{
-    CACHE_CONTROL, CONTENT_TYPE, COOKIE, HOST, HeaderValue, RETRY_AFTER, SET_COOKIE,
+    AsHeaderName, CACHE_CONTROL, CONTENT_TYPE, COOKIE, FORWARDED, HOST, HeaderValue, ORIGIN,
+    RETRY_AFTER, SET_COOKIE,
 };
 use plimsoll_core::access::{ActorKind, Resource};
 use plimsoll_core::account::{AccountChange, AccountState};
@@ -158,7 +160,7 @@ pub(crate) async fn sign_out(
 
 fn set_cookie(response: &mut Response, request: &HeaderMap, id: &str, seconds: u64) {
     let host = request.get(HOST).and_then(|host| host.to_str().ok());
-    let secure = if host.is_some_and(is_this_machine) {
+    let secure = if host.is_some_and(is_this_machine) && !came_through_tls(request) {
         ""
     } else {
         "; Secure"
@@ -170,6 +172,28 @@ fn set_cookie(response: &mut Response, request: &HeaderMap, id: &str, seconds: u
         headers.insert(SET_COOKIE, cookie);
     }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}
+
+/// Whether somebody says that the browser speaks TLS: a proxy, which need not pass the `Host` on, or the browser
+/// itself. Anybody can say so, and all that comes of it is a cookie that goes over TLS alone.
+fn came_through_tls(request: &HeaderMap) -> bool {
+    let is_https = |text: &str| text.trim().trim_matches('"').eq_ignore_ascii_case("https");
+    let says_proto = |pair: &str| {
+        let pair = pair.split_once('=');
+        pair.is_some_and(|(name, value)| {
+            name.trim().eq_ignore_ascii_case("proto") && is_https(value)
+        })
+    };
+    let is_of_https = |origin: &str| origin.split_once("://").is_some_and(|(s, _)| is_https(s));
+    texts(request, "x-forwarded-proto").any(|protos| protos.split(',').any(is_https))
+        || texts(request, FORWARDED).any(|hops| hops.split([',', ';']).any(says_proto))
+        || texts(request, ORIGIN).any(is_of_https)
+}
+
+/// All values of a header that are text.
+fn texts(headers: &HeaderMap, name: impl AsHeaderName) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(name).iter();
+    values.filter_map(|value| value.to_str().ok())
 }
 
 /// Whether a host, with or without a port, is this machine: browsers reach it without TLS.
@@ -199,6 +223,7 @@ pub(crate) async fn change_password(
         let message = format!("`{}` did not sign in and has no password here", actor.name);
         return Err(ApiError::unfit(message));
     }
+    let seen = known(&control.people, &actor.name)?;
     let verified = control.people.verify(&actor.name, current.0, None).await;
     match verified {
         Ok(()) => {}
@@ -210,9 +235,7 @@ pub(crate) async fn change_password(
         }
         Err(error) => return Err(too_busy(error)),
     }
-    let account = known(&control.people, &actor.name)?;
-    let account = with_password(&control, account, password).await?;
-    change(&control, account, AccountChange::PasswordSet, &permit).await
+    replace_password(&control, &seen, password, &permit).await
 }
 
 fn too_busy(error: SignInError) -> ApiError {
@@ -281,12 +304,11 @@ pub(crate) async fn set_password(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let PasswordRequest { password } = read_body(body)?;
-    let account = known(&control.people, &user)?;
+    let seen = known(&control.people, &user)?;
     // Whoever sets a password can act as that person.
-    may_rule(asking.actor(), &account.roles)?;
-    let permit = asking.permit_with(&control, of(&account)).await?;
-    let account = with_password(&control, account, password).await?;
-    change(&control, account, AccountChange::PasswordSet, &permit).await
+    may_rule(asking.actor(), &seen.roles)?;
+    let permit = asking.permit_with(&control, of(&seen)).await?;
+    replace_password(&control, &seen, password, &permit).await
 }
 
 /// Nobody may sign in to the account any more, and whoever is, is so no longer.
@@ -295,10 +317,13 @@ pub(crate) async fn disable(
     Extension(asking): Extension<Asking>,
     Path(user): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    let mut account = known(&control.people, &user)?;
-    let permit = asking.permit_with(&control, of(&account)).await?;
+    let resource = of(&known(&control.people, &user)?);
+    let permit = asking.permit_with(&control, resource).await?;
+    let people = Arc::clone(&control.people);
+    let _one_at_a_time = people.changing.lock().await;
+    let mut account = changeable(&people, &user)?;
     account.state = AccountState::Disabled;
-    change(&control, account, AccountChange::Disabled, &permit).await
+    keep(&control, account, AccountChange::Disabled, &permit).await
 }
 
 fn of(account: &Account) -> Resource {
@@ -314,14 +339,36 @@ fn known(people: &People, name: &str) -> Result<Account, ApiError> {
     people.account(name).ok_or_else(missing)
 }
 
-async fn with_password(
-    control: &Control,
-    mut account: Account,
-    password: Password,
-) -> Result<Account, ApiError> {
-    account.password = fit(control, password, account.name.as_str()).await?;
-    account.password_at = control.operations.grounds().now;
+/// The account with this name, which is not disabled.
+fn changeable(people: &People, name: &str) -> Result<Account, ApiError> {
+    let account = known(people, name)?;
+    if account.state == AccountState::Disabled {
+        let message = format!("user `{}` is disabled for ever", account.name);
+        return Err(refused(message).hint("make another account, under another name"));
+    }
     Ok(account)
+}
+
+/// Sets the password of an account that still has the one that was `seen`: a change that was decided on before
+/// another one does not undo it.
+async fn replace_password(
+    control: &Control,
+    seen: &Account,
+    password: Password,
+    permit: &Permit,
+) -> Result<Json<Value>, ApiError> {
+    let name = seen.name.as_str();
+    let password = fit(control, password, name).await?;
+    let people = Arc::clone(&control.people);
+    let _one_at_a_time = people.changing.lock().await;
+    let mut account = changeable(&people, name)?;
+    if account.password != seen.password {
+        let message = format!("the password of user `{name}` was set by another at this moment");
+        return Err(refused(message).hint("look again whether it still has to be set"));
+    }
+    account.password = password;
+    account.password_at = control.operations.grounds().now;
+    keep(control, account, AccountChange::PasswordSet, permit).await
 }
 
 async fn fit(
@@ -334,23 +381,6 @@ async fn fit(
     }
     let secret = Secret::new(password.expose().to_owned());
     control.people.hash(secret).await.map_err(too_busy)
-}
-
-/// A change to an account that is there and not disabled.
-async fn change(
-    control: &Control,
-    account: Account,
-    change: AccountChange,
-    permit: &Permit,
-) -> Result<Json<Value>, ApiError> {
-    let people = Arc::clone(&control.people);
-    let _one_at_a_time = people.changing.lock().await;
-    let now = known(&people, account.name.as_str())?;
-    if now.state == AccountState::Disabled {
-        let message = format!("user `{}` is disabled for ever", account.name);
-        return Err(refused(message).hint("make another account, under another name"));
-    }
-    keep(control, account, change, permit).await
 }
 
 /// Recorded, then held, then kept: a change that is told holds, and one that could not be kept says so.

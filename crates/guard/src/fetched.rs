@@ -19,39 +19,91 @@ pub struct Unfetchable {
     pub refusal: UrlRefusal,
 }
 
-/// How deep a part of a message is looked into; the protocol nests two members.
-const DEPTH_MAX: usize = 8;
+/// How deep a part of a message is looked into; the protocol nests two members. What is deeper is refused: it
+/// was not looked at.
+const DEPTH_MAX: usize = 16;
 
-/// The first address in a chat request's body that may not be fetched.
+/// Members of a message's part that hold its own text, in which an address is only told.
+const TEXTS: [&str; 2] = ["text", "type"];
+
+/// The first address in a chat request's body that may not be fetched: in the parts of messages, and of the
+/// servers of tools.
 pub fn unfetchable(body: &Value) -> Option<Unfetchable> {
-    let messages = body.get("messages").and_then(Value::as_array);
+    in_messages(body.get("messages")).or_else(|| {
+        let refusal = in_value(body.get("tools")?, Look::Addresses, 0)?;
+        let part = "tools".to_owned();
+        Some(Unfetchable { part, refusal })
+    })
+}
+
+fn in_messages(messages: Option<&Value>) -> Option<Unfetchable> {
+    let messages = messages.and_then(Value::as_array);
     let mut messages = messages.into_iter().flatten().enumerate();
     messages.find_map(|(number, message)| {
-        let parts = message.get("content").and_then(Value::as_array);
-        let mut parts = parts.into_iter().flatten().enumerate();
+        let content = message.get("content")?;
+        let parts = content
+            .as_array()
+            .map_or_else(|| std::slice::from_ref(content), Vec::as_slice);
+        let mut parts = parts.iter().enumerate();
         parts.find_map(|(place, part)| {
-            let refusal = in_part(part, 0)?;
+            // A text by itself is what is said.
+            let refusal = (!part.is_string())
+                .then(|| in_value(part, Look::Everything, 0))
+                .flatten()?;
             let part = format!("messages[{number}].content[{place}]");
             Some(Unfetchable { part, refusal })
         })
     })
 }
 
-/// Whether a body could have an address at all: a member's name that ends in `url` is written out, or hidden
-/// behind an escape.
+/// Whether a body could have an address at all: a member's name that ends in `url`, or something that looks
+/// like an address, is written out, or hidden behind an escape.
 pub fn may_have_addresses(body: &[u8]) -> bool {
-    memmem::find(body, b"url").is_some() || memmem::find(body, b"\\u").is_some()
+    [&b"url"[..], b"://", b":\\/", b"\\u"]
+        .iter()
+        .any(|sign| memmem::find(body, sign).is_some())
 }
 
-fn in_part(part: &Value, depth: usize) -> Option<UrlRefusal> {
+/// Which texts are judged.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// Those of members that are named as addresses: schemas of tools hold addresses that nobody fetches.
+    Addresses,
+    /// Those too that look like an address, whatever their member is called: servers differ.
+    Everything,
+}
+
+fn in_value(value: &Value, look: Look, depth: usize) -> Option<UrlRefusal> {
     if depth > DEPTH_MAX {
-        return None;
+        return Some(UrlRefusal::Confusing);
     }
-    let mut members = part.as_object()?.iter();
-    members.find_map(|(key, value)| match value {
-        Value::String(address) if key.ends_with("url") => judge(address).err(),
-        value => in_part(value, depth + 1),
-    })
+    match value {
+        Value::Object(members) => members
+            .iter()
+            .find_map(|(key, value)| in_member(key, value, look, depth)),
+        Value::Array(items) => items
+            .iter()
+            .find_map(|item| in_member("", item, look, depth)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
+}
+
+fn in_member(key: &str, value: &Value, look: Look, depth: usize) -> Option<UrlRefusal> {
+    let is_address = key.ends_with("url");
+    match value {
+        Value::String(text) => {
+            let is_told = TEXTS.contains(&key);
+            let looks_like_one = look == Look::Everything && !is_told && text.contains("://");
+            (is_address || looks_like_one)
+                .then(|| judge(text).err())
+                .flatten()
+        }
+        Value::Array(items) => items.iter().find_map(|item| match item {
+            Value::Array(_) => in_value(item, look, depth + 1),
+            item => in_member(key, item, look, depth + 1),
+        }),
+        value => in_value(value, look, depth + 1),
+    }
 }
 
 /// Whether a server may fetch this on a caller's word.
@@ -151,6 +203,36 @@ mod tests {
         assert!(!may_have_addresses(
             br#"{"messages":[{"content":"hello"}]}"#
         ));
+    }
+
+    #[test]
+    fn no_shape_and_no_name_hides_an_address() {
+        let deep = (0..40).fold(json!("http://10.0.0.1/"), |inner, _| json!([inner]));
+        for part in [
+            json!({"type": "video_url", "video_url": ["https://example.com/a", "http://10.0.0.1/b"]}),
+            json!({"type": "image_url", "image_url": [{"url": "http://10.0.0.1/"}]}),
+            json!({"type": "image", "image": "http://10.0.0.1/"}),
+            json!({"type": "audio", "source": {"uri": "http://10.0.0.1/"}}),
+            json!({"type": "image_url", "image_url": deep}),
+            json!({"type": "image_url", "image_url": "http://metadata/computeMetadata/v1/"}),
+            json!({"type": "image_url", "image_url": "http://kubernetes.default.svc/"}),
+        ] {
+            assert!(of(&part).is_some(), "{part}");
+        }
+        let single = json!({"messages": [{"content": {"image_url": "http://10.0.0.1/"}}]});
+        assert!(unfetchable(&single).is_some());
+        let of_tool = |url: &str| {
+            json!({"tools": [{"type": "mcp", "server_url": url},
+            {"function": {"parameters": {"$schema": "http://localhost/schema"}}}]})
+        };
+        assert_eq!(unfetchable(&of_tool("https://example.com/mcp")), None);
+        assert_eq!(
+            unfetchable(&of_tool("http://10.0.0.1/mcp")).unwrap().part,
+            "tools"
+        );
+        let told = json!({"messages": [{"content": "see http://10.0.0.1/"}]});
+        assert_eq!(unfetchable(&told), None);
+        assert!(may_have_addresses(br#"{"image":"http:\/\/10.0.0.1"}"#));
     }
 
     #[test]

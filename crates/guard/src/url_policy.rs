@@ -238,9 +238,14 @@ fn matches_host(allowed: &str, host: &str) -> bool {
     }
 }
 
-/// Names that are never public (RFC 6761, RFC 8375 and the clouds' own).
+/// Names that are never public: those without a dot, which only a network of one's own knows, and those of
+/// RFC 6761, RFC 8375, of clouds and clusters.
 fn is_local(host: &str) -> bool {
     let host = host.trim_end_matches('.');
+    let is_address = host.starts_with('[') || host.parse::<IpAddr>().is_ok();
+    if !is_address && !host.contains('.') {
+        return true;
+    }
     [
         "localhost",
         "local",
@@ -249,6 +254,11 @@ fn is_local(host: &str) -> bool {
         "home.arpa",
         "intranet",
         "lan",
+        "svc",
+        "corp",
+        "home",
+        "private",
+        "test",
     ]
     .iter()
     .any(|name| {

@@ -43,7 +43,8 @@ pub struct BackupOptions {
     /// Whether the tenants' payload keys are in it. With them it holds payloads that can be read, also
     /// those that are erased later; without them it holds none.
     pub keys: bool,
-    /// Whether the node's own secrets are in it: the audit log's signing key, `pepper`, `operator.token`.
+    /// Whether the node's own secrets are in it: the audit log's signing key, `pepper`, `operator.token`, and
+    /// `people.json`, which holds the hashes of passwords.
     pub secrets: bool,
     /// Further files: by which name within the data folder, and where they lie.
     pub extra: Vec<(String, PathBuf)>,
@@ -73,8 +74,8 @@ pub struct Backup {
     pub missing: Vec<String>,
 }
 
-/// The secrets of a node that lie at the top of its data folder.
-const SECRETS: [&str; 2] = ["pepper", "operator.token"];
+/// The secrets of a node that lie at the top of its data folder, as far as it has them.
+const SECRETS: [&str; 3] = ["pepper", "operator.token", "people.json"];
 
 /// Copies the data folder `root` into the folder `into`, which is empty or not there, also while a node
 /// writes it. `progress` is told how many bytes were copied, and of how many. Blocks for as long as

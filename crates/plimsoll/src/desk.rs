@@ -8,10 +8,11 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use plimsoll_console::{Actor, Grounds, PayloadView};
-use plimsoll_core::access::Resource;
+use plimsoll_core::access::{DataClass, Resource};
 use plimsoll_core::dataset::DatasetExport;
 use plimsoll_core::decision::Payload;
 use plimsoll_core::governance::{Access, Refusal};
+use plimsoll_core::stakes::Stakes;
 use plimsoll_core::{Clock, Decision, EventId, Record, Timestamp};
 use plimsoll_journal::{AppendError, Journal, PayloadFound};
 use plimsoll_spec::Workspace;
@@ -203,8 +204,9 @@ fn judge(
     let system = workspace.systems.get(&decision.system);
     let resource = Resource {
         system: Some(decision.system.clone()),
-        stakes: system.map(|system| system.stakes),
-        data_class: folder.map(|folder| folder.data_class).unwrap_or_default(),
+        // Of a system that is no more its data may be kept still: it counts as what is guarded most.
+        stakes: Some(system.map_or(Stakes::High, |system| system.stakes)),
+        data_class: folder.map_or(DataClass::Special, |folder| folder.data_class),
         ..Resource::default()
     };
     grounds.read(&actor, decision, resource, purpose)

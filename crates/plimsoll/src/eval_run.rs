@@ -53,10 +53,7 @@ pub(crate) enum Ended {
     /// All is answered: all lines, in the order of the set.
     Whole(Vec<Line>),
     /// It was stopped, and can go on later.
-    Stopped {
-        /// What this session has cost.
-        spent: Money,
-    },
+    Stopped,
 }
 
 impl Running<'_> {
@@ -103,14 +100,14 @@ impl Running<'_> {
             }
             tokio::select! {
                 biased;
-                () = &mut stop => return Ok(Ended::Stopped { spent }),
+                () = &mut stop => return Ok(Ended::Stopped),
                 Some(line) = under_way.next(), if !under_way.is_empty() => {
                     let line: Outcome<Line> = line;
                     let line = writer.add(line?, asker.clock.elapsed())?;
                     spent += cost(&line);
                     lines.push(line);
                     if !watcher.told(spent) {
-                        return Ok(Ended::Stopped { spent });
+                        return Ok(Ended::Stopped);
                     }
                 }
                 () = watcher.ready(), if has_room => match left.next() {

@@ -3,9 +3,11 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Context as _;
+use parking_lot::Mutex;
 use plimsoll_console::Account;
 use serde::{Deserialize, Serialize};
 
@@ -44,11 +46,49 @@ pub(crate) fn read(root: &Path) -> anyhow::Result<Vec<Account>> {
     Ok(kept.accounts)
 }
 
-/// Keeps the accounts in the data folder.
-///
-/// # Errors
-/// If the file cannot be written.
-pub(crate) fn write(root: &Path, accounts: &[Account]) -> io::Result<()> {
+/// The file of a running node. Whoever wants a list written may go away before it is, and then the next one does
+/// not wait for them: so here one writes at a time, and an older list never takes a newer one's place.
+#[derive(Debug)]
+pub(crate) struct PeopleFile {
+    root: PathBuf,
+    numbered: AtomicU64,
+    /// The number of the list that the file holds.
+    written: Mutex<u64>,
+}
+
+impl PeopleFile {
+    /// The file in the data folder `root`.
+    pub(crate) const fn new(root: PathBuf) -> Self {
+        Self {
+            root,
+            numbered: AtomicU64::new(0),
+            written: Mutex::new(0),
+        }
+    }
+
+    /// The number of a list that is to be written: newer lists have higher ones. To be asked for while no
+    /// account can change.
+    pub(crate) fn number(&self) -> u64 {
+        self.numbered.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Keeps the accounts, unless the file holds a newer list already. Blocks.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub(crate) fn write(&self, number: u64, accounts: &[Account]) -> io::Result<()> {
+        let mut written = self.written.lock();
+        if number < *written {
+            return Ok(());
+        }
+        write(&self.root, accounts)?;
+        *written = number;
+        Ok(())
+    }
+}
+
+/// Puts a file with these accounts in place of the one that is there.
+fn write(root: &Path, accounts: &[Account]) -> io::Result<()> {
     let file = root.join("people.json");
     let draft = file.with_extension("new");
     let kept = Kept {
@@ -64,4 +104,64 @@ pub(crate) fn write(root: &Path, accounts: &[Account]) -> io::Result<()> {
     writer.sync_all()?;
     fs::rename(&draft, &file)?;
     fs::File::open(root)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_console::PasswordHash;
+    use plimsoll_core::account::AccountState;
+    use plimsoll_core::{KeyName, Role, Secret, Timestamp};
+
+    use super::*;
+
+    fn account(name: &str) -> Account {
+        let at = Timestamp::from_micros(1);
+        Account {
+            name: KeyName::new(name).unwrap(),
+            roles: [Role::Viewer].into(),
+            tenant: None,
+            password: PasswordHash::of(&Secret::new("correct horse battery".into())),
+            state: AccountState::Active,
+            created_at: at,
+            password_at: at,
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(read(root.path()).unwrap().is_empty());
+        let accounts = [account("ann"), account("bob")];
+        let file = PeopleFile::new(root.path().to_owned());
+        file.write(file.number(), &accounts).unwrap();
+        assert_eq!(read(root.path()).unwrap(), accounts);
+        assert!(!root.path().join("people.new").exists());
+    }
+
+    #[test]
+    fn an_older_list_that_comes_later_does_not_take_a_newer_ones_place() {
+        let root = tempfile::tempdir().unwrap();
+        let file = PeopleFile::new(root.path().to_owned());
+        let (older, newer) = (file.number(), file.number());
+        let accounts = [account("ann")];
+        file.write(newer, &accounts).unwrap();
+        file.write(older, &[]).unwrap();
+        assert_eq!(read(root.path()).unwrap(), accounts);
+    }
+
+    #[test]
+    fn of_many_who_write_at_the_same_time_the_newest_holds() {
+        let root = tempfile::tempdir().unwrap();
+        let file = PeopleFile::new(root.path().to_owned());
+        let one = account("ann");
+        std::thread::scope(|scope| {
+            for _ in 0..16 {
+                let number = file.number();
+                let accounts = vec![one.clone(); usize::try_from(number).unwrap()];
+                let file = &file;
+                scope.spawn(move || file.write(number, &accounts).unwrap());
+            }
+        });
+        assert_eq!(read(root.path()).unwrap().len(), 16);
+    }
 }

@@ -1,28 +1,33 @@
-//! How often somebody may try to sign in: per account, and per address, within a window.
+//! How often somebody may try to sign in: per name, and per address, within a window.
 //!
 //! A try counts before the password is looked at, so that tries at the same time do not get past the bound;
-//! a success clears its account. Only accounts that exist are counted, so that made-up names take no memory;
-//! addresses are bounded in number, and an IPv6 network counts as one address, as whoever has one has 2⁶⁴.
+//! a success clears its name. A name counts alike whether an account has it or not, so that being refused
+//! does not tell which. What may be made up is bounded in number: names of nobody, which are held as digests
+//! because one may have been a password, and addresses. An IPv6 network counts as one address, as whoever has
+//! one has 2⁶⁴. A loopback address is nobody's in particular and is not counted: the control plane listens
+//! nowhere else, so that everybody comes from there, through a tunnel or a proxy that speaks TLS.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
-use plimsoll_core::Timestamp;
+use plimsoll_core::{Digest, Timestamp};
 
 /// How long a window is.
 const WINDOW: Duration = Duration::from_mins(15);
 
-/// How many tries of one account fit into a window.
-pub(super) const TRIES_OF_ACCOUNT: u32 = 10;
+/// How many tries of one name fit into a window.
+pub(super) const TRIES_OF_NAME: u32 = 10;
 
 /// How many tries from one address fit into a window.
 pub(super) const TRIES_FROM_ADDRESS: u32 = 60;
 
-/// How many addresses are remembered. Beyond that the oldest is forgotten: the bound per account still holds.
-const ADDRESSES_MAX: usize = 4_096;
+/// How many names of nobody, and how many addresses, are remembered. Beyond that the oldest is forgotten: the
+/// bound per account still holds.
+const REMEMBERED_MAX: usize = 4_096;
 
-/// The tries of one account or address.
+/// The tries of one name or address.
 #[derive(Clone, Copy, Debug)]
 struct Tries {
     since: Timestamp,
@@ -33,8 +38,13 @@ struct Tries {
 #[derive(Debug, Default)]
 pub(super) struct Throttle {
     accounts: HashMap<String, Tries>,
-    addresses: HashMap<IpAddr, Tries>,
+    nobodies: Bounded<Digest>,
+    addresses: Bounded<IpAddr>,
 }
+
+/// The tries of what may be made up.
+#[derive(Debug)]
+struct Bounded<K>(HashMap<K, Tries>);
 
 /// Too many tries: after how long another one may be made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,40 +54,59 @@ pub struct TooMany {
 }
 
 impl Throttle {
-    /// Counts a try, or says that there were too many.
+    /// Counts a try of `name`, which is an account's if it `is_known`, or says that there were too many.
     pub(super) fn begin(
         &mut self,
-        account: Option<&str>,
+        name: &str,
+        is_known: bool,
         address: Option<IpAddr>,
         now: Timestamp,
     ) -> Result<(), TooMany> {
-        if let Some(address) = address.map(network) {
-            self.make_room(now);
-            let tries = self.addresses.entry(address).or_insert(Tries::none(now));
-            tries.count(TRIES_FROM_ADDRESS, now)?;
+        if let Some(network) = address.and_then(network) {
+            self.addresses
+                .of(network, now)
+                .count(TRIES_FROM_ADDRESS, now)?;
         }
-        if let Some(account) = account {
-            let tries = self.accounts.entry(account.to_owned());
-            let tries = tries.or_insert(Tries::none(now));
-            tries.count(TRIES_OF_ACCOUNT, now)?;
-        }
-        Ok(())
+        let tries = if is_known {
+            let tries = self.accounts.entry(name.to_owned());
+            tries.or_insert(Tries::none(now))
+        } else {
+            self.nobodies.of(Digest::of(name.as_bytes()), now)
+        };
+        tries.count(TRIES_OF_NAME, now)
     }
 
-    /// Whoever signed in begins anew.
-    pub(super) fn succeeded(&mut self, account: &str) {
-        self.accounts.remove(account);
+    /// Whoever signed in begins anew, also if their name was nobody's when it was tried.
+    pub(super) fn succeeded(&mut self, name: &str) {
+        self.accounts.remove(name);
+        self.nobodies.0.remove(&Digest::of(name.as_bytes()));
+    }
+}
+
+impl<K> Default for Bounded<K> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<K: Copy + Eq + Hash> Bounded<K> {
+    /// The tries of `key`; if they are its first, the oldest of another may be forgotten for them.
+    fn of(&mut self, key: K, now: Timestamp) -> &mut Tries {
+        if !self.0.contains_key(&key) {
+            self.make_room(now);
+        }
+        self.0.entry(key).or_insert(Tries::none(now))
     }
 
     fn make_room(&mut self, now: Timestamp) {
-        if self.addresses.len() < ADDRESSES_MAX {
+        if self.0.len() < REMEMBERED_MAX {
             return;
         }
-        self.addresses.retain(|_, tries| !tries.is_over(now));
-        if self.addresses.len() >= ADDRESSES_MAX {
-            let oldest = self.addresses.iter().min_by_key(|(_, tries)| tries.since);
-            if let Some(oldest) = oldest.map(|(address, _)| *address) {
-                self.addresses.remove(&oldest);
+        self.0.retain(|_, tries| !tries.is_over(now));
+        if self.0.len() >= REMEMBERED_MAX {
+            let oldest = self.0.iter().min_by_key(|(_, tries)| tries.since);
+            if let Some(oldest) = oldest.map(|(key, _)| *key) {
+                self.0.remove(&oldest);
             }
         }
     }
@@ -107,14 +136,18 @@ impl Tries {
     }
 }
 
-/// The network that stands for an address: of IPv6, its first 64 bits.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
+/// The network that stands for an address: of IPv6, its first 64 bits. None for a loopback address.
+fn network(address: IpAddr) -> Option<IpAddr> {
+    let address = address.to_canonical();
+    if address.is_loopback() {
+        return None;
+    }
+    match address {
         IpAddr::V6(v6) => {
             let [a, b, c, d, ..] = v6.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+            Some(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into())
         }
-        v4 @ IpAddr::V4(_) => v4,
+        v4 @ IpAddr::V4(_) => Some(v4),
     }
 }
 
@@ -131,41 +164,94 @@ mod tests {
     }
 
     #[test]
-    fn an_account_may_be_tried_ten_times_in_a_window_from_wherever() {
-        let mut throttle = Throttle::default();
-        for n in 0..TRIES_OF_ACCOUNT {
-            assert_eq!(throttle.begin(Some("ann"), v4(n), at(n.into())), Ok(()));
+    fn a_name_may_be_tried_ten_times_in_a_window_from_wherever_whoever_has_it() {
+        for is_known in [true, false] {
+            let mut throttle = Throttle::default();
+            let mut tried = |name, from, now| throttle.begin(name, is_known, v4(from), now);
+            for n in 0..TRIES_OF_NAME {
+                assert_eq!(tried("ann", n, at(n.into())), Ok(()));
+            }
+            let refused = tried("ann", 99, at(60)).unwrap_err();
+            assert_eq!(refused.retry_after, Duration::from_secs(15 * 60 - 60));
+            assert_eq!(tried("bob", 99, at(60)), Ok(()));
+            assert_eq!(tried("ann", 99, at(15 * 60)), Ok(()));
         }
-        let refused = throttle.begin(Some("ann"), v4(99), at(60)).unwrap_err();
-        assert_eq!(refused.retry_after, Duration::from_secs(15 * 60 - 60));
-        assert_eq!(throttle.begin(Some("bob"), v4(99), at(60)), Ok(()));
-        assert_eq!(throttle.begin(Some("ann"), v4(99), at(15 * 60)), Ok(()));
+    }
+
+    #[test]
+    fn a_success_clears_its_name() {
+        let mut throttle = Throttle::default();
+        for is_known in [true, false] {
+            throttle.begin("ann", is_known, None, at(0)).unwrap();
+            throttle.begin("bob", is_known, None, at(0)).unwrap();
+        }
         throttle.succeeded("ann");
-        assert!(!throttle.accounts.contains_key("ann"));
+        assert!(throttle.accounts.keys().eq(["bob"]));
+        assert_eq!(throttle.nobodies.0.len(), 1);
     }
 
     #[test]
     fn an_address_is_bounded_whatever_names_it_tries() {
         let mut throttle = Throttle::default();
-        for _ in 0..TRIES_FROM_ADDRESS {
-            assert_eq!(throttle.begin(None, v4(7), at(0)), Ok(()));
+        let mut tried =
+            |n: u32, from, now| throttle.begin(&format!("made-up-{n}"), false, from, now);
+        for n in 0..TRIES_FROM_ADDRESS {
+            assert_eq!(tried(n, v4(7), at(0)), Ok(()));
         }
-        assert!(throttle.begin(None, v4(7), at(1)).is_err());
-        assert!(throttle.accounts.is_empty(), "made-up names take no memory");
+        assert!(tried(99, v4(7), at(1)).is_err());
         let of_network =
             |last: u16| Some(IpAddr::V6(Ipv6Addr::new(0x2001, 1, 2, 3, 0, 0, 0, last)));
         for last in 0..60 {
-            assert_eq!(throttle.begin(None, of_network(last), at(0)), Ok(()));
+            assert_eq!(
+                tried(100 + u32::from(last), of_network(last), at(0)),
+                Ok(())
+            );
         }
-        assert!(throttle.begin(None, of_network(61), at(1)).is_err());
+        assert!(tried(200, of_network(61), at(1)).is_err());
     }
 
     #[test]
-    fn what_is_remembered_of_addresses_is_bounded() {
+    fn a_loopback_address_is_not_counted_and_the_name_is() {
+        let mut throttle = Throttle::default();
+        for address in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
+            let address: Option<IpAddr> = Some(address.parse().unwrap());
+            for n in 0..2 * TRIES_FROM_ADDRESS {
+                let name = format!("made-up-{n}");
+                assert_eq!(throttle.begin(&name, false, address, at(0)), Ok(()));
+            }
+            for _ in 0..TRIES_OF_NAME {
+                throttle.begin("ann", true, address, at(0)).unwrap();
+            }
+            assert!(throttle.begin("ann", true, address, at(0)).is_err());
+            throttle.succeeded("ann");
+        }
+        assert!(throttle.addresses.0.is_empty());
+    }
+
+    #[test]
+    fn what_is_remembered_of_what_may_be_made_up_is_bounded() {
         let mut throttle = Throttle::default();
         for n in 0..20_000_u32 {
-            throttle.begin(None, v4(n), at(u64::from(n) / 100)).unwrap();
-            assert!(throttle.addresses.len() <= ADDRESSES_MAX);
+            let name = format!("made-up-{n}");
+            let now = at(u64::from(n) / 100);
+            throttle.begin(&name, false, v4(n), now).unwrap();
+            assert!(throttle.addresses.0.len() <= REMEMBERED_MAX);
+            assert!(throttle.nobodies.0.len() <= REMEMBERED_MAX);
+        }
+        assert!(throttle.accounts.is_empty(), "and takes no account's place");
+    }
+
+    #[test]
+    fn whoever_is_remembered_forgets_nobody_else() {
+        let mut throttle = Throttle::default();
+        let names: Vec<_> = (0..REMEMBERED_MAX).map(|n| n.to_string()).collect();
+        for _ in 0..TRIES_OF_NAME {
+            for name in &names {
+                assert_eq!(throttle.begin(name, false, None, at(0)), Ok(()));
+            }
+        }
+        for name in &names {
+            assert!(throttle.begin(name, false, None, at(1)).is_err(), "{name}");
         }
     }
 }

@@ -205,6 +205,40 @@ async fn the_cookie_is_for_this_site_alone_and_no_script_reads_it() {
 }
 
 #[tokio::test]
+async fn the_cookie_goes_over_tls_alone_once_somebody_says_that_there_is_tls() {
+    let place = place();
+    let body = json!({"user": "ursula", "password": PASSWORD});
+    for (name, value, secure) in [
+        ("x-forwarded-proto", "https", true),
+        ("x-forwarded-proto", "http, HTTPS", true),
+        ("x-forwarded-proto", "http", false),
+        (
+            "forwarded",
+            "for=192.0.2.60;proto=https;by=203.0.113.43",
+            true,
+        ),
+        (
+            "forwarded",
+            "for=192.0.2.60, for=192.0.2.61; Proto=\"https\"",
+            true,
+        ),
+        ("forwarded", "for=192.0.2.60;proto=http;host=https", false),
+        ("origin", "https://plimsoll.example.com", true),
+        ("origin", "http://localhost:8081", false),
+        ("origin", "null", false),
+    ] {
+        let headers = [
+            ("content-type", "application/json"),
+            ("host", "127.0.0.1:8081"),
+            (name, value),
+        ];
+        let answered = place.ask(("POST", SESSION), &headers, &body).await;
+        let cookie = answered.headers["set-cookie"].to_str().unwrap();
+        assert_eq!(cookie.contains("; Secure"), secure, "{name}: {value}");
+    }
+}
+
+#[tokio::test]
 async fn who_is_nobody_and_who_is_wrong_are_told_the_same() {
     let place = place();
     let wrong = place.sign_in("ursula", "another horse battery").await;
@@ -223,13 +257,20 @@ async fn who_is_nobody_and_who_is_wrong_are_told_the_same() {
 }
 
 #[tokio::test]
-async fn an_account_is_tried_a_bounded_number_of_times() {
+async fn a_name_is_tried_a_bounded_number_of_times_whether_it_is_somebodys_or_not() {
     let place = place();
     for _ in 0..10 {
         assert_eq!(place.sign_in("ursula", "x").await.status, 401);
+        assert_eq!(place.sign_in("nobody-at-all", "x").await.status, 401);
     }
     let refused = place.sign_in("ursula", PASSWORD).await;
     assert_eq!((refused.status, refused.code()), (429, "too_many_tries"));
+    let nobody = place.sign_in("nobody-at-all", PASSWORD).await;
+    assert_eq!((nobody.status, &nobody.body), (429, &refused.body));
+    assert_eq!(
+        nobody.headers["retry-after"],
+        refused.headers["retry-after"]
+    );
     let seconds: u64 = refused.headers["retry-after"]
         .to_str()
         .unwrap()
@@ -329,6 +370,46 @@ async fn a_changed_password_and_a_disabled_account_end_every_session() {
         .ask(("POST", path), &owner, &json!({"password": other}))
         .await;
     assert_eq!((revive.status, revive.code()), (409, "user_refused"));
+}
+
+#[tokio::test]
+async fn of_two_passwords_that_are_set_at_the_same_time_one_is_refused() {
+    let place = place();
+    let owner = [("authorization", "Bearer right")];
+    let path = ("POST", "/api/v1/users/ursula/password");
+    let passwords = ["another horse battery", "yet another horse battery"];
+    let [first, second] = passwords.map(|password| json!({"password": password}));
+    let (first, second) = tokio::join!(
+        place.ask(path, &owner, &first),
+        place.ask(path, &owner, &second)
+    );
+    let (set, refused, holds) = if first.status == 200 {
+        (first, second, passwords[0])
+    } else {
+        (second, first, passwords[1])
+    };
+    assert_eq!(set.status, 200, "{}", set.body);
+    assert_eq!((refused.status, refused.code()), (409, "user_refused"));
+    assert_eq!(place.sign_in("ursula", holds).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_account_is_disabled_whatever_is_changed_at_the_same_time() {
+    let place = place();
+    let owner = [("authorization", "Bearer right")];
+    let body = json!({"password": "another horse battery"});
+    let (set, disabled) = tokio::join!(
+        place.ask(("POST", "/api/v1/users/ursula/password"), &owner, &body),
+        place.ask(
+            ("POST", "/api/v1/users/ursula/disable"),
+            &owner,
+            &Value::Null
+        )
+    );
+    assert_eq!(disabled.body["state"], "disabled");
+    assert_eq!((set.status, set.code()), (409, "user_refused"));
+    let refused = place.sign_in("ursula", "another horse battery").await;
+    assert_eq!((refused.status, refused.code()), (401, "sign_in_failed"));
 }
 
 #[tokio::test]

@@ -30,8 +30,14 @@ pub struct Scores {
 pub(crate) struct ScoresMonitor {
     between_false_alarms: u64,
     streams: BTreeMap<String, RateMonitor>,
+    /// The bars that streams were begun with; those without one learn theirs.
+    #[serde(default)]
+    bars: BTreeMap<String, f64>,
     advisory: BTreeSet<String>,
     wrong: BTreeSet<String>,
+    /// Whether what was told last, and stands, is only a judge's word.
+    #[serde(default)]
+    advises: bool,
     /// Answers that were looked at, and scores that could not be had.
     seen: u64,
     unscored: u64,
@@ -48,7 +54,6 @@ impl ScoresMonitor {
     /// Takes what scorers said of one answer.
     pub(crate) fn take(&mut self, scores: &Scores, of: &Observation) -> Option<Finding> {
         self.seen += 1;
-        self.advisory.clone_from(&scores.advisory);
         let was_wrong = !self.wrong.is_empty();
         let mut said = None;
         for (scorer, badness) in &scores.badness {
@@ -57,10 +62,14 @@ impl ScoresMonitor {
                 self.unscored += 1;
                 continue;
             };
-            let (bar, between) = (scores.bars.get(scorer).copied(), self.between_false_alarms);
-            let stream = self.streams.entry(scorer.clone());
-            let stream = stream.or_insert_with(|| RateMonitor::new(bar, between));
-            let Some(found) = stream.observe(badness, of) else {
+            // Whether a judge agrees with people is known of the scorers that said something, and of no other.
+            if scores.advisory.contains(scorer) {
+                self.advisory.insert(scorer.clone());
+            } else {
+                self.advisory.remove(scorer);
+            }
+            let bar = scores.bars.get(scorer).copied();
+            let Some(found) = self.stream(scorer, bar).observe(badness, of) else {
                 continue;
             };
             if found.is_wrong {
@@ -70,8 +79,61 @@ impl ScoresMonitor {
             }
             said = Some(format!("badness by scorer `{scorer}` {}", found.summary));
         }
+        self.tell(was_wrong, said)
+    }
+
+    /// Goes on with the scorers that there are now, each with its bar, if it has one. What others said, or was held
+    /// against another bar, is forgotten: nobody would ever say that it is well again.
+    pub(crate) fn change(&mut self, bars: &BTreeMap<String, Option<f64>>) -> Option<Finding> {
+        let was_wrong = !self.wrong.is_empty();
+        let before = &self.bars;
+        let stays = |scorer: &String| {
+            let bar = before.get(scorer).copied();
+            bars.get(scorer).is_some_and(|wanted| *wanted == bar)
+        };
+        let gone = self.wrong.iter().find(|scorer| !stays(scorer));
+        let said = gone.map(|scorer| {
+            format!(
+                "begins anew: the workspace has scorer `{scorer}` no more, or with another target"
+            )
+        });
+        self.streams.retain(|scorer, _| stays(scorer));
+        self.wrong.retain(stays);
+        self.advisory.retain(|scorer| bars.contains_key(scorer));
+        let streams = &self.streams;
+        self.bars.retain(|scorer, _| streams.contains_key(scorer));
+        self.tell(was_wrong, said)
+    }
+
+    fn stream(&mut self, scorer: &str, bar: Option<f64>) -> &mut RateMonitor {
+        if !self.streams.contains_key(scorer)
+            && let Some(bar) = bar
+        {
+            self.bars.insert(scorer.to_owned(), bar);
+        }
+        let between = self.between_false_alarms;
+        let stream = self.streams.entry(scorer.to_owned());
+        stream.or_insert_with(|| RateMonitor::new(bar, between))
+    }
+
+    /// What is told, if it is news: that something is wrong or nothing any more, that it is more than a judge's word
+    /// from now on, or no more than that. `said` is what a scorer said last.
+    fn tell(&mut self, was_wrong: bool, said: Option<String>) -> Option<Finding> {
         let is_wrong = !self.wrong.is_empty();
-        let summary = said.filter(|_| is_wrong != was_wrong)?;
+        let checked = self.checked_and_wrong();
+        let summary = match checked {
+            _ if is_wrong != was_wrong => said,
+            Some(checked) if self.advises => said.or_else(|| {
+                let figure = "is above its bar, and is more than a judge's word now";
+                Some(format!("badness by scorer `{checked}` {figure}"))
+            }),
+            // The judges alone need no telling; that somebody else is well again does.
+            None if is_wrong && !self.advises => {
+                said.map(|said| format!("{said}; all that is wrong now is only a judge's word"))
+            }
+            _ => None,
+        }?;
+        self.advises = is_wrong && checked.is_none();
         Some(Finding {
             is_wrong,
             summary,
@@ -79,14 +141,22 @@ impl ScoresMonitor {
         })
     }
 
-    /// Whether what is wrong is only a judge's word.
-    pub(crate) fn is_advisory(&self) -> bool {
-        !self.wrong.is_empty() && self.wrong.iter().all(|one| self.advisory.contains(one))
+    /// A scorer that is wrong and is more than a judge's word.
+    fn checked_and_wrong(&self) -> Option<&String> {
+        let mut wrong = self.wrong.iter();
+        wrong.find(|scorer| !self.advisory.contains(*scorer))
+    }
+
+    /// Whether the alarm that stands is only a judge's word.
+    pub(crate) const fn is_advisory(&self) -> bool {
+        self.advises
     }
 
     /// What it rests on now: the scorer that is worst off, and all that are wrong.
     pub(crate) fn evidence(&self) -> AlarmEvidence {
-        let worst = self.wrong.iter().next();
+        let worst = self
+            .checked_and_wrong()
+            .or_else(|| self.wrong.iter().next());
         let shown = worst.or_else(|| self.streams.keys().next());
         let stream = shown.and_then(|scorer| self.streams.get(scorer));
         let evidence = stream.map(RateMonitor::evidence).unwrap_or_default();
@@ -167,6 +237,75 @@ mod tests {
         assert!(monitor.is_advisory());
         let over = (700..2_000).find_map(|n| monitor.take(&scores(Some(0.0)), &observation(n)));
         assert!(!over.unwrap().is_wrong && !monitor.is_advisory());
+    }
+
+    /// What two scorers said of one answer, of which `tone` is only a judge's word.
+    fn both(tone: f64, short: f64) -> Scores {
+        let said = [("tone", tone), ("short", short)];
+        Scores {
+            badness: said
+                .map(|(scorer, badness)| (scorer.to_owned(), Some(badness)))
+                .into(),
+            ..scores(None)
+        }
+    }
+
+    /// A monitor to which scorers said this until it had something to say.
+    fn told(monitor: &mut ScoresMonitor, said: &Scores) -> Finding {
+        let mut numbers = 0..2_000;
+        let found = numbers.find_map(|number| monitor.take(said, &observation(number)));
+        found.unwrap()
+    }
+
+    #[test]
+    fn what_only_a_judge_says_hides_nothing_that_is_more_than_that() {
+        let mut monitor = ScoresMonitor::new(1_000);
+        assert!(told(&mut monitor, &both(0.9, 0.0)).is_wrong && monitor.is_advisory());
+        let found = told(&mut monitor, &both(0.9, 0.9));
+        assert!(found.is_wrong && !monitor.is_advisory());
+        assert!(found.summary.contains("`short`"), "{}", found.summary);
+        let left = told(&mut monitor, &both(0.9, 0.0));
+        assert!(left.is_wrong && monitor.is_advisory(), "{}", left.summary);
+        let over = told(&mut monitor, &both(0.0, 0.0));
+        assert!(!over.is_wrong && !monitor.is_advisory());
+    }
+
+    #[test]
+    fn a_judge_that_people_were_held_against_meanwhile_is_told_as_more_than_its_word() {
+        let mut monitor = ScoresMonitor::new(1_000);
+        told(&mut monitor, &both(0.9, 0.0));
+        // A judge that said nothing is what it was.
+        let silent = Scores {
+            advisory: BTreeSet::new(),
+            ..scores(None)
+        };
+        assert_eq!(monitor.take(&silent, &observation(0)), None);
+        assert!(monitor.is_advisory());
+        let agrees = Scores {
+            advisory: BTreeSet::new(),
+            ..both(0.9, 0.0)
+        };
+        let found = monitor.take(&agrees, &observation(1)).unwrap();
+        assert!(found.is_wrong && !monitor.is_advisory());
+        assert_eq!(monitor.take(&agrees, &observation(2)), None);
+    }
+
+    #[test]
+    fn a_scorer_that_is_gone_or_has_another_bar_is_wrong_no_longer() {
+        let bars = |tone: Option<Option<f64>>| -> BTreeMap<String, Option<f64>> {
+            let tone = tone.map(|bar| ("tone".to_owned(), bar));
+            let short = ("short".to_owned(), Some(0.1));
+            tone.into_iter().chain([short]).collect()
+        };
+        let mut monitor = ScoresMonitor::new(1_000);
+        told(&mut monitor, &both(0.9, 0.0));
+        assert_eq!(monitor.change(&bars(Some(Some(0.1)))), None);
+        let mut other = monitor.clone();
+        for (monitor, now) in [(&mut monitor, None), (&mut other, Some(Some(0.2)))] {
+            let over = monitor.change(&bars(now)).unwrap();
+            assert!(!over.is_wrong && over.summary.contains("`tone`"));
+            assert_eq!(monitor.streams.keys().collect::<Vec<_>>(), ["short"]);
+        }
     }
 
     #[test]

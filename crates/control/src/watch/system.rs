@@ -281,17 +281,17 @@ impl SystemWatch {
             return None;
         };
         let found = streams.take(scores, of);
-        let is_advisory = streams.is_advisory();
-        let severity = if is_advisory {
-            Severity::Ticket
-        } else {
-            monitor.spec.severity
+        monitor.settle_scores(found)
+    }
+
+    /// Goes on with the scorers that there are now, each with its bar, if it has one: what others said is over.
+    pub fn change_scorers(&mut self, bars: &BTreeMap<String, Option<f64>>) -> Option<WatchEvent> {
+        let monitor = self.monitors.get_mut(&Watched::Scores)?;
+        let Kind::Scores(streams) = &mut monitor.kind else {
+            return None;
         };
-        let mut event = monitor.settle(Watched::Scores, found.map(|found| (severity, found)))?;
-        if is_advisory {
-            event.actions.clear();
-        }
-        Some(event)
+        let found = streams.change(bars);
+        monitor.settle_scores(found)
     }
 
     /// Whether an alarm stands that asks for more of the answers to be scored.
@@ -304,7 +304,7 @@ impl SystemWatch {
         self.monitors
             .iter()
             .find_map(|(watched, monitor)| match monitor.state {
-                State::Alarm { alarm, .. } if monitor.spec.on_alarm.contains(&Action::Hold) => {
+                State::Alarm { alarm, .. } if monitor.asks_for(Action::Hold) => {
                     Some((*watched, alarm))
                 }
                 _ => None,
@@ -330,7 +330,7 @@ impl SystemWatch {
     /// Whether an alarm stands that has this done.
     fn asks_for(&self, action: Action) -> bool {
         let mut monitors = self.monitors.values();
-        monitors.any(|monitor| monitor.state.is_alarm() && monitor.spec.on_alarm.contains(&action))
+        monitors.any(|monitor| monitor.asks_for(action))
     }
 
     /// What judges of the sample have cost since this midnight.
@@ -390,7 +390,12 @@ impl SystemWatch {
 
     /// Notes which event raised an alarm, once it is recorded.
     pub fn raised(&mut self, watched: Watched, alarm: EventId, at: Timestamp) {
-        if let Some(monitor) = self.monitors.get_mut(&watched) {
+        let Some(monitor) = self.monitors.get_mut(&watched) else {
+            return;
+        };
+        // An alarm of which there is more to say stands since it was raised.
+        let is_known = |state| matches!(state, State::Alarm { alarm: known, .. } if known == alarm);
+        if !is_known(monitor.state) {
             monitor.state = State::Alarm { alarm, since: at };
         }
     }
@@ -458,6 +463,32 @@ impl Monitor {
             | Kind::Measuring(_) => None,
         };
         found.map(|found| (self.spec.severity, found))
+    }
+
+    /// Whether its alarm stands, and has this done. Nothing is done about what is only a judge's word.
+    fn asks_for(&self, action: Action) -> bool {
+        self.state.is_alarm() && !self.is_advice() && self.spec.on_alarm.contains(&action)
+    }
+
+    /// Whether what it says is only a judge's word.
+    const fn is_advice(&self) -> bool {
+        matches!(&self.kind, Kind::Scores(scores) if scores.is_advisory())
+    }
+
+    /// As `settle`; what is only a judge's word is a ticket, and nothing is done about it.
+    fn settle_scores(&mut self, found: Option<Finding>) -> Option<WatchEvent> {
+        let is_advice = self.is_advice();
+        let severity = if is_advice {
+            Severity::Ticket
+        } else {
+            self.spec.severity
+        };
+        let found = found.map(|found| (severity, found));
+        let mut event = self.settle(Watched::Scores, found)?;
+        if is_advice {
+            event.actions.clear();
+        }
+        Some(event)
     }
 
     /// Goes into the state that a finding means, and makes an event of it.

@@ -49,14 +49,9 @@ pub(crate) fn clear_texts(ex: &mut Open, answer: &mut Answer) -> Result<(), Fail
         } => {
             // Most answers are one text, which was read when they came: their bytes are not read again.
             let mut value = None;
-            let texts: Vec<_> = if *is_only_content {
-                content
-                    .as_deref()
-                    .map(TextAt::of_content)
-                    .into_iter()
-                    .collect()
-            } else {
-                texts::of_completion(value.insert(completion(body)?))
+            let texts = match content {
+                Some(said) if *is_only_content => vec![TextAt::of_content(said)],
+                _ => texts::of_completion(value.insert(completion(body)?)),
             };
             tools::judge(ex, &value.as_ref().map_or_else(Vec::new, tools::calls_of))?;
             let found = judged(ex, &texts)?;

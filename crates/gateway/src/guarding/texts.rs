@@ -127,9 +127,8 @@ struct Walk<'a> {
 /// The member of a chat request that holds documents, where servers have one.
 pub(super) const DOCUMENTS: &str = "documents";
 /// Members of a message's content that name something and say nothing.
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 8] = [
     "name",
-    "title",
     "url",
     "image_url",
     "filename",

@@ -54,7 +54,6 @@ impl Screened<Request> {
 pub(crate) fn screen(ex: &mut Exchange, item: &Item) -> Result<Screened<Request>, Failure> {
     let since = ex.lapped;
     count(ex, item);
-    crate::watching::sample::keep(ex, item);
     let fit = contract(ex, item);
     crate::payload::keep_input(ex, item);
     let screened = fit.and_then(|request| guards(ex, request));
@@ -80,6 +79,8 @@ fn contract(ex: &mut Exchange, item: &Item) -> Result<Screened<Request>, Failure
         note_coerced(ex, &screened.coerced);
     }
     match (screened, ex.decision.mode) {
+        // What an address reaches is no question of tuning: nothing is fetched to see what would happen.
+        (Err(failure), _) if failure.code() == Code::AddressForbidden => Err(failure),
         (Err(failure), Mode::Observe) => {
             ex.decision.observed.push(failure.code());
             let inner = as_it_is(&system, item).ok_or(failure)?;
@@ -208,6 +209,8 @@ fn guards(ex: &mut Exchange, request: Screened<Request>) -> Result<Screened<Requ
         Some(inner) => Screened { inner, ..request },
         None => request,
     };
+    // Scorers, and judges elsewhere, see what models see: no column the contract leaves out, nothing redacted.
+    crate::watching::sample::keep(ex, request.get());
     let marked = mark_untrusted(ex, request.get())?;
     Ok(match marked {
         Some(inner) => Screened { inner, ..request },

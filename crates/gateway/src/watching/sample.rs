@@ -13,10 +13,10 @@ use plimsoll_core::sampling::is_sampled;
 use plimsoll_core::{Decision, Outcome, SystemName};
 use serde_json::Value;
 
-use crate::answer::{Answer, Item};
+use crate::answer::{Answer, Request};
 use crate::exchange::Open;
 use crate::node::Node;
-use crate::payload::{item_value, output};
+use crate::payload::output;
 
 /// Answers that may wait to be scored.
 const WAITING_MAX: usize = 256;
@@ -30,7 +30,7 @@ const SEED: u64 = 0;
 pub struct Sampled {
     /// The decision, closed.
     pub decision: Box<Decision>,
-    /// What was asked.
+    /// What was asked, as models were asked it: with placeholders where it was redacted.
     pub input: Value,
     /// What was answered, as models gave it: with placeholders where input was redacted.
     pub output: Value,
@@ -49,15 +49,15 @@ struct Waiting {
     left_out: BTreeMap<SystemName, u64>,
 }
 
-/// Keeps the input of a decision of the sample.
-pub(crate) fn keep(ex: &mut Open, item: &Item) {
+/// Keeps the input of a decision of the sample, once it is screened: what guards did not pass is shown to nobody.
+pub(crate) fn keep(ex: &mut Open, request: &Request) {
     let shares = ex.node.watching.sample.shares.load();
     if shares.is_empty() || ex.decision.made_for().is_some() || ex.is_rehearsal() {
         return;
     }
     let share = shares.get(&ex.decision.system).copied();
     if share.is_some_and(|share| is_sampled(SEED, ex.decision.id, share)) {
-        ex.sampled = Some(item_value(item));
+        ex.sampled = Some(request.inputs());
     }
 }
 

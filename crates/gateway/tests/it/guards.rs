@@ -3,7 +3,7 @@
 
 use plimsoll_core::decision::{GuardFinding, Verdict};
 use plimsoll_core::manifest::GuardAction;
-use plimsoll_core::{Code, Decision, Outcome};
+use plimsoll_core::{Code, Decision, Outcome, SystemName};
 use plimsoll_sim::{Fault, Rule, Running, Script};
 use serde_json::{Value, json};
 
@@ -199,6 +199,8 @@ async fn personal_data_never_leaves_and_comes_back_in_the_answer() {
         "I wrote to [EMAIL_1] and not to [EMAIL_2] or [EMAIL_9].",
     );
     let node = start(&sim, "\n[guards.input]\npii = \"redact\"\n").await;
+    node.node
+        .sample([(SystemName::new("chat").unwrap(), 1.0)].into());
     let body = json!({"model": "chat", "temperature": 0.5, "messages": [
         {"role": "user", "content": "Write to ada@example.com, not to bob@example.com."},
         {"role": "user", "content": [{"type": "text", "text": "Again: ada@example.com"}]},
@@ -223,6 +225,12 @@ async fn personal_data_never_leaves_and_comes_back_in_the_answer() {
     assert_eq!(findings(&closed, "guard:pii").len(), 3);
     let kept = node.payload(&closed).unwrap();
     assert!(!kept.output.to_string().contains("ada@"), "{}", kept.output);
+    // Judges of the sample may be elsewhere too.
+    let shown = node.node.sampled(1).0.remove(0).input.to_string();
+    assert!(
+        shown.contains("[EMAIL_1]") && !shown.contains("ada@"),
+        "{shown}"
+    );
 }
 
 #[tokio::test]

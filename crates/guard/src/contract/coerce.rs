@@ -12,8 +12,6 @@ use super::ColumnType;
 
 /// The longest text that is read as a number: longer ones have more digits than are kept.
 const NUMBER_BYTES_MAX: usize = 32;
-/// The most significant digits of a double's shortest form.
-const DIGITS_MAX: usize = 17;
 
 /// Whether values of other types can be read as such a column's.
 pub(super) const fn can_coerce(kind: ColumnType) -> bool {
@@ -68,16 +66,34 @@ fn number(text: &str) -> Option<Value> {
     if !is_number {
         return None;
     }
-    let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
-    let digits = mantissa.bytes().filter(u8::is_ascii_digit);
-    let digits = digits.skip_while(|&digit| digit == b'0').count();
     let number: Number = serde_json::from_str(text).ok()?;
-    let is_zero = number.as_f64() == Some(0.0);
-    // What is too small for a double would become zero.
-    let is_kept = digits <= DIGITS_MAX && is_zero == (digits == 0);
     // A whole number that 64 bits do not hold is a double here, and not what was written.
     let is_fraction = text.contains(['.', 'e', 'E']);
-    (is_kept && is_fraction).then_some(Value::Number(number))
+    let is_kept = decimal(text)? == decimal(&number.to_string())?;
+    (is_fraction && is_kept).then_some(Value::Number(number))
+}
+
+/// A number's digits, from the first to the last that is not 0, and the power of ten of the last: two texts
+/// say the same number if these are the same.
+fn decimal(text: &str) -> Option<(String, i64)> {
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().ok()?),
+        None => (text, 0),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let sign = if whole.starts_with('-') { "-" } else { "" };
+    let digits = format!("{}{fraction}", whole.trim_start_matches('-'));
+    let digits = digits.trim_start_matches('0');
+    let kept = digits.trim_end_matches('0');
+    if kept.is_empty() {
+        return Some((sign.to_owned(), 0));
+    }
+    let cut = i64::try_from(digits.len() - kept.len()).ok()?;
+    let behind_point = i64::try_from(fraction.len()).ok()?;
+    Some((
+        format!("{sign}{kept}"),
+        exponent.checked_sub(behind_point)?.checked_add(cut)?,
+    ))
 }
 
 #[cfg(test)]
@@ -125,6 +141,9 @@ mod tests {
             "[1.0]",
             "null",
             "0.1234567890123456789",
+            "9007199254740993.0",
+            "1234567890123456.7",
+            "1.2345678901234567e-310",
             "99999999999999999999",
             "1.0.0",
             "NaN",

@@ -64,6 +64,7 @@ fn a_backup_of_a_folder_at_rest_is_the_folder_and_so_is_what_is_restored() {
     rich(root.path());
     std::fs::write(root.path().join("pepper"), "pepper\n").unwrap();
     std::fs::write(root.path().join("operator.token"), "token\n").unwrap();
+    std::fs::write(root.path().join("people.json"), "{}").unwrap();
     std::fs::write(root.path().join("plimsoll.db"), "a view").unwrap();
     let into = kept.path().join("backup");
     let taken = take(root.path(), &into, &whole());
@@ -95,6 +96,7 @@ fn only_who_asks_for_them_gets_keys_and_secrets() {
     rich(root.path());
     std::fs::write(root.path().join("pepper"), "pepper\n").unwrap();
     std::fs::write(root.path().join("operator.token"), "token\n").unwrap();
+    std::fs::write(root.path().join("people.json"), "{}").unwrap();
     let bare = BackupOptions {
         keys: false,
         secrets: false,
@@ -103,7 +105,13 @@ fn only_who_asks_for_them_gets_keys_and_secrets() {
     take(root.path(), kept.path(), &bare);
     let has = |name: &str| kept.path().join(name).exists();
     assert!(has("audit/log.vkey") && has("audit/checkpoint"));
-    for name in ["payloads/keys", "audit/key", "pepper", "operator.token"] {
+    for name in [
+        "payloads/keys",
+        "audit/key",
+        "pepper",
+        "operator.token",
+        "people.json",
+    ] {
         assert!(!has(name), "{name}");
     }
     let report = audit::verify(kept.path(), &VerifyOptions::default(), &mut |_, _| {}).unwrap();

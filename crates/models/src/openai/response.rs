@@ -86,8 +86,9 @@ pub(super) fn withheld() -> ModelError {
 impl ChatReply {
     fn take_in(&mut self, position: usize, choice: Choice) {
         let message = choice.message.unwrap_or_default();
-        self.is_only_content &= message.is_only_content();
-        if choice.index.map_or(position == 0, |index| index == 0) {
+        let is_first = choice.index.map_or(position == 0, |index| index == 0);
+        self.is_only_content &= is_first && message.is_only_content();
+        if is_first {
             self.has_tool_calls = message.has_tool_calls();
             self.finish_reason = choice.finish_reason;
             self.content = message.content.filled();
@@ -184,9 +185,18 @@ mod tests {
             json!({"content": "a", "audio": {"transcript": "b"}}),
             json!({"content": "a", "function_call": {"name": "f", "arguments": ""}}),
             json!({"content": "a", "note": "b"}),
+            json!({"content": "a", "refusal": [{"type": "x", "note": "b"}]}),
+            json!({"content": "a", "reasoning": [{"note": "b"}]}),
         ] {
             assert!(!is_only_content(telling.clone()), "{telling}");
         }
+    }
+
+    #[test]
+    fn a_single_choice_that_is_not_the_first_is_more_than_the_content() {
+        let reply = reply(&json!({"choices": [{"index": 1, "message": {"content": "a"}}]}));
+        let reply = reply.unwrap();
+        assert_eq!((reply.content, reply.is_only_content), (None, false));
     }
 
     #[test]

@@ -136,9 +136,7 @@ impl Message {
     pub(super) fn is_only_content(&self) -> bool {
         let texts = [&self.refusal, &self.reasoning, &self.reasoning_content];
         !self.content.in_parts
-            && texts
-                .iter()
-                .all(|text| text.said.as_deref().is_none_or(str::is_empty))
+            && texts.iter().all(|text| text.is_silent())
             && !self.has_tool_calls()
             && !self.others.say_something
     }
@@ -218,6 +216,11 @@ impl Text {
             said: Some(said),
             in_parts: true,
         }
+    }
+
+    /// Whether nothing stands there, not even in parts that are not read.
+    fn is_silent(&self) -> bool {
+        !self.in_parts && self.said.as_deref().is_none_or(str::is_empty)
     }
 
     /// The text, if it is not empty.

@@ -190,7 +190,8 @@ pub(crate) enum StoreCommand {
         /// The keys of payloads too: whoever has the copy can read them, and it undoes erasures.
         #[arg(long)]
         with_keys: bool,
-        /// The pepper, the operator's token and the log's signing key too: needed to go on as the same node.
+        /// The pepper, the operator's token, the log's signing key and the accounts of people too: needed to go
+        /// on as the same node.
         #[arg(long)]
         with_secrets: bool,
     },

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Method;
+use parking_lot::Mutex;
 use plimsoll_console::{EvalAnswer, EvalQuestion};
 use plimsoll_core::decision::Cost;
 use plimsoll_core::ports::Boxed;
-use plimsoll_core::{Clock, EventId, SystemName};
+use plimsoll_core::{Clock, EventId, Money, SystemName};
 use plimsoll_evals::answer::Answer;
 use plimsoll_evals::case::Case;
 use plimsoll_evals::judge::Judge;
@@ -57,13 +58,29 @@ impl Answering for Server {
     }
 }
 
+/// What answers have cost, whatever became of them: also of a case that failed later on, and left no line.
+#[derive(Default)]
+pub(crate) struct Meter(Mutex<Money>);
+
+impl Meter {
+    /// Counts what an answer cost.
+    fn add(&self, amount: Money) {
+        *self.0.lock() += amount;
+    }
+
+    /// All so far.
+    pub(crate) fn spent(&self) -> Money {
+        *self.0.lock()
+    }
+}
+
 /// Who asks.
 pub(crate) struct Asker {
     pub(crate) answering: Arc<dyn Answering>,
     pub(crate) system: SystemName,
     pub(crate) run: EventId,
     pub(crate) canary: bool,
-    pub(crate) scorers: Vec<Scorer>,
+    pub(crate) scorers: Arc<Vec<Scorer>>,
     /// The system's folder: where programs run.
     pub(crate) folder: PathBuf,
     /// The members of the input by which figures are sliced.
@@ -71,6 +88,7 @@ pub(crate) struct Asker {
     /// What the baseline answered, by case and repetition: what judges of pairs hold answers against.
     pub(crate) baseline: BTreeMap<(String, u32), Value>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) meter: Meter,
 }
 
 /// What came of one call.
@@ -81,6 +99,22 @@ enum Asked {
 }
 
 impl Asker {
+    /// The same, but that somebody else answers, and that nothing was spent yet.
+    pub(crate) fn with(&self, answering: Arc<dyn Answering>) -> Self {
+        Self {
+            answering,
+            system: self.system.clone(),
+            run: self.run,
+            canary: self.canary,
+            scorers: Arc::clone(&self.scorers),
+            folder: self.folder.clone(),
+            slices: self.slices.clone(),
+            baseline: self.baseline.clone(),
+            clock: Arc::clone(&self.clock),
+            meter: Meter::default(),
+        }
+    }
+
     /// Asks a case, unless `earlier` is its answer, and scores it.
     ///
     /// # Errors
@@ -204,7 +238,10 @@ impl Asker {
         let took = self.clock.elapsed().saturating_sub(started);
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         Ok(match put {
-            Put::Answered(answer) => Asked::Answered(answer, micros),
+            Put::Answered(answer) => {
+                self.meter.add(answer.decision.cost.amount);
+                Asked::Answered(answer, micros)
+            }
             Put::Refused(why) => Asked::Refused(why),
         })
     }

@@ -3,24 +3,27 @@
 use plimsoll_console::{ApiError, EvalAnswer, EvalQuestion};
 use plimsoll_core::dataset::DatasetExport;
 use plimsoll_core::eval::EvalRun;
-use plimsoll_core::{Record, SystemName, TenantName};
+use plimsoll_core::{Record, SystemName};
 use plimsoll_gateway::{Aim, Question};
 
 use super::live_node::{LiveNode, ask_error};
+use super::scheduling::Owner;
 
 impl LiveNode {
+    /// Asks a case of a system, on behalf of its owner.
     pub(super) async fn ask_case(
         &self,
         system: &SystemName,
         asked: EvalQuestion,
+        owner: &Owner,
     ) -> Result<EvalAnswer, ApiError> {
         self.status(system)?;
         let question = Question {
             system: system.clone(),
-            tenant: TenantName::default_tenant(),
+            tenant: owner.tenant.clone(),
             input: asked.input,
             given: std::collections::BTreeMap::new(),
-            unit: None,
+            unit: owner.unit.clone(),
             aim: if asked.canary {
                 Aim::Canary
             } else {

@@ -29,6 +29,7 @@ use crate::cli::Global;
 use crate::command::drill::inputs;
 use crate::evidence::{Asked, of_status};
 use crate::held_keys::HeldKeys;
+use crate::people_file::PeopleFile;
 use crate::serve::erasing::Eraser;
 use crate::serve::peers::Peers;
 use crate::serve::policies;
@@ -56,6 +57,7 @@ pub(crate) struct LiveNode {
     pub(super) eraser: Eraser,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) monitors: Monitors,
+    pub(super) people_file: Arc<PeopleFile>,
     projector: Projector,
     operators: Operators,
     served: Mutex<Arc<Workspace>>,
@@ -89,6 +91,7 @@ impl LiveNode {
             keys: Arc::clone(&assembly.keys),
             eraser: Eraser::of(assembly),
             monitors: Monitors::open(workspace.storage.path.clone(), workspace, &assembly.clock),
+            people_file: Arc::new(PeopleFile::new(workspace.storage.path.clone())),
             operators,
             served: Mutex::new(Arc::new(workspace.clone())),
             started: Started {

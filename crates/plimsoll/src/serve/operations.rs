@@ -34,8 +34,8 @@ use plimsoll_spec::Role;
 use plimsoll_store::{AccessEntry, AccessFilter, DecisionFilter, LabelFilter, StoredLabel};
 use serde_json::Value;
 
-use crate::people_file;
 use crate::serve::live_node::{LiveNode, view};
+use crate::serve::scheduling::Owner;
 
 impl Operations for LiveNode {
     fn readiness(&self) -> Readiness {
@@ -167,7 +167,7 @@ impl Operations for LiveNode {
         question: EvalQuestion,
         _permit: &'a Permit,
     ) -> Answer<'a, EvalAnswer> {
-        Box::pin(self.ask_case(system, question))
+        Box::pin(async move { self.ask_case(system, question, &Owner::nobody()).await })
     }
 
     fn eval_runs<'a>(&'a self, system: &'a SystemName, limit: u32) -> Answer<'a, Vec<EvalRun>> {
@@ -463,9 +463,11 @@ impl Operations for LiveNode {
     }
 
     fn keep_accounts<'a>(&'a self, accounts: Vec<Account>, _permit: &'a Permit) -> Answer<'a, ()> {
-        let root = self.data().to_owned();
+        let file = Arc::clone(&self.people_file);
+        // Here, as whoever calls lets no account change meanwhile; not when the writing begins.
+        let number = file.number();
         Box::pin(async move {
-            let writing = tokio::task::spawn_blocking(move || people_file::write(&root, &accounts));
+            let writing = tokio::task::spawn_blocking(move || file.write(number, &accounts));
             let written = writing.await.map_err(std::io::Error::other).flatten();
             written.map_err(|error| {
                 let message =

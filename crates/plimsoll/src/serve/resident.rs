@@ -64,7 +64,10 @@ fn untouched(maps: &str, program: &Path) -> Vec<(usize, usize)> {
             mapping = address(start)
                 .zip(address(end))
                 .filter(|_| is_constant && file == Some(program));
-        } else if first == "Anonymous:" && words.next() == Some("0") {
+        } else if first == "Anonymous:" && words.next() != Some("0") {
+            mapping = None;
+        } else if first == "Swap:" && words.next() == Some("0") {
+            // What was written to may have gone to the swap, where it is no memory any more.
             found.extend(mapping.take());
         }
     }
@@ -80,17 +83,21 @@ mod tests {
 1000-5000 r--p 00000000 fe:00 7 /bin/plimsoll
 Rss: 16 kB
 Anonymous: 0 kB
+Swap: 0 kB
 VmFlags: rd
 5000-9000 r-xp 00004000 fe:00 7 /bin/plimsoll
 Rss: 16 kB
 Anonymous: 0 kB
+Swap: 0 kB
 VmFlags: rd ex
 9000-c000 r--p 00008000 fe:00 7 /bin/plimsoll
 Rss: 12 kB
 Anonymous: 12 kB
+Swap: 0 kB
 VmFlags: rd
 c000-d000 r-xp 00000000 00:00 0 [vdso]
 Anonymous: 0 kB
+Swap: 0 kB
 ";
 
     #[test]
@@ -109,7 +116,9 @@ Anonymous: 0 kB
         let program = Path::new("/bin/plimsoll");
         let written = MAPS.replace("Anonymous: 0", "Anonymous: 8");
         assert_eq!(untouched(&written, program), []);
-        let unknown = MAPS.replace("Anonymous", "Other");
+        let swapped = MAPS.replace("Swap: 0", "Swap: 8");
+        assert_eq!(untouched(&swapped, program), []);
+        let unknown = MAPS.replace("Swap", "Other");
         assert_eq!(untouched(&unknown, program), []);
         let writable = MAPS.replace("r--p", "rw-p");
         assert_eq!(untouched(&writable, program), [(0x5000, 0x9000)]);

@@ -13,7 +13,9 @@ use plimsoll_console::EvalQuestion;
 use plimsoll_control::watch::EvalFacts;
 use plimsoll_core::eval::EvalRun;
 use plimsoll_core::ports::Boxed;
-use plimsoll_core::{EventId, Money, ReleaseId, System, SystemName, Timestamp};
+use plimsoll_core::{
+    Decision, EventId, Money, ReleaseId, System, SystemName, TenantName, Timestamp,
+};
 use plimsoll_evals::run::{Heading, Results, Reusable};
 use plimsoll_gateway::Node;
 use plimsoll_spec::Workspace;
@@ -22,13 +24,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::live_node::LiveNode;
 use crate::data_folder::DataFolder;
-use crate::eval_run::asking::{Answering, Asker, Put};
-use crate::eval_run::results::Folder;
+use crate::eval_run::asking::{Answering, Asker, Meter, Put};
+use crate::eval_run::results::{Folder, Writer};
 use crate::eval_run::{
     Ended, Running, SCHEDULE, Watcher, begin, ready, record, report, scorers, set_of,
 };
 use crate::exit::{Exit, Exits as _, Failure, Outcome};
 
+/// How long evals of a system rest after a run that failed: the first time, doubled each time up to the longest.
+const REST_MIN: Duration = Duration::from_mins(1);
+const REST_MAX: Duration = Duration::from_hours(1);
 /// How often it is looked what is due.
 const LOOK: Duration = Duration::from_secs(2);
 /// Runs of a system that are looked through for the last one of what is deployed.
@@ -48,8 +53,53 @@ pub(super) struct Scheduled {
     concurrency: u32,
 }
 
+/// Whose a question is: what is recorded of it can be found, and erased, with what it was made of.
+pub(super) struct Owner {
+    pub(super) tenant: TenantName,
+    pub(super) unit: Option<String>,
+}
+
+impl Owner {
+    /// Whose a decision is.
+    fn of(decision: &Decision) -> Self {
+        Self {
+            tenant: decision.tenant.clone(),
+            unit: decision.unit.clone(),
+        }
+    }
+
+    /// Of what belongs to no caller: an eval set.
+    pub(super) fn nobody() -> Self {
+        Self {
+            tenant: TenantName::default_tenant(),
+            unit: None,
+        }
+    }
+}
+
 /// Puts questions to the node itself.
-pub(super) struct Itself(pub(super) Arc<LiveNode>);
+pub(super) struct Itself {
+    node: Arc<LiveNode>,
+    owner: Owner,
+}
+
+impl Itself {
+    /// With questions that belong to no caller.
+    pub(super) fn on_its_own(node: &Arc<LiveNode>) -> Self {
+        Self {
+            node: Arc::clone(node),
+            owner: Owner::nobody(),
+        }
+    }
+
+    /// With questions that a decision is made into: they belong to whom it belongs to.
+    pub(super) fn about(node: &Arc<LiveNode>, decision: &Decision) -> Self {
+        Self {
+            node: Arc::clone(node),
+            owner: Owner::of(decision),
+        }
+    }
+}
 
 impl Answering for Itself {
     fn put<'a>(
@@ -58,7 +108,7 @@ impl Answering for Itself {
         question: EvalQuestion,
     ) -> Boxed<'a, Outcome<Put>> {
         Box::pin(async move {
-            match self.0.ask_case(system, question).await {
+            match self.node.ask_case(system, question, &self.owner).await {
                 Ok(answer) => Ok(Put::Answered(Box::new(answer))),
                 Err(error) if [400, 413, 422].contains(&error.status) => {
                     Ok(Put::Refused(error.to_string()))
@@ -89,6 +139,39 @@ impl Watcher for Paced {
     }
 }
 
+/// Systems whose run failed, and is not tried again yet: each try may cost something.
+#[derive(Default)]
+struct Rests(BTreeMap<SystemName, Rest>);
+
+struct Rest {
+    /// The release whose run failed. Another one may do better, and is asked at once.
+    release: ReleaseId,
+    length: Duration,
+    until: Duration,
+}
+
+impl Rests {
+    fn is_over(&self, system: &SystemName, release: ReleaseId, now: Duration) -> bool {
+        let rest = self.0.get(system);
+        rest.is_none_or(|rest| rest.release != release || now >= rest.until)
+    }
+
+    fn failed(&mut self, system: &SystemName, release: ReleaseId, now: Duration) {
+        let before = self.0.get(system).filter(|rest| rest.release == release);
+        let length = before.map_or(REST_MIN, |rest| (rest.length * 2).min(REST_MAX));
+        let rest = Rest {
+            release,
+            length,
+            until: now + length,
+        };
+        self.0.insert(system.clone(), rest);
+    }
+
+    fn succeeded(&mut self, system: &SystemName) {
+        self.0.remove(system);
+    }
+}
+
 /// Midnight in UTC before this moment.
 pub(super) fn midnight(now: Timestamp) -> Timestamp {
     let micros = now.as_micros();
@@ -100,6 +183,7 @@ impl LiveNode {
     pub(crate) async fn evaluate(self: Arc<Self>, stop: CancellationToken) {
         let mut interval = tokio::time::interval(LOOK);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut rests = Rests::default();
         loop {
             tokio::select! {
                 _ = interval.tick() => {}
@@ -109,12 +193,22 @@ impl LiveNode {
                 if stop.is_cancelled() {
                     return;
                 }
-                let name = scheduled.system.name.clone();
+                let (name, release) = (&scheduled.system.name, scheduled.release);
+                if !rests.is_over(name, release, self.clock.elapsed()) {
+                    continue;
+                }
                 let waits = match self.run_if_due(&scheduled, &stop).await {
+                    Ok(None) => {
+                        rests.succeeded(name);
+                        None
+                    }
                     Ok(waits) => waits,
-                    Err(failure) => Some(format!("{:#}", failure.error)),
+                    Err(failure) => {
+                        rests.failed(name, release, self.clock.elapsed());
+                        Some(format!("{:#}", failure.error))
+                    }
                 };
-                self.monitors.note_waiting(&name, waits);
+                self.monitors.note_waiting(name, waits);
             }
             let events = self.judge_evals(self.clock.now()).await;
             self.act_on(events).await;
@@ -247,15 +341,16 @@ impl LiveNode {
         let (heading, done, mut writer) = begin(&folder, heading, false)?;
         tracing::info!(system = %name, run = %heading.id, done = done.len(), "the eval set is asked on schedule");
         let asker = Asker {
-            answering: Arc::new(Itself(Arc::clone(self))),
+            answering: Arc::new(Itself::on_its_own(self)),
             system: name.clone(),
             run: heading.id,
             canary: false,
-            scorers: ready(&heading)?,
+            scorers: Arc::new(ready(&heading)?),
             folder: served.root.join("systems").join(name.as_str()),
             slices: Vec::new(),
             baseline: BTreeMap::new(),
             clock: Arc::clone(&self.clock),
+            meter: Meter::default(),
         };
         let running = Running {
             asker: &asker,
@@ -268,15 +363,15 @@ impl LiveNode {
             left,
             is_spent: false,
         };
-        let before = crate::eval_run::spent(&done);
         let ended = running
             .ask(&heading, done, &mut writer, &mut paced, over)
-            .await?;
-        let lines = match ended {
+            .await;
+        // What was paid for counts, however it ended: also if it failed.
+        self.monitors
+            .spend_on_evals(&name, midnight(self.clock.now()), asker.meter.spent());
+        let lines = match ended? {
             Ended::Whole(lines) => lines,
-            Ended::Stopped { spent } => {
-                self.monitors
-                    .spend_on_evals(&name, midnight(self.clock.now()), spent);
+            Ended::Stopped => {
                 let why = paced.is_spent.then_some("the budget of the day is used up");
                 return Ok(why.map(str::to_owned));
             }
@@ -286,19 +381,32 @@ impl LiveNode {
             lines,
             end: None,
         };
+        self.keep_whole(&results, &folder, writer).await?;
+        Ok(None)
+    }
+
+    /// Records a run that is whole, with what it came to.
+    async fn keep_whole(
+        &self,
+        results: &Results,
+        folder: &Folder,
+        mut writer: Writer,
+    ) -> Outcome<()> {
+        let name = &results.heading.system;
         let margin = plimsoll_stats::verdict::MARGIN;
-        let report = report(&results, None, margin, &folder.calibrations()?);
-        let run = record(&results, &report, self.clock.now());
+        let report = report(results, None, margin, &folder.calibrations()?);
+        let run = record(results, &report, self.clock.now());
         let kept = self.keep_eval(run, SCHEDULE).await;
         let kept = kept.map_err(|error| Failure::says(Exit::Data, error.to_string()))?;
         writer.end(&kept)?;
-        // What it cost is counted with its record from now on; before that, only what earlier sessions spent was.
-        self.monitors.forget_spent_on_evals(&name);
+        // What its lines cost is counted with its record from now on; what left no line still counts beside it.
+        let recorded = crate::eval_run::spent(&results.lines);
+        self.monitors.forget_spent_on_evals(name, recorded);
         let verdict = kept
             .verdict
             .map_or("none", plimsoll_core::eval::EvalVerdict::as_str);
-        tracing::info!(system = %name, run = %kept.id, verdict, before = %before, "the eval set was asked on schedule");
-        Ok(None)
+        tracing::info!(system = %name, run = %kept.id, verdict, cost = %recorded, "the eval set was asked on schedule");
+        Ok(())
     }
 
     async fn plan_run(
@@ -328,5 +436,32 @@ impl LiveNode {
             started_at,
         };
         Ok((read.set, heading))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_core::Digest;
+
+    use super::*;
+
+    #[test]
+    fn after_a_failure_a_system_rests_longer_each_time_until_a_run_succeeds() {
+        let name = SystemName::new("refund-check").unwrap();
+        let (release, other) = (ReleaseId(Digest::of(b"one")), ReleaseId(Digest::of(b"two")));
+        let mut rests = Rests::default();
+        let mut now = Duration::from_secs(7);
+        assert!(rests.is_over(&name, release, now));
+        for minutes in [1, 2, 4, 8, 16, 32, 60, 60] {
+            let rest = Duration::from_mins(minutes);
+            rests.failed(&name, release, now);
+            assert!(!rests.is_over(&name, release, now + rest - LOOK));
+            assert!(rests.is_over(&name, other, now), "a new release is asked");
+            now += rest;
+            assert!(rests.is_over(&name, release, now));
+        }
+        rests.succeeded(&name);
+        rests.failed(&name, release, now);
+        assert!(rests.is_over(&name, release, now + REST_MIN));
     }
 }

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use super::live_node::LiveNode;
 use super::scheduling::{BUSY, Itself, midnight};
 use crate::data_folder::DataFolder;
-use crate::eval_run::asking::Asker;
+use crate::eval_run::asking::{Asker, Meter};
 use crate::eval_run::results::Folder;
 use crate::eval_run::scorers;
 
@@ -92,6 +92,7 @@ impl LiveNode {
         let mut served = self.served();
         let mut tables = self.tables(&served, run);
         let mut health: BTreeMap<SystemName, Health> = BTreeMap::new();
+        self.change_scorers(&served).await;
         loop {
             tokio::select! {
                 () = tokio::time::sleep(TICK) => {}
@@ -100,6 +101,7 @@ impl LiveNode {
             let newer = self.served();
             if !Arc::ptr_eq(&newer, &served) {
                 tables = self.tables(&newer, run);
+                self.change_scorers(&newer).await;
                 served = newer;
                 health.clear();
             }
@@ -115,6 +117,22 @@ impl LiveNode {
                 }
             }
         }
+    }
+
+    /// Ends what scorers said that the workspace has no more, or holds against another target now.
+    async fn change_scorers(&self, served: &Workspace) {
+        let mut events = Vec::new();
+        for (name, watch) in self.monitors.systems().iter_mut() {
+            let system = served.systems.get(name).filter(|system| is_sampled(system));
+            let bars: BTreeMap<String, Option<f64>> = system.map_or_else(BTreeMap::new, |system| {
+                let specs = without_expectation(served, system);
+                let held = |spec: &ScorerSpec| (spec.name.clone(), bar(system, &spec.name));
+                specs.map(held).collect()
+            });
+            let over = watch.change_scorers(&bars);
+            events.extend(over.map(|event| (name.clone(), event)));
+        }
+        self.act_on(events).await;
     }
 
     /// Which share of whose decisions is sampled now: an alarm may have raised it.
@@ -137,12 +155,8 @@ impl LiveNode {
 
     /// The scorers of systems with a sample. What cannot be made ready is told, and the system is not scored.
     fn tables(self: &Arc<Self>, served: &Workspace, run: EventId) -> BTreeMap<SystemName, Table> {
-        let sampled = served.systems.values().filter(|system| {
-            let quality = system.quality.as_ref();
-            quality.is_some_and(|quality| quality.sample.is_some_and(|share| share > 0.0))
-        });
         let mut tables = BTreeMap::new();
-        for system in sampled {
+        for system in served.systems.values().filter(|system| is_sampled(system)) {
             match self.table(served, system, run) {
                 Ok(table) => {
                     tables.insert(system.name.clone(), table);
@@ -161,26 +175,23 @@ impl LiveNode {
         system: &System,
         run: EventId,
     ) -> Result<Table, String> {
-        let specs: Vec<ScorerSpec> = scorers(served, system)
-            .iter()
-            .filter(|spec| !spec.needs_expectation() && spec.tag.is_none())
-            .cloned()
-            .collect();
+        let specs: Vec<ScorerSpec> = without_expectation(served, system).cloned().collect();
         let asker = |with_judges: bool| -> Result<Asker, String> {
             let wanted = specs
                 .iter()
                 .filter(|spec| with_judges || spec.judge().is_none());
             let scorers: Result<Vec<Scorer>, String> = wanted.cloned().map(Scorer::new).collect();
             Ok(Asker {
-                answering: Arc::new(Itself(Arc::clone(self))),
+                answering: Arc::new(Itself::on_its_own(self)),
                 system: system.name.clone(),
                 run,
                 canary: false,
-                scorers: scorers?,
+                scorers: Arc::new(scorers?),
                 folder: served.root.join("systems").join(system.name.as_str()),
                 slices: Vec::new(),
                 baseline: BTreeMap::new(),
                 clock: Arc::clone(&self.clock),
+                meter: Meter::default(),
             })
         };
         Ok(Table {
@@ -229,6 +240,7 @@ impl LiveNode {
             } else {
                 &table.asker
             };
+            let asker = asker.with(Arc::new(Itself::about(self, &one.decision)));
             scoring.push(Box::pin(score_one(asker, table, one)));
         }
         let scored: Vec<Scoring<'_>> = stream::iter(scoring)
@@ -236,9 +248,12 @@ impl LiveNode {
             .collect()
             .await;
         let mut events = Vec::new();
-        for (table, decision, line) in scored {
+        for (table, decision, spent, line) in scored {
             let name = &table.system.name;
             let of_system = health.entry(name.clone()).or_default();
+            if let Some(watch) = self.monitors.systems().get_mut(name) {
+                watch.spend_on_scores(midnight(self.clock.now()), spent);
+            }
             let line = match line {
                 Ok(line) => line,
                 Err(why) => {
@@ -252,8 +267,6 @@ impl LiveNode {
             let Some(watch) = systems.get_mut(name) else {
                 continue;
             };
-            let cost = line.judging.map_or(Money::ZERO, |cost| cost.amount);
-            watch.spend_on_scores(midnight(self.clock.now()), cost);
             if let Some(observation) = Observation::of(&decision) {
                 let scores = scores(table, &line, &calibrations);
                 let found = watch.take_scores(&scores, &observation);
@@ -283,19 +296,38 @@ impl LiveNode {
     }
 }
 
-/// Of which system's answer what was said, or why nothing.
-type Scoring<'t> = (&'t Table, Box<Decision>, Result<Line, String>);
+/// Whether scorers look at a sample of what it answers.
+fn is_sampled(system: &System) -> bool {
+    let quality = system.quality.as_ref();
+    quality.is_some_and(|quality| quality.sample.is_some_and(|share| share > 0.0))
+}
+
+/// Its scorers that need nothing but an answer.
+fn without_expectation<'w>(
+    served: &'w Workspace,
+    system: &System,
+) -> impl Iterator<Item = &'w ScorerSpec> + use<'w> {
+    let all = scorers(served, system).iter();
+    all.filter(|spec| !spec.needs_expectation() && spec.tag.is_none())
+}
+
+/// The mean badness by a scorer that is still well, if the system has a target for it.
+fn bar(system: &System, scorer: &str) -> Option<f64> {
+    let target = system.bar.quality.get(scorer)?;
+    let bar = (1.0 - target.value).clamp(BAR_MIN, BAR_MAX);
+    target.at_least.then_some(bar)
+}
+
+/// Of which system's answer, for how much, what was said, or why nothing.
+type Scoring<'t> = (&'t Table, Box<Decision>, Money, Result<Line, String>);
 
 /// What scorers say of one answer.
-async fn score_one<'t>(asker: &Asker, table: &'t Table, one: Sampled) -> Scoring<'t> {
+async fn score_one<'t>(asker: Asker, table: &'t Table, one: Sampled) -> Scoring<'t> {
     let case = Case::asked(one.decision.id.to_string(), one.input, Value::Null);
     let answer = Answer::of(&one.decision, one.output, 0);
     let line = asker.line(&case, 0, Some(answer)).await;
-    (
-        table,
-        one.decision,
-        line.map_err(|failure| format!("{:#}", failure.error)),
-    )
+    let line = line.map_err(|failure| format!("{:#}", failure.error));
+    (table, one.decision, asker.meter.spent(), line)
 }
 
 fn note_unscored(health: &mut Health, line: &Line) {
@@ -331,9 +363,7 @@ fn scores(table: &Table, line: &Line, calibrations: &[Calibration]) -> Scores {
             _ => continue,
         };
         scores.badness.insert(spec.name.clone(), badness);
-        let target = table.system.bar.quality.get(&spec.name);
-        if let Some(target) = target.filter(|target| target.at_least) {
-            let bar = (1.0 - target.value).clamp(BAR_MIN, BAR_MAX);
+        if let Some(bar) = bar(&table.system, &spec.name) {
             scores.bars.insert(spec.name.clone(), bar);
         }
         let release = line.judges.get(&spec.name);

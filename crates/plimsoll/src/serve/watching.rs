@@ -47,7 +47,7 @@ pub(crate) struct Monitors {
 struct Evaluating {
     /// Why the next run waits.
     waits: Option<String>,
-    /// Since which midnight, and how much runs have cost that were interrupted.
+    /// Since which midnight, and how much runs have cost that no record counts.
     spent: Option<(Timestamp, Money)>,
 }
 
@@ -113,7 +113,7 @@ impl Monitors {
         of_system.waits = waits;
     }
 
-    /// What runs that were interrupted have cost since this midnight.
+    /// What runs have cost since this midnight that no record counts: they were interrupted, or failed.
     pub(super) fn spent_on_evals(&self, system: &SystemName, since: Timestamp) -> Money {
         let evals = self.evals.lock();
         let spent = evals.get(system).and_then(|of_system| of_system.spent);
@@ -128,9 +128,12 @@ impl Monitors {
         self.evals.lock().entry(system.clone()).or_default().spent = Some((since, spent));
     }
 
-    /// The run is recorded with all that it cost.
-    pub(super) fn forget_spent_on_evals(&self, system: &SystemName) {
-        self.evals.lock().entry(system.clone()).or_default().spent = None;
+    /// So much of it is counted by a record from now on.
+    pub(super) fn forget_spent_on_evals(&self, system: &SystemName, recorded: Money) {
+        let mut evals = self.evals.lock();
+        if let Some((_, spent)) = evals.entry(system.clone()).or_default().spent.as_mut() {
+            *spent = (*spent - recorded).max(Money::ZERO);
+        }
     }
 
     /// How all monitors stand, or those of one system.

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use plimsoll_core::Digest;
 use plimsoll_core::manifest::{
-    CategoryPolicy, CoercePolicy, ColumnSpec, InputSpec, MissingPolicy, OutputSpec, SpotlightMethod,
-    StreamMode,
-    UnknownFieldPolicy,
+    CategoryPolicy, CoercePolicy, ColumnSpec, InputSpec, MissingPolicy, OutputSpec,
+    SpotlightMethod, StreamMode, UnknownFieldPolicy,
 };
 use plimsoll_guard::contract::{Contract, ContractProblem, JsonContract};
 use plimsoll_guard::expr::{Expr, ExprError};

@@ -512,6 +512,43 @@ fn holding_and_sampling_more_last_as_long_as_their_alarm() {
 }
 
 #[test]
+fn what_only_a_judge_says_holds_nothing_and_raises_no_sampling_until_more_than_it_is_wrong() {
+    let mut spec = spec(Watched::Scores, None);
+    let of_scores = spec.monitors.get_mut(&Watched::Scores).unwrap();
+    of_scores.on_alarm = vec![Action::Hold, Action::RaiseSampling];
+    let mut watch = SystemWatch::new(&system(), &spec, 0.99, START);
+    let both = |tone, short| Scores {
+        badness: [
+            ("tone".to_owned(), Some(tone)),
+            ("short".to_owned(), Some(short)),
+        ]
+        .into(),
+        bars: [("tone".to_owned(), 0.1), ("short".to_owned(), 0.1)].into(),
+        advisory: ["tone".to_owned()].into(),
+    };
+    let told = |watch: &mut SystemWatch, scores: &Scores| {
+        let mut numbers = 0..2_000;
+        let found = numbers.find_map(|number| watch.take_scores(scores, &observation(number)));
+        found.unwrap()
+    };
+    let id = EventId::new(START);
+    let advice = told(&mut watch, &both(0.9, 0.0));
+    watch.raised(Watched::Scores, id, START);
+    assert_eq!(
+        (advice.severity, advice.actions),
+        (Severity::Ticket, vec![])
+    );
+    assert!(watch.holds().is_none() && !watch.raises_sampling());
+    let more = told(&mut watch, &both(0.9, 0.9));
+    watch.raised(Watched::Scores, id, START);
+    assert_eq!((more.alarm, more.actions.len()), (Some(id), 2));
+    assert_eq!(watch.holds(), Some((Watched::Scores, id)));
+    assert!(watch.raises_sampling());
+    let over = watch.change_scorers(&BTreeMap::new()).unwrap();
+    assert!(!over.finding.is_wrong && watch.holds().is_none());
+}
+
+#[test]
 fn what_is_not_measured_is_an_alarm_of_its_own() {
     let mut watch = watch(Watched::Scores, None);
     assert!(watch.look(START, 0).is_empty());

@@ -19,7 +19,7 @@ use super::{exit, show};
 use crate::cli::{EvalRunArgs, Global};
 use crate::client::{Server, actor};
 use crate::data_folder::DataFolder;
-use crate::eval_run::asking::Asker;
+use crate::eval_run::asking::{Asker, Meter};
 use crate::eval_run::results::{Folder, Writer};
 use crate::eval_run::{
     Ended, Running, Watcher, begin, ready, record, report, scorers, set_of, spent,
@@ -51,11 +51,12 @@ pub(crate) async fn run(global: &Global, args: EvalRunArgs, out: Output) -> Outc
         system: heading.system.clone(),
         run: heading.id,
         canary: args.canary,
-        scorers: ready(&heading)?,
+        scorers: Arc::new(ready(&heading)?),
         folder: workspace.root.join("systems").join(heading.system.as_str()),
         slices: args.slice.clone(),
         baseline: baseline.as_ref().map(answers).unwrap_or_default(),
         clock: Arc::new(SystemClock::new()),
+        meter: Meter::default(),
     };
     let running = Running {
         asker: &asker,
@@ -76,7 +77,7 @@ pub(crate) async fn run(global: &Global, args: EvalRunArgs, out: Output) -> Outc
     progress.bar.finish_and_clear();
     let lines = match ended? {
         Ended::Whole(lines) => lines,
-        Ended::Stopped { .. } => {
+        Ended::Stopped => {
             let message = "interrupted: the same command goes on where this one stopped";
             return Err(Failure::says(Exit::Undecided, message));
         }
