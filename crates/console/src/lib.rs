@@ -11,6 +11,7 @@
 //! body and every list has a bound; every error has one shape.
 
 mod access;
+mod datasets;
 mod error;
 mod evals;
 mod operations;

@@ -5,6 +5,7 @@ use axum::extract::rejection::{BytesRejection, QueryRejection};
 use bytes::Bytes;
 use plimsoll_core::{Code, Timestamp};
 use plimsoll_store::LIST_MAX;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::ApiError;
@@ -29,6 +30,13 @@ where
 {
     text.map(|text| text.parse().map_err(|e: T::Err| unfit(name, &e)))
         .transpose()
+}
+
+/// How many of a list are asked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListQuery {
+    pub(crate) limit: Option<u32>,
 }
 
 /// How many, within the bounds of a page.

@@ -6,8 +6,8 @@ use plimsoll_spec::Role;
 
 use crate::route::{Parameter, Route, Shape};
 use crate::{
-    alerts, audit, decisions, deployments, evals, health, keys, labels, openapi, releases, reviews,
-    sign_in, systems,
+    alerts, audit, datasets, decisions, deployments, evals, health, keys, labels, openapi,
+    releases, reviews, sign_in, systems,
 };
 
 const SYSTEM: Parameter = Parameter::path("system", "The system's name.");
@@ -124,7 +124,7 @@ pub const ROUTES: &[Route] = &[
         ("GET", "/api/v1/systems/{system}/datasets"),
         "listDatasets",
         "The sets that were taken out of a system's decisions, the latest first.",
-        || get(evals::list_datasets),
+        || get(datasets::list),
     )
     .takes(&[SYSTEM, LIMIT])
     .gives(Shape::List("datasets", "Dataset")),
@@ -132,7 +132,7 @@ pub const ROUTES: &[Route] = &[
         ("POST", "/api/v1/systems/{system}/datasets"),
         "recordDataset",
         "Records that a set was taken out of a system's decisions, as `plimsoll dataset export` does.",
-        || post(evals::record_dataset),
+        || post(datasets::record),
     )
     .decided(ControlAction::RecordDataset)
     .by(OPERATOR)

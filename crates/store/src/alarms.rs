@@ -39,15 +39,7 @@ impl Store {
     /// # Errors
     /// If the database is away or holds what cannot be read.
     pub async fn alerts(&self, limit: u32) -> Result<Vec<AlertEvent>, StoreError> {
-        let query = Statement::new(
-            "SELECT record FROM governance_events WHERE kind = 'alert'
-             ORDER BY at DESC, id DESC LIMIT $1",
-        );
-        let query = query.bind(limit.clamp(1, LIST_MAX));
-        let texts = self
-            .texts(Scope::Installation, query, "list alerts")
-            .await?;
-        texts.iter().map(|text| read_json("alert", text)).collect()
+        self.alert_events("alert", limit, "list alerts").await
     }
 
     /// Tests of receivers, the latest first, at most `limit`.
@@ -55,14 +47,22 @@ impl Store {
     /// # Errors
     /// If the database is away or holds what cannot be read.
     pub async fn alert_tests(&self, limit: u32) -> Result<Vec<AlertEvent>, StoreError> {
+        self.alert_events("alert_test", limit, "list tests of receivers")
+            .await
+    }
+
+    async fn alert_events(
+        &self,
+        kind: &str,
+        limit: u32,
+        doing: &'static str,
+    ) -> Result<Vec<AlertEvent>, StoreError> {
         let query = Statement::new(
-            "SELECT record FROM governance_events WHERE kind = 'alert_test'
-             ORDER BY at DESC, id DESC LIMIT $1",
+            "SELECT record FROM governance_events WHERE kind = $1
+             ORDER BY at DESC, id DESC LIMIT $2",
         );
-        let query = query.bind(limit.clamp(1, LIST_MAX));
-        let texts = self
-            .texts(Scope::Installation, query, "list tests of receivers")
-            .await?;
+        let query = query.bind(kind).bind(limit.clamp(1, LIST_MAX));
+        let texts = self.texts(Scope::Installation, query, doing).await?;
         texts.iter().map(|text| read_json("alert", text)).collect()
     }
 
