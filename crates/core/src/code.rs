@@ -113,6 +113,7 @@ codes! {
     JsonSurrogate "json_surrogate" Some(K::Malformed), 400, false, Caller, "A string escapes half of a surrogate pair.";
     JsonDepth "json_depth" Some(K::Malformed), 400, false, Caller, "The body is nested too deeply.";
     JsonCount "json_count" Some(K::Malformed), 400, false, Caller, "The body has too many values.";
+    TokensTooMany "tokens_too_many" Some(K::Malformed), 413, false, Caller, "The input has more tokens than the limit.";
     RowsTooMany "rows_too_many" Some(K::Malformed), 413, false, Caller, "The batch has more rows than the limit.";
     ParameterUnfit "parameter_unfit" Some(K::Malformed), 400, false, Caller, "A parameter or header does not fit the protocol.";
     StreamRefused "stream_refused" Some(K::Malformed), 400, false, Caller, "The system does not answer as a stream.";

@@ -313,6 +313,46 @@ pub struct InputSpec {
     /// How texts that strangers may have written are marked when they go to a model; none: not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spotlight: Option<SpotlightMethod>,
+    /// The most tokens that a language model is given to read; none: as many as come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<TokenLimit>,
+}
+
+/// The most tokens of an input, and how they are counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TokenLimit {
+    /// The most tokens.
+    pub max: u32,
+    /// Whose tokens.
+    pub tokenizer: Tokenizer,
+}
+
+/// A vocabulary into which texts are cut for a model.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Tokenizer {
+    /// Of GPT-4o and what came after it.
+    #[serde(rename = "o200k_base")]
+    O200kBase,
+    /// Of GPT-3.5, GPT-4 and the embedding models.
+    #[serde(rename = "cl100k_base")]
+    Cl100kBase,
+}
+
+impl Tokenizer {
+    /// Its name in files and records, which is tiktoken's.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::O200kBase => "o200k_base",
+            Self::Cl100kBase => "cl100k_base",
+        }
+    }
+
+    /// The tokenizer with this name.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::O200kBase, Self::Cl100kBase]
+            .into_iter()
+            .find(|tokenizer| tokenizer.as_str() == text)
+    }
 }
 
 /// How untrusted texts are marked for a model (spotlighting).

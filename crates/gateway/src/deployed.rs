@@ -10,6 +10,7 @@ use plimsoll_core::record::Deployment;
 use plimsoll_core::{Digest, ModelName, System};
 use plimsoll_guard::contract::{Contract, ContractProblem, JsonContract};
 use plimsoll_guard::expr::Expr;
+use plimsoll_guard::tokens::TokenBudget;
 use plimsoll_guard::tools::Tools;
 use plimsoll_models::{BuildContext, Model, ModelError};
 
@@ -50,6 +51,8 @@ pub(crate) struct Built {
     /// Under which provider and model each is priced.
     pub(crate) priced: BTreeMap<ModelName, (String, String)>,
     pub(crate) input: InputContract,
+    /// The most tokens that a language model is given to read.
+    pub(crate) tokens: Option<TokenBudget>,
     pub(crate) output: Option<JsonContract>,
     /// What a typed function tells its model of the form of the answer.
     pub(crate) response_format: Option<serde_json::Value>,
@@ -128,6 +131,7 @@ impl Built {
             output_guards: guards(manifest, &manifest.guards.output, blob).map_err(broken)?,
             tools: tools(manifest, blob).map_err(broken)?,
             prompt_words: prompt_words(manifest, blob).map_err(broken)?,
+            tokens: manifest.input.tokens.map(TokenBudget::new),
             features,
             predictions,
             room: Arc::new(Room::new(manifest.in_flight_max)),

@@ -1,13 +1,14 @@
 //! The guards of a system while it serves: detectors that were compiled when the release was deployed,
 //! and what they say of a request or an answer.
 //!
-//! `input` judges what is asked, part by part, and `output` what is answered; `weave` does the same for
+//! `length` counts what is asked, `input` judges it part by part, and `output` what is answered; `weave` does the same for
 //! a stream as it passes; `tools` is the boundary of an agent, and `spotlight` marks what strangers may have
 //! written. What is said goes into the record as rules, places and scores. A detector that
 //! could not judge is recorded as skipped, which is an alarm, and stops the text unless the guard says
 //! `on_error = "open"`.
 
 mod input;
+mod length;
 mod output;
 mod prompt;
 mod spotlight;
@@ -29,6 +30,7 @@ use plimsoll_guard::tools::Taint;
 use plimsoll_guard::vault::Vault;
 
 pub(crate) use self::input::screen_texts;
+pub(crate) use self::length::hold_length;
 pub(crate) use self::output::{clear_texts, restore};
 pub(crate) use self::prompt::Prompt;
 pub(crate) use self::spotlight::mark_untrusted;

@@ -151,6 +151,7 @@ mod tests {
             rows_max: 100,
             retrieved: Vec::new(),
             spotlight: None,
+            tokens: None,
         }
     }
 

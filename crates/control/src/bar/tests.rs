@@ -62,6 +62,7 @@ pub(crate) fn manifest() -> Manifest {
             rows_max: 1,
             retrieved: Vec::new(),
             spotlight: None,
+            tokens: None,
         },
         output: OutputSpec {
             schema: None,

@@ -15,7 +15,7 @@ use crate::answer::{ChatItem, Item, Request};
 use crate::deployed::{Deployed, InputContract};
 use crate::exchange::{Exchange, Open};
 use crate::failure::Failure;
-use crate::guarding::{mark_untrusted, screen_texts};
+use crate::guarding::{hold_length, mark_untrusted, screen_texts};
 use crate::refusal::Refusal;
 
 /// Something that was screened. Its field is private to this file, so nothing else makes one.
@@ -204,6 +204,7 @@ pub(crate) fn row_request(system: &Deployed, row: Value) -> Result<Request, Fail
 }
 
 fn guards(ex: &mut Exchange, request: Screened<Request>) -> Result<Screened<Request>, Failure> {
+    hold_length(ex, request.get())?;
     let redacted = screen_texts(ex, request.get())?;
     let request = match redacted {
         Some(inner) => Screened { inner, ..request },

@@ -20,6 +20,7 @@ mod keys;
 mod labels;
 mod ladder;
 mod ledger;
+mod lengths;
 mod limits;
 mod oip;
 mod peers;

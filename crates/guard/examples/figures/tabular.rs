@@ -27,6 +27,7 @@ fn contract(coerce: CoercePolicy) -> Contract {
     let spec = InputSpec {
         retrieved: Vec::new(),
         spotlight: None,
+        tokens: None,
         schema: None,
         missing: MissingPolicy::Refuse,
         unknown_category: CategoryPolicy::Refuse,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use plimsoll_core::Digest;
 use plimsoll_core::manifest::{
     CategoryPolicy, CoercePolicy, ColumnSpec, InputSpec, MissingPolicy, OutputSpec,
-    SpotlightMethod, StreamMode, UnknownFieldPolicy,
+    SpotlightMethod, StreamMode, TokenLimit, Tokenizer, UnknownFieldPolicy,
 };
 use plimsoll_guard::contract::{Contract, ContractProblem, JsonContract};
 use plimsoll_guard::expr::{Expr, ExprError};
@@ -320,8 +320,20 @@ impl Resolver<'_> {
             spotlight: view
                 .word("spotlight", SpotlightMethod::parse)
                 .map(|found| found.value),
+            tokens: token_limit(view.table("tokens")),
         }
     }
+}
+
+fn token_limit(view: View<'_>) -> Option<TokenLimit> {
+    let max = view.whole("max")?.value;
+    Some(TokenLimit {
+        max: u32::try_from(max).ok()?,
+        tokenizer: value_or(
+            view.word("tokenizer", Tokenizer::parse),
+            Tokenizer::O200kBase,
+        ),
+    })
 }
 
 fn output_spec(view: View<'_>, schema: Option<&Schema>) -> OutputSpec {

@@ -26,6 +26,15 @@ impl Resolver<'_> {
                 "give a model a `provider`, or take it out",
             );
         }
+        if let Some(at) = input.key("tokens")
+            && !models.may_talk()
+        {
+            self.error(
+                &at,
+                "`tokens` bounds what a language model reads, and there is none",
+                "give a model a `provider`, or take it out",
+            );
+        }
         let is_chat = models.may_talk() && !self.file.table("prompt").exists();
         let Some(columns) = contracts.columns.as_deref().filter(|_| !is_chat) else {
             return;

@@ -102,6 +102,12 @@ pub(super) static INPUT: TableForm = table(
             "How texts that strangers may have written (results of tools, what is `retrieved`, roles that nobody knows) are marked when they go to a language model, and the model is told so.",
         ),
         field(
+            "tokens",
+            Form::Table(&TOKENS),
+            Means("as many as come"),
+            "The most tokens that a language model is given to read.",
+        ),
+        field(
             "columns",
             Form::Map("column", &Form::Table(&COLUMN)),
             Means("the policies above"),
@@ -121,6 +127,30 @@ pub(super) static INPUT: TableForm = table(
             },
             Means("as `server.rows_max`"),
             "The most rows in one call.",
+        ),
+    ],
+);
+
+static TOKENS: TableForm = table(
+    "The most tokens of an input. Counted are the texts that guards look at, and three for each message.",
+    &[
+        field(
+            "max",
+            Form::Whole {
+                min: 1,
+                max: 10_000_000,
+            },
+            Required("say how many, as in max = 8000"),
+            "The most tokens. What has more is refused as malformed.",
+        ),
+        field(
+            "tokenizer",
+            Form::Choice(&[
+                ("o200k_base", "GPT-4o and what came after it"),
+                ("cl100k_base", "GPT-3.5, GPT-4, embeddings"),
+            ]),
+            Default("\"o200k_base\""),
+            "Whose tokens are counted. Others' models count a little differently: leave them some room.",
         ),
     ],
 );
