@@ -10,12 +10,13 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method};
 use parking_lot::RwLock;
 use plimsoll_core::access::{ActorKind, ControlAction};
-use plimsoll_core::{Code, Digest, KeyName, Role, Secret, SystemClock, Tenancy, TenantName};
-use plimsoll_spec::Operator;
+use plimsoll_core::{Clock, Code, Digest, KeyName, Role, Secret, SystemClock, Tenancy, TenantName};
+use plimsoll_spec::{IdentityProvider, Operator};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
 use crate::error::{ACTOR_TAKEN, ApiError, CSRF_FAILED, ROLE_MISSING, TENANT_FORBIDDEN};
-use crate::people::{Account, People};
+use crate::identity::{Identity, PREFIX};
+use crate::people::{Account, People, SignedIn};
 use crate::permit::{Asking, purpose_of};
 use crate::reading::parse;
 use crate::route::Reach;
@@ -46,6 +47,7 @@ pub struct Operators {
     named: Arc<RwLock<Arc<[Named]>>>,
     keys: Option<Arc<dyn KeyHolders>>,
     people: Arc<People>,
+    identity: Arc<Identity>,
 }
 
 /// Who may act with a key that the control plane gave.
@@ -77,11 +79,13 @@ struct Named {
 impl Operators {
     /// The owner, and the operators that the workspace names.
     pub fn new(owner: OperatorToken, named: &[Operator]) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         Self {
             owner,
             named: Arc::new(RwLock::new(digests(named))),
             keys: None,
-            people: Arc::new(People::new(Vec::new(), Arc::new(SystemClock::new()))),
+            people: Arc::new(People::new(Vec::new(), Arc::clone(&clock))),
+            identity: Arc::new(Identity::new(None, clock)),
         }
     }
 
@@ -99,6 +103,18 @@ impl Operators {
         self
     }
 
+    /// These, and people for whom an identity provider vouches.
+    #[must_use]
+    pub fn or_vouched(mut self, identity: Arc<Identity>) -> Self {
+        self.identity = identity;
+        self
+    }
+
+    /// Who vouches for people.
+    pub(crate) const fn identity(&self) -> &Arc<Identity> {
+        &self.identity
+    }
+
     /// Who may sign in.
     pub(crate) const fn people(&self) -> &Arc<People> {
         &self.people
@@ -112,6 +128,11 @@ impl Operators {
     /// From now on, the workspace names these: whoever is not among them is known no longer.
     pub fn replace(&self, named: &[Operator]) {
         *self.named.write() = digests(named);
+    }
+
+    /// From now on, this provider vouches for people, or none.
+    pub fn replace_provider(&self, provider: Option<IdentityProvider>) {
+        self.identity.replace(provider);
     }
 
     /// Who shows their token in these headers. All tokens are compared, each in constant time, so that
@@ -137,11 +158,19 @@ impl Operators {
         }
     }
 
-    /// Who has the session that these headers name. A name that the workspace gives somebody since is theirs
-    /// alone.
     fn signed_in(&self, headers: &HeaderMap) -> Option<Caller> {
-        let account = self.people.of_session(session_id(headers)?)?;
-        (!self.is_named(account.name.as_str())).then(|| Caller::User(Box::new(account)))
+        let actor = self.of_session(session_id(headers)?)?;
+        Some(Caller::User(Box::new(actor)))
+    }
+
+    /// Who has the session with this id. A name that the workspace gives somebody since is theirs alone.
+    pub(crate) fn of_session(&self, id: &str) -> Option<Actor> {
+        match self.people.of_session(id)? {
+            SignedIn::Account(account) => {
+                (!self.is_named(account.name.as_str())).then(|| Actor::signed_in(*account))
+            }
+            SignedIn::Vouched(vouched) => self.identity.actor(&vouched),
+        }
     }
 }
 
@@ -171,7 +200,7 @@ enum Caller {
     /// A key's that gives roles.
     Key(KeyHolder),
     /// Nobody's token: the session of somebody who signed in.
-    User(Box<Account>),
+    User(Box<Actor>),
 }
 
 impl Caller {
@@ -185,7 +214,7 @@ impl Caller {
                 tenancy: named[place].tenancy.clone(),
                 kind: ActorKind::Operator,
             }),
-            Self::User(account) => Ok(Actor::signed_in(*account)),
+            Self::User(actor) => Ok(*actor),
             Self::Key(holder) => Ok(Actor {
                 name: format!("key {}/{}", holder.tenant, holder.key),
                 roles: holder.roles,
@@ -195,7 +224,8 @@ impl Caller {
             Self::Owner(named) => {
                 let name = said(headers)?;
                 let is_operator = named.iter().any(|operator| operator.name == name);
-                if is_operator || people.account(&name).is_some() {
+                let is_vouched = name.starts_with(PREFIX);
+                if is_operator || is_vouched || people.account(&name).is_some() {
                     let message = format!("`{name}` is somebody: nobody else acts under that name");
                     let hint = "show their own token or session, or name somebody else in `plimsoll-actor`";
                     return Err(ApiError::own(ACTOR_TAKEN, message).hint(hint));
@@ -276,6 +306,9 @@ impl Actor {
         );
         let name = &self.name;
         let giver = match self.kind {
+            ActorKind::User if name.starts_with(PREFIX) => {
+                "`[oidc.groups]` in plimsoll.toml gives them".to_owned()
+            }
             ActorKind::User => "the account has them from when it was made".to_owned(),
             ActorKind::Key => "the key has them from when it was given".to_owned(),
             ActorKind::Owner | ActorKind::Operator => {

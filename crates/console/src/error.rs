@@ -72,7 +72,25 @@ pub(crate) const POLICY_DENIED: OwnCode = OwnCode {
 pub(crate) const SIGN_IN_FAILED: OwnCode = OwnCode {
     code: "sign_in_failed",
     status: 401,
-    summary: "Name and password do not belong together, or the account is disabled.",
+    summary: "Name and password do not belong together, the account is disabled, or the identity provider did not vouch for anybody.",
+};
+/// There is no identity provider.
+pub(crate) const PROVIDER_MISSING: OwnCode = OwnCode {
+    code: "provider_missing",
+    status: 404,
+    summary: "The workspace names no identity provider: people sign in with a password.",
+};
+/// The identity provider does not answer.
+pub(crate) const PROVIDER_AWAY: OwnCode = OwnCode {
+    code: "provider_away",
+    status: 503,
+    summary: "The identity provider does not answer, or not in a way that can be used; passwords work all the same.",
+};
+/// The identity provider vouches for somebody who may work for nobody.
+pub(crate) const NO_PLACE: OwnCode = OwnCode {
+    code: "no_place",
+    status: 403,
+    summary: "The identity provider vouches for them, and no group of theirs may do anything here, or for whom they asked to work; it is recorded.",
 };
 /// Somebody tried to sign in too often.
 pub(crate) const TOO_MANY_TRIES: OwnCode = OwnCode {
@@ -166,8 +184,11 @@ pub(crate) const NOT_OFFERED: OwnCode = OwnCode {
 };
 
 /// All of them, for the reference.
-pub const OWN_CODES: [OwnCode; 24] = [
+pub const OWN_CODES: [OwnCode; 27] = [
     SIGN_IN_FAILED,
+    PROVIDER_MISSING,
+    PROVIDER_AWAY,
+    NO_PLACE,
     TOO_MANY_TRIES,
     CSRF_FAILED,
     USER_REFUSED,

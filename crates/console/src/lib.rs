@@ -14,6 +14,7 @@ mod access;
 mod datasets;
 mod error;
 mod evals;
+mod identity;
 mod operations;
 mod people;
 mod permit;
@@ -31,6 +32,7 @@ mod deployments;
 mod health;
 mod keys;
 mod labels;
+mod provider_sign_in;
 mod releases;
 mod reviews;
 mod sign_in;
@@ -43,6 +45,7 @@ mod tests;
 
 pub use access::{Actor, KeyHolder, KeyHolders, OperatorToken, Operators};
 pub use error::{ApiError, OWN_CODES, OwnCode};
+pub use identity::Identity;
 pub use openapi::openapi;
 pub use operations::alerts::{ReceiverView, SilenceRequest, SilenceView, TestRequest};
 pub use operations::audit::{

@@ -1,4 +1,5 @@
-//! People who sign in with a password of their own: accounts, sign-in, sessions.
+//! People who sign in: accounts with a password of their own, sign-in, sessions, also of those for whom an
+//! [identity provider](crate::identity) vouches.
 //!
 //! Accounts are one node's: nodes that share a database each have their own, in `people.json` of the data
 //! folder, which alone holds the hashes. What happens to an account is recorded: made, changed, disabled,
@@ -18,8 +19,9 @@ use plimsoll_core::account::AccountState;
 use plimsoll_core::{Clock, KeyName, Role, Secret, TenantName, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::identity::Vouched;
 use password::{Busy, Hasher};
-use session::Sessions;
+use session::{Holder, Sessions};
 use throttle::Throttle;
 
 pub(crate) use password::unfit;
@@ -60,6 +62,15 @@ pub struct People {
     clock: Arc<dyn Clock>,
     /// One change of accounts at a time.
     pub(crate) changing: tokio::sync::Mutex<()>,
+}
+
+/// Somebody who signed in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum SignedIn {
+    /// With a password of this node.
+    Account(Box<Account>),
+    /// Through an identity provider.
+    Vouched(Arc<Vouched>),
 }
 
 /// Why somebody was not signed in.
@@ -131,7 +142,14 @@ impl People {
         address: Option<IpAddr>,
     ) -> Result<String, SignInError> {
         self.verify(name, password, address).await?;
-        Ok(self.sessions.lock().begin(name, self.clock.now()))
+        let holder = Holder::Account(name.to_owned());
+        Ok(self.sessions.lock().begin(holder, self.clock.now()))
+    }
+
+    /// Begins the session of somebody for whom a provider vouched: its id.
+    pub(crate) fn let_in(&self, vouched: Arc<Vouched>) -> String {
+        let holder = Holder::Vouched(vouched);
+        self.sessions.lock().begin(holder, self.clock.now())
     }
 
     /// Whether name and password belong together.
@@ -157,10 +175,15 @@ impl People {
     }
 
     /// Who has the session with this id.
-    pub(crate) fn of_session(&self, id: &str) -> Option<Account> {
-        let name = self.sessions.lock().find(id, self.clock.now())?;
-        let account = self.account(&name);
-        account.filter(|account| account.state == AccountState::Active)
+    pub(crate) fn of_session(&self, id: &str) -> Option<SignedIn> {
+        match self.sessions.lock().find(id, self.clock.now())? {
+            Holder::Account(name) => {
+                let account = self.account(&name);
+                let active = account.filter(|account| account.state == AccountState::Active);
+                active.map(|account| SignedIn::Account(Box::new(account)))
+            }
+            Holder::Vouched(vouched) => Some(SignedIn::Vouched(vouched)),
+        }
     }
 
     /// Ends a session. Whose it was.

@@ -10,6 +10,7 @@ use plimsoll_core::Code;
 
 use crate::access::{Gate, Operators, require};
 use crate::error::ApiError;
+use crate::identity::Identity;
 use crate::operations::Operations;
 use crate::people::People;
 use crate::route::Route;
@@ -27,6 +28,7 @@ pub(crate) struct Control {
     pub(crate) operations: Arc<dyn Operations>,
     pub(crate) operators: Operators,
     pub(crate) people: Arc<People>,
+    pub(crate) identity: Arc<Identity>,
     /// Whoever holds it may have a bundle in memory.
     pub(crate) bundles: Arc<tokio::sync::Mutex<()>>,
 }
@@ -37,6 +39,7 @@ pub fn router(operations: Arc<dyn Operations>, operators: impl Into<Operators>) 
     let control = Control {
         operations,
         people: Arc::clone(operators.people()),
+        identity: Arc::clone(operators.identity()),
         operators: operators.clone(),
         bundles: Arc::default(),
     };

@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{ConnectInfo, Path, State};
@@ -27,11 +28,14 @@ use subtle::ConstantTimeEq as _;
 
 use crate::access::Actor;
 use crate::error::{ApiError, ROLE_MISSING, SIGN_IN_FAILED, TOO_MANY_TRIES, USER_REFUSED};
+use crate::identity::PREFIX;
 use crate::operations::people::{
     OwnPasswordRequest, Password, PasswordRequest, SessionView, SignInRequest, UserRequest,
     UserView,
 };
-use crate::people::{ACCOUNTS_MAX, Account, LASTS, People, SignInError, csrf_token, unfit};
+use crate::people::{
+    ACCOUNTS_MAX, Account, LASTS, People, SignInError, SignedIn, csrf_token, unfit,
+};
 use crate::permit::{Asking, Permit};
 use crate::reading::{PHRASE_MAX, read_body, said};
 use crate::routes::Control;
@@ -44,13 +48,18 @@ const RESERVED: [&str; 3] = ["operator", "owner", "workspace"];
 
 /// The id of the session that a request comes with; none if there are several, as from a sibling domain.
 pub(crate) fn session_id(headers: &HeaderMap) -> Option<&str> {
+    cookie(headers, SESSION)
+}
+
+/// The value of the one cookie with this name.
+pub(crate) fn cookie<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
     let cookies = headers.get_all(COOKIE).iter();
     let pairs = cookies
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'));
     let mut found = pairs.filter_map(|pair| {
         let (name, value) = pair.trim().split_once('=')?;
-        (name == SESSION).then_some(value)
+        (name == wanted).then_some(value)
     });
     let first = found.next()?;
     found.next().is_none().then_some(first)
@@ -91,16 +100,35 @@ pub(crate) async fn sign_in(
         people.sign_out(&id);
         return Err(error);
     }
-    let account = people.of_session(&id);
-    let actor = Actor::signed_in(account.ok_or_else(|| {
+    let actor = control.operators.of_session(&id).ok_or_else(|| {
         ApiError::own(
             SIGN_IN_FAILED,
             "the account was changed at this moment: try again",
         )
-    })?);
-    let mut response = Json(json!(view(&actor, Some(&id)))).into_response();
-    set_cookie(&mut response, &headers, &id, LASTS.as_secs());
+    })?;
+    let mut response = Json(json!(view(&control, &actor, Some(&id)))).into_response();
+    begin_cookie(&control, (&mut response, &headers), &id);
     Ok(response)
+}
+
+/// The cookie of a session that begins.
+pub(crate) fn begin_cookie(
+    control: &Control,
+    (response, request): (&mut Response, &HeaderMap),
+    id: &str,
+) {
+    let secure = goes_over_tls(request) || control.identity.is_behind_tls();
+    set_cookie(response, &session_cookie(id, LASTS), secure);
+}
+
+const fn session_cookie(id: &str, lasts: Duration) -> Cookie<'_> {
+    Cookie {
+        name: SESSION,
+        value: id,
+        path: "/",
+        lasts,
+        same_site: "Strict",
+    }
 }
 
 /// Too many tries, with when to come again.
@@ -116,7 +144,7 @@ fn turned_away(error: SignInError) -> Response {
     response
 }
 
-async fn noted(
+pub(crate) async fn noted(
     control: &Control,
     account: Option<String>,
     change: AccountChange,
@@ -128,14 +156,23 @@ async fn noted(
 }
 
 /// Who asks.
-pub(crate) async fn show(Extension(actor): Extension<Actor>, headers: HeaderMap) -> Json<Value> {
+pub(crate) async fn show(
+    State(control): State<Control>,
+    Extension(actor): Extension<Actor>,
+    headers: HeaderMap,
+) -> Json<Value> {
     let id = session_id(&headers).filter(|_| actor.kind == ActorKind::User);
-    Json(json!(view(&actor, id)))
+    Json(json!(view(&control, &actor, id)))
 }
 
-fn view(actor: &Actor, id: Option<&str>) -> SessionView {
+pub(crate) fn view(control: &Control, actor: &Actor, id: Option<&str>) -> SessionView {
+    let signed_in = id.and_then(|id| control.people.of_session(id));
     SessionView {
         name: actor.name.clone(),
+        display: match signed_in {
+            Some(SignedIn::Vouched(vouched)) => vouched.display.clone(),
+            Some(SignedIn::Account(_)) | None => None,
+        },
         kind: actor.kind,
         roles: actor.roles.clone(),
         tenant: actor.tenancy.tenant().cloned(),
@@ -151,27 +188,50 @@ pub(crate) async fn sign_out(
     let id = session_id(&headers);
     let ended = id.and_then(|id| control.people.sign_out(id));
     let mut response = Json(json!({"signed_out": ended.is_some()})).into_response();
-    set_cookie(&mut response, &headers, "", 0);
+    let secure = goes_over_tls(&headers) || control.identity.is_behind_tls();
+    set_cookie(&mut response, &session_cookie("", Duration::ZERO), secure);
     if ended.is_some() {
         noted(&control, ended, AccountChange::SignedOut, None).await?;
     }
     Ok(response)
 }
 
-fn set_cookie(response: &mut Response, request: &HeaderMap, id: &str, seconds: u64) {
-    let host = request.get(HOST).and_then(|host| host.to_str().ok());
-    let secure = if host.is_some_and(is_this_machine) && !came_through_tls(request) {
-        ""
-    } else {
-        "; Secure"
-    };
-    let cookie =
-        format!("{SESSION}={id}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
+/// A cookie that no script reads.
+pub(crate) struct Cookie<'a> {
+    pub(crate) name: &'static str,
+    pub(crate) value: &'a str,
+    pub(crate) path: &'static str,
+    /// For how long; no time at all ends it.
+    pub(crate) lasts: Duration,
+    /// With which requests of other sites it goes: `Strict` or `Lax`.
+    pub(crate) same_site: &'static str,
+}
+
+/// Sets a cookie, which goes over TLS alone if it is `secure`. Nothing on the way keeps the answer.
+pub(crate) fn set_cookie(response: &mut Response, cookie: &Cookie<'_>, secure: bool) {
+    let Cookie {
+        name,
+        value,
+        path,
+        lasts,
+        same_site,
+    } = cookie;
+    let (seconds, secure) = (lasts.as_secs(), if secure { "; Secure" } else { "" });
+    let cookie = format!(
+        "{name}={value}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite={same_site}{secure}"
+    );
     let headers = response.headers_mut();
     if let Ok(cookie) = HeaderValue::try_from(cookie) {
-        headers.insert(SET_COOKIE, cookie);
+        headers.append(SET_COOKIE, cookie);
     }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}
+
+/// Whether cookies are for TLS alone: unless the host is this machine by name, and nobody says that there is
+/// TLS.
+pub(crate) fn goes_over_tls(request: &HeaderMap) -> bool {
+    let host = request.get(HOST).and_then(|host| host.to_str().ok());
+    !host.is_some_and(is_this_machine) || came_through_tls(request)
 }
 
 /// Whether somebody says that the browser speaks TLS: a proxy, which need not pass the `Host` on, or the browser
@@ -221,6 +281,10 @@ pub(crate) async fn change_password(
         .await?;
     if actor.kind != ActorKind::User {
         let message = format!("`{}` did not sign in and has no password here", actor.name);
+        return Err(ApiError::unfit(message));
+    }
+    if actor.name.starts_with(PREFIX) {
+        let message = "your password is the identity provider's: change it there";
         return Err(ApiError::unfit(message));
     }
     let seen = known(&control.people, &actor.name)?;

@@ -7,7 +7,7 @@ use plimsoll_spec::Role;
 use crate::route::{Parameter, Route, Shape};
 use crate::{
     alerts, audit, datasets, decisions, deployments, evals, health, keys, labels, openapi,
-    releases, reviews, sign_in, systems,
+    provider_sign_in, releases, reviews, sign_in, systems,
 };
 
 const SYSTEM: Parameter = Parameter::path("system", "The system's name.");
@@ -650,6 +650,28 @@ pub const ROUTES: &[Route] = &[
     )
     .open()
     .reads("SignInRequest")
+    .gives(Shape::One("Session")),
+    Route::new(
+        ("GET", "/api/v1/session/oidc"),
+        "signInThroughProvider",
+        "Sends a browser to the identity provider: a redirect, with a cookie that binds the answer to the browser.",
+        || get(provider_sign_in::begin),
+    )
+    .open()
+    .takes(&[Parameter::query("tenant", "The tenant to work for, for whoever may work for several.")]),
+    Route::new(
+        ("GET", "/api/v1/session/oidc/callback"),
+        "comeBackFromProvider",
+        "Where the identity provider sends browsers back to: the same session begins as with a password.",
+        || get(provider_sign_in::complete),
+    )
+    .open()
+    .takes(&[
+        Parameter::query("state", "What binds it to the browser that set out."),
+        Parameter::query("code", "What the provider gives a token for."),
+        Parameter::query("error", "Why it gives none."),
+        Parameter::query("iss", "The provider (RFC 9207)."),
+    ])
     .gives(Shape::One("Session")),
     Route::new(
         ("GET", "/api/v1/session"),

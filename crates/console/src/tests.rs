@@ -4,11 +4,13 @@ mod access;
 mod bodies;
 mod calls;
 mod document;
+mod identity;
 mod keys;
 mod node;
 mod payloads;
 mod people;
 mod policies;
+mod provider;
 mod releases;
 
 use std::sync::Arc;

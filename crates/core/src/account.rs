@@ -48,8 +48,44 @@ pub enum AccountChange {
     SignedIn,
     /// Somebody tried to sign in and could not.
     SignInFailed,
+    /// Somebody signed in for whom an identity provider vouched.
+    SignedInThrough(Through),
+    /// An identity provider sent somebody back, and they were not let in.
+    RefusedThrough {
+        /// Whom it vouched for; none if for nobody.
+        through: Option<Through>,
+        /// Why.
+        why: String,
+    },
     /// Somebody signed out.
     SignedOut,
+}
+
+/// Whom an identity provider vouched for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Through {
+    /// How it did.
+    pub method: SignInMethod,
+    /// The provider.
+    pub issuer: String,
+    /// Who they are to it, for ever.
+    pub subject: String,
+    /// What people call them, if it says so.
+    pub display: Option<String>,
+    /// Those of their groups that open anything.
+    pub groups: BTreeSet<String>,
+    /// What they may do.
+    pub roles: BTreeSet<Role>,
+    /// The one tenant that they work for; none: the whole installation.
+    pub tenant: Option<TenantName>,
+}
+
+/// How an identity provider vouches for people.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignInMethod {
+    /// `OpenID` Connect Core 1.0.
+    Oidc,
 }
 
 /// Whether somebody may sign in.

@@ -29,7 +29,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use plimsoll_console::{Operations, OperatorToken, Operators, People, router};
+use plimsoll_console::{Identity, Operations, OperatorToken, Operators, People, router};
 use plimsoll_gateway::Listening;
 use plimsoll_spec::Workspace;
 use tokio::net::TcpListener;
@@ -62,7 +62,11 @@ pub(crate) async fn run(global: &Global) -> Outcome<Exit> {
     report_recovery(&assembly);
     let operators = Operators::new(OperatorToken::new(&token), &workspace.operators)
         .or_keys(Arc::new(keeping::OfNode(Arc::clone(&assembly.node))))
-        .or_people(Arc::new(People::new(accounts, Arc::clone(&assembly.clock))));
+        .or_people(Arc::new(People::new(accounts, Arc::clone(&assembly.clock))))
+        .or_vouched(Arc::new(Identity::new(
+            workspace.identity.clone(),
+            Arc::clone(&assembly.clock),
+        )));
     let live = LiveNode::new(global.clone(), &workspace, &assembly, operators.clone());
     let operations = Arc::new(live);
     if let Err(error) = operations.declare_policies().await {

@@ -23,6 +23,7 @@ pub mod regimes;
 mod settings;
 mod system;
 
+pub mod identity;
 pub mod operator;
 pub mod policies;
 
@@ -32,6 +33,7 @@ pub mod starter;
 
 pub use forms::reference::reference;
 pub use forms::schema::schemas;
+pub use identity::{Grant, IdentityProvider};
 pub use load::{Inspection, inspect, load};
 pub use operator::{ApprovalRule, Operator};
 pub use plimsoll_core::{Criticality, Role};

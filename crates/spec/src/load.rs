@@ -114,6 +114,7 @@ fn read(files: &Files, environment: &dyn Environment, report: &mut Report) -> Op
         keys: settings.keys.clone(),
         limits: settings.limits.clone(),
         operators: settings.operators.clone(),
+        identity: settings.identity.clone(),
         access: Arc::new(settings.policies.clone()),
         receivers: settings.receivers.clone(),
         regimes,

@@ -5,13 +5,15 @@ use plimsoll_guard::access_policy::AccessPolicy;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::identity::IdentityProvider;
 use crate::quantity::duration_text;
 use crate::workspace::{KeyScope, Workspace};
 
 /// A policy in force.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Policy {
-    /// Which: `keys`, `operators`, `retention`, `audit`, `regimes`, `access`.
+    /// Which: `keys`, `operators`, `retention`, `audit`, `regimes`, `access`, and
+    /// `identity` where people sign in through a provider.
     pub name: &'static str,
     /// What it says.
     pub document: Value,
@@ -55,14 +57,20 @@ impl Workspace {
     /// before a restart, so it would count wrong or need such a digest. What is compared is what is in
     /// memory: a change at a reload is recorded, one between a stop and a start is not seen.
     pub fn policies(&self, before: Option<&Self>) -> Vec<Policy> {
-        vec![
+        let identity = self.identity.as_ref().map(|provider| {
+            let document = identity_document(provider, before.and_then(|b| b.identity.as_ref()));
+            Policy::of("identity", document)
+        });
+        let mut policies = vec![
             Policy::of("keys", self.keys_document(before)),
             Policy::of("operators", self.operators_document(before)),
             Policy::of("retention", self.retention_document()),
             Policy::of("audit", self.audit_document()),
             Policy::of("regimes", &self.regimes),
             Policy::of("access", self.access_document()),
-        ]
+        ];
+        policies.extend(identity);
+        policies
     }
 
     fn keys_document(&self, before: Option<&Self>) -> Value {
@@ -147,6 +155,32 @@ impl Workspace {
             "copy": audit.copy.as_ref().map(|path| path.display().to_string()),
         })
     }
+}
+
+/// Through whom people sign in, and what its groups may do.
+fn identity_document(provider: &IdentityProvider, before: Option<&IdentityProvider>) -> Value {
+    let group = |(name, grant): (&String, &crate::Grant)| {
+        let mut document = json!({"roles": grant.roles});
+        if !grant.tenants.is_empty() {
+            document["tenants"] = json!(grant.tenants);
+        }
+        (name.clone(), document)
+    };
+    let groups: serde_json::Map<String, Value> = provider.groups.iter().map(group).collect();
+    let document = json!({
+        "issuer": provider.issuer,
+        "client_id": provider.client_id,
+        "groups_claim": provider.groups_claim,
+        "name_claim": provider.name_claim,
+        "groups": groups,
+    });
+    let secrets = |provider: &IdentityProvider| {
+        let secret = provider.client_secret.iter();
+        secret
+            .map(|secret| ("client_secret".to_owned(), secret.clone()))
+            .collect()
+    };
+    with_rotated(document, before.map(secrets), secrets(provider))
 }
 
 /// Who has which secret, by name.

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod credentials;
+mod identity;
 mod limits;
 mod operators;
 mod policies;
@@ -20,6 +21,7 @@ use plimsoll_guard::access_policy::AccessPolicies;
 
 use self::credentials::SECRET_BYTES_FAIR;
 use crate::forms::view::{Found, View};
+use crate::identity::IdentityProvider;
 use crate::operator::Operator;
 use crate::receiver::Receiver;
 use crate::regimes::Regimes;
@@ -45,6 +47,7 @@ pub(crate) struct Settings {
     pub(crate) keys: Vec<Key>,
     pub(crate) limits: Limits,
     pub(crate) operators: Vec<Operator>,
+    pub(crate) identity: Option<IdentityProvider>,
     pub(crate) policies: AccessPolicies,
     pub(crate) receivers: Vec<Receiver>,
 }
@@ -64,6 +67,7 @@ impl Reader<'_> {
         let keys = self.keys(file.table("keys"), file.key("keys").is_some());
         let operators = self.operators(file.table("operators"), &keys);
         let server = self.server(file.table("server"), file.table("keys").tables().is_empty());
+        let identity = self.identity(file.table("oidc"), &server);
         let storage = self.storage(file.table("storage"));
         let pepper = self.secret(file.table("storage"), "pepper", "storage.pepper");
         self.pepper(file.table("storage"), pepper.as_ref(), &storage);
@@ -82,6 +86,7 @@ impl Reader<'_> {
             providers: self.providers(file.table("providers")),
             keys,
             operators,
+            identity,
             receivers: self.alerts(file.table("alerts")),
         }
     }

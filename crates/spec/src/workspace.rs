@@ -18,6 +18,7 @@ use plimsoll_core::{
 use plimsoll_evals::scorer::ScorerSpec;
 use plimsoll_guard::access_policy::AccessPolicies;
 
+use crate::identity::IdentityProvider;
 use crate::operator::{ApprovalRule, Operator};
 use crate::prices::PriceTable;
 use crate::problem::Problem;
@@ -50,6 +51,8 @@ pub struct Workspace {
     pub limits: Limits,
     /// Who works on the control plane; beside them, the owner's token may do everything.
     pub operators: Vec<Operator>,
+    /// Through whom people sign in to it, beside local passwords.
+    pub identity: Option<IdentityProvider>,
     /// Under which circumstances they may do what their roles let them.
     pub access: Arc<AccessPolicies>,
     /// Who is told of alarms.

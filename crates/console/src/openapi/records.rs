@@ -64,7 +64,7 @@ pub(super) fn keys() -> Value {
         })),
         "Session": object(json!({
             "name": text(), "kind": {"enum": ["owner", "operator", "key", "user"]}, "roles": list(text()),
-            "tenant": maybe(), "csrf": maybe(),
+            "tenant": maybe(), "csrf": maybe(), "display": maybe(),
         })),
         "SignedOut": object(json!({"signed_out": flag()})),
         "User": object(json!({

@@ -87,6 +87,8 @@ impl<'de> Deserialize<'de> for Password {
 pub struct SessionView {
     /// What records call them.
     pub name: String,
+    /// What people call them, if an identity provider says so.
+    pub display: Option<String>,
     /// How they are known: `owner`, `operator`, `key` or `user`.
     pub kind: plimsoll_core::access::ActorKind,
     /// What they may do.

@@ -5,9 +5,12 @@
 //! sign-out, when the password is changed and when the account is disabled. (OWASP, Session Management.)
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use plimsoll_core::{Digest, Timestamp, random};
+
+use crate::identity::Vouched;
 
 /// For how long nothing may be asked.
 const IDLE: Duration = Duration::from_mins(30);
@@ -28,8 +31,19 @@ pub(super) struct Sessions(HashMap<Digest, Session>);
 #[derive(Clone, Debug)]
 struct Session {
     account: String,
+    /// Whom a provider vouched for; none of an account of this node.
+    vouched: Option<Arc<Vouched>>,
     made_at: Timestamp,
     seen_at: Timestamp,
+}
+
+/// Whose a session is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Holder {
+    /// Of the account with this name.
+    Account(String),
+    /// Of somebody for whom a provider vouched.
+    Vouched(Arc<Vouched>),
 }
 
 impl Session {
@@ -40,7 +54,11 @@ impl Session {
 
 impl Sessions {
     /// Begins a session. Its id.
-    pub(super) fn begin(&mut self, account: &str, now: Timestamp) -> String {
+    pub(super) fn begin(&mut self, holder: Holder, now: Timestamp) -> String {
+        let (account, vouched) = match holder {
+            Holder::Account(name) => (name, None),
+            Holder::Vouched(vouched) => (vouched.name.clone(), Some(vouched)),
+        };
         self.0.retain(|_, session| !session.is_over(now));
         let of_account = |session: &Session| session.account == account;
         if self
@@ -58,7 +76,8 @@ impl Sessions {
         let bytes: [u8; 32] = random();
         let id: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let session = Session {
-            account: account.to_owned(),
+            account,
+            vouched,
             made_at: now,
             seen_at: now,
         };
@@ -75,7 +94,7 @@ impl Sessions {
     }
 
     /// Whose session has this id; it was used now.
-    pub(super) fn find(&mut self, id: &str, now: Timestamp) -> Option<String> {
+    pub(super) fn find(&mut self, id: &str, now: Timestamp) -> Option<Holder> {
         let digest = Digest::of(id.as_bytes());
         let session = self.0.get_mut(&digest)?;
         if session.is_over(now) {
@@ -83,7 +102,10 @@ impl Sessions {
             return None;
         }
         session.seen_at = session.seen_at.max(now);
-        Some(session.account.clone())
+        Some(match &session.vouched {
+            Some(vouched) => Holder::Vouched(Arc::clone(vouched)),
+            None => Holder::Account(session.account.clone()),
+        })
     }
 
     /// Ends the session with this id. Whose it was.
@@ -108,6 +130,10 @@ pub(crate) fn csrf_token(id: &str) -> String {
 mod tests {
     use super::*;
 
+    fn account(name: &str) -> Holder {
+        Holder::Account(name.to_owned())
+    }
+
     fn at(seconds: u64) -> Timestamp {
         Timestamp::from_micros(1_000_000).plus(Duration::from_secs(seconds))
     }
@@ -115,16 +141,13 @@ mod tests {
     #[test]
     fn a_session_ends_when_it_idles_and_in_any_case_in_the_end() {
         let mut sessions = Sessions::default();
-        let id = sessions.begin("ann", at(0));
+        let id = sessions.begin(account("ann"), at(0));
         assert_eq!(id.len(), 64);
-        assert_eq!(sessions.find(&id, at(1_799)).as_deref(), Some("ann"));
-        assert_eq!(
-            sessions.find(&id, at(1_799 + 1_799)).as_deref(),
-            Some("ann")
-        );
+        assert_eq!(sessions.find(&id, at(1_799)), Some(account("ann")));
+        assert_eq!(sessions.find(&id, at(1_799 + 1_799)), Some(account("ann")));
         assert_eq!(sessions.find(&id, at(1_799 + 1_799 + 1_800)), None);
         assert_eq!(sessions.find(&id, at(3_600)), None, "and stays ended");
-        let id = sessions.begin("ann", at(0));
+        let id = sessions.begin(account("ann"), at(0));
         let twelve_hours = 12 * 3_600;
         for minutes in (0..twelve_hours / 60).step_by(20) {
             assert!(sessions.find(&id, at(minutes * 60)).is_some(), "{minutes}");
@@ -135,12 +158,15 @@ mod tests {
     #[test]
     fn an_id_is_held_hashed_and_another_one_is_nobodys() {
         let mut sessions = Sessions::default();
-        let id = sessions.begin("ann", at(0));
+        let id = sessions.begin(account("ann"), at(0));
         assert!(!format!("{sessions:?}").contains(&id));
         for wrong in ["", "x", &id[1..], &id.to_uppercase()] {
             assert_eq!(sessions.find(wrong, at(1)), None, "{wrong}");
         }
-        assert_ne!(csrf_token(&id), csrf_token(&sessions.begin("ann", at(0))));
+        assert_ne!(
+            csrf_token(&id),
+            csrf_token(&sessions.begin(account("ann"), at(0)))
+        );
         assert_eq!(sessions.end(&id).as_deref(), Some("ann"));
         assert_eq!(sessions.find(&id, at(1)), None);
     }
@@ -148,10 +174,10 @@ mod tests {
     #[test]
     fn one_person_has_a_bounded_number_and_all_can_be_ended() {
         let mut sessions = Sessions::default();
-        let bob = sessions.begin("bob", at(0));
-        let first = sessions.begin("ann", at(0));
+        let bob = sessions.begin(account("bob"), at(0));
+        let first = sessions.begin(account("ann"), at(0));
         for n in 1..=16 {
-            sessions.begin("ann", at(n));
+            sessions.begin(account("ann"), at(n));
         }
         assert_eq!(sessions.find(&first, at(20)), None, "the oldest ended");
         assert_eq!(sessions.0.len(), 17);
@@ -164,7 +190,7 @@ mod tests {
     fn there_is_a_bounded_number_of_them() {
         let mut sessions = Sessions::default();
         for n in 0..ALL_MAX + 50 {
-            sessions.begin(&format!("u{n}"), at(0));
+            sessions.begin(account(&format!("u{n}")), at(0));
         }
         assert_eq!(sessions.0.len(), ALL_MAX);
     }

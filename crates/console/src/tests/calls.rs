@@ -76,6 +76,8 @@ pub(super) const CALLS: &[Call] = &[
     post("/api/v1/tenants/{tenant}/keys/{key}/revoke", "/api/v1/tenants/acme/keys/web/revoke", REASON, "tp", 503),
 
     post("/api/v1/session", "/api/v1/session", r#"{"user":"ursula","password":"correct horse battery"}"#, ANY, 400),
+    get("/api/v1/session/oidc", "/api/v1/session/oidc?tenant=acme", ANY, 404),
+    get("/api/v1/session/oidc/callback", "/api/v1/session/oidc/callback?state=x&code=y", ANY, 404),
     get("/api/v1/session", "/api/v1/session", ANY, 200),
     post("/api/v1/session/end", "/api/v1/session/end", "", ANY, 200),
     post("/api/v1/session/password", "/api/v1/session/password", r#"{"current":"x","password":"y"}"#, ANY, 400),

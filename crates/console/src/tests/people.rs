@@ -131,7 +131,7 @@ async fn whoever_signs_in_acts_under_their_own_name_with_their_own_roles() {
     let who = place.ask(("GET", SESSION), &headers, &Value::Null).await;
     assert_eq!(
         who.body,
-        json!({"name": "ursula", "kind": "user", "roles": ["viewer"], "tenant": null, "csrf": csrf})
+        json!({"name": "ursula", "display": null, "kind": "user", "roles": ["viewer"], "tenant": null, "csrf": csrf})
     );
     let with_csrf = [headers[0], headers[1], ("plimsoll-csrf", csrf.as_str())];
     let drill = place.ask(("POST", DRILLS), &with_csrf, &json!({})).await;

@@ -184,6 +184,7 @@ impl LiveNode {
     /// Takes in what a served workspace says of people and policies.
     async fn take_in(&self, newer: Workspace) {
         self.operators.replace(&newer.operators);
+        self.operators.replace_provider(newer.identity.clone());
         let before = self.served();
         let newer = Arc::new(newer);
         *self.served.lock() = Arc::clone(&newer);

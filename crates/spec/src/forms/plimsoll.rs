@@ -1,6 +1,7 @@
 //! The form of `plimsoll.toml`: the server, its records, the providers, the keys and the operators.
 
 mod alerts;
+mod identity;
 mod limits;
 mod people;
 mod policies;
@@ -81,6 +82,14 @@ pub(crate) static FORM: TableForm = table(
                 "nobody but the owner, who has `operator.token` of the data folder and every role",
             ),
             "Who works on the control plane, by the name that records use.",
+        ),
+        field(
+            "oidc",
+            Form::Table(&identity::OIDC),
+            Means(
+                "people sign in with a local password, as `plimsoll user` makes it, and in no other way",
+            ),
+            "The identity provider through which people sign in to the control plane.",
         ),
         field(
             "policies",

@@ -8,6 +8,7 @@ use super::Reader;
 use super::credentials::SECRET_BYTES_FAIR;
 use crate::forms::view::View;
 use crate::operator::Operator;
+use crate::source::Span;
 use crate::workspace::Key;
 
 /// What records call those who are nobody in particular.
@@ -30,8 +31,9 @@ impl Reader<'_> {
                     .error(entry.source, &entry.at(), message)
                     .help("give each person and each program a name of its own");
             }
-            let roles = self.roles(entry, name);
-            let tenant = self.tenant(entry, name, &roles);
+            let who = format!("operator `{name}`");
+            let roles = self.roles(entry, &who);
+            let tenant = self.tenant(entry, &who, &roles);
             let Some(token) = self.secret(entry, "token", &format!("operators.{name}.token"))
             else {
                 continue;
@@ -52,11 +54,11 @@ impl Reader<'_> {
         operators
     }
 
-    fn roles(&mut self, entry: View<'_>, name: &str) -> BTreeSet<Role> {
+    pub(super) fn roles(&mut self, entry: View<'_>, who: &str) -> BTreeSet<Role> {
         let mut roles = BTreeSet::new();
         let written = entry.texts("roles").unwrap_or_default();
         if let Some(at) = entry.key("roles").filter(|_| written.is_empty()) {
-            let message = format!("operator `{name}` has no role");
+            let message = format!("{who} has no role");
             self.report
                 .error(entry.source, &at, message)
                 .help("give at least one: viewer, operator, approver, reviewer, auditor, tenant_admin or platform_admin");
@@ -74,28 +76,35 @@ impl Reader<'_> {
     }
 
     /// The tenant that they work for, if for one only.
-    fn tenant(
-        &mut self,
-        entry: View<'_>,
-        name: &str,
-        roles: &BTreeSet<Role>,
-    ) -> Option<TenantName> {
+    fn tenant(&mut self, entry: View<'_>, who: &str, roles: &BTreeSet<Role>) -> Option<TenantName> {
         let found = entry.word("tenant", |text| TenantName::new(text).ok());
         let at = entry.key("tenant").unwrap_or_else(|| entry.at());
-        if found.is_none() && roles.contains(&Role::TenantAdmin) {
-            let message = format!("operator `{name}` is a tenant's admin, and of no tenant");
-            self.report
-                .error(entry.source, &at, message)
-                .help("say whose, as in tenant = \"acme\", or make them platform_admin");
-        }
-        if found.is_some() && roles.contains(&Role::PlatformAdmin) {
-            let message =
-                format!("operator `{name}` works for one tenant, and is to rule over all");
-            self.report
-                .error(entry.source, &at, message)
-                .help("make them tenant_admin, or take `tenant` out");
-        }
+        let example = "tenant = \"acme\"";
+        self.check_reach(entry, at, who, (roles, found.is_some(), example));
         found.map(|found| found.value)
+    }
+
+    /// A tenant's admin is some tenant's, and whoever rules over all works for all.
+    pub(super) fn check_reach(
+        &mut self,
+        entry: View<'_>,
+        at: Span,
+        who: &str,
+        (roles, is_of_tenant, example): (&BTreeSet<Role>, bool, &str),
+    ) {
+        if !is_of_tenant && roles.contains(&Role::TenantAdmin) {
+            let message = format!("{who} is a tenant's admin, and of no tenant");
+            self.report.error(entry.source, &at, message).help(format!(
+                "say whose, as in {example}, or make them platform_admin"
+            ));
+        }
+        if is_of_tenant && roles.contains(&Role::PlatformAdmin) {
+            let message = format!("{who} works for one tenant, and is to rule over all");
+            let key = example.split(' ').next().unwrap_or_default();
+            self.report
+                .error(entry.source, &at, message)
+                .help(format!("make them tenant_admin, or take `{key}` out"));
+        }
     }
 
     fn check_token(

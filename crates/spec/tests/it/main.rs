@@ -10,6 +10,7 @@ mod access;
 mod design;
 mod folder;
 mod guards;
+mod identity;
 mod limits;
 mod mangled;
 mod operators;

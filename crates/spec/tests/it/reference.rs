@@ -23,6 +23,13 @@ checkpoint = "5s"
 [operators.ann]
 token = { file = "/run/secrets/ann" }
 roles = ["operator", "approver"]
+[oidc]
+issuer = "https://login.example.com/realms/ops"
+client_id = "plimsoll"
+client_secret = { env = "OIDC" }
+[oidc.groups."platform team"]
+roles = ["operator"]
+tenants = ["acme"]
 "#;
 
 fn schema(file: &str) -> Value {
@@ -96,6 +103,8 @@ fn the_schemas_refuse_what_the_check_refuses() {
         "[operators.ann]\ntoken = { env = \"A\" }\nroles = [\"boss\"]",
         "[operators.ann]\nroles = [\"auditor\"]",
         "[audit]\nenabled = \"yes\"",
+        "[oidc]\nissuer = \"https://a.example\"\nclient_id = \"a\"",
+        "[oidc]\nissuer = \"a\"\nclient_id = \"a\"\n[oidc.groups.a]\nroles = [\"viewer\"]",
         "[storage.postgres]\nurl = \"postgres://a:b@c/d\"",
     ] {
         assert!(!misfits("plimsoll.toml", text).is_empty(), "{text}");
@@ -141,6 +150,8 @@ fn the_reference_has_every_key() {
     ### `[alerts.NAME]` with `pagerduty`
     ### `[alerts.NAME]` with `alertmanager`
     ### `[operators.NAME]`
+    ### `[oidc]`
+    ### `[oidc.groups.GROUP]`
     ### `[policies.NAME]`
     ## `prices.toml`
     ### `[[price]]`
