@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::error::ApiError;
 use crate::operations::alerts::{SilenceRequest, TestRequest};
 use crate::permit::Asking;
-use crate::reading::{PHRASE_MAX, WORDS_MAX, limit, parse, read_body, read_query, said};
+use crate::reading::{PHRASE_MAX, WORDS_MAX, limit, parse, read_body, read_query, said, the_one};
 use crate::routes::Control;
 
 /// Of which system.
@@ -85,10 +85,8 @@ pub(crate) async fn silence(
 ) -> Result<Json<Value>, ApiError> {
     let request: SilenceRequest = read_body(body)?;
     said("reason", &request.reason, WORDS_MAX)?;
-    let permit = match &request.system {
-        Some(system) => asking.permit_of(&control, system).await?,
-        None => asking.permit(&control).await?,
-    };
+    let objects = control.of_system_or_each(request.system.as_ref(), None);
+    let permit = asking.permit_with_each(&control, objects).await?;
     let silence = control.operations.silence(request, &permit);
     Ok(Json(json!(silence.await?)))
 }
@@ -99,7 +97,12 @@ pub(crate) async fn lift(
     Extension(asking): Extension<Asking>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    let permit = asking.permit(&control).await?;
+    let silences = control.operations.silences().await?;
+    let silence = the_one(&silences, &id, |silence| silence.id.to_string());
+    let objects = silence.map_or_else(Vec::new, |silence| {
+        control.of_system_or_each(silence.system.as_ref(), silence.actor.as_deref())
+    });
+    let permit = asking.permit_with_each(&control, objects).await?;
     let lifted = control.operations.lift_silence(&id, &permit);
     Ok(Json(json!(lifted.await?)))
 }

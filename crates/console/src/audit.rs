@@ -4,7 +4,8 @@ use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
 use bytes::Bytes;
-use plimsoll_core::governance::ERASED_MAX;
+use plimsoll_core::governance::{ERASED_MAX, HoldEvent};
+use plimsoll_core::{DecisionId, SystemName, Tenancy};
 use plimsoll_store::AccessFilter;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -14,9 +15,9 @@ use crate::error::ApiError;
 use crate::operations::audit::{
     CheckpointRequest, ErasureRequest, HoldRequest, LiftRequest, VerificationRequest,
 };
-use crate::permit::Asking;
+use crate::permit::{Asking, Object};
 use crate::reading::{
-    PHRASE_MAX, WORDS_MAX, limit, maybe_said, parse, read_body, read_query, said, time,
+    PHRASE_MAX, WORDS_MAX, limit, maybe_said, parse, read_body, read_query, said, the_one, time,
 };
 use crate::routes::Control;
 
@@ -109,7 +110,15 @@ pub(crate) async fn erase(
             "an erasure names at most {ERASED_MAX} decisions"
         )));
     }
-    let permit = asking.permit_for(&control, request.tenant.clone()).await?;
+    let decisions = control.operations.erasable(&request).await?;
+    let permit = if decisions.is_empty() {
+        asking.permit_for(&control, request.tenant.clone()).await?
+    } else {
+        let objects = decisions
+            .iter()
+            .map(|decision| control.of_decision(decision));
+        asking.permit_with_each(&control, objects.collect()).await?
+    };
     let erased = control.operations.erase(request, &permit);
     Ok(Json(json!(erased.await?)))
 }
@@ -135,12 +144,26 @@ pub(crate) async fn hold(
             "`since` is not before `until`: the hold would cover nothing",
         ));
     }
-    let permit = match &request.system {
-        Some(system) => asking.permit_of(&control, system).await?,
-        None => asking.permit(&control).await?,
-    };
+    let objects = covered(&control, request.decision, request.system.as_ref(), None).await?;
+    let permit = asking.permit_with_each(&control, objects).await?;
     let placed = control.operations.hold(request, &permit);
     Ok(Json(json!(placed.await?)))
+}
+
+/// What a hold is about: its decision, its system, or each system.
+async fn covered(
+    control: &Control,
+    decision: Option<DecisionId>,
+    system: Option<&SystemName>,
+    author: Option<&str>,
+) -> Result<Vec<Object>, ApiError> {
+    let Some(decision) = decision else {
+        return Ok(control.of_system_or_each(system, author));
+    };
+    let object = control.of_decision_named(&Tenancy::Installation, decision);
+    let mut object = object.await?;
+    object.resource.author = author.map(str::to_owned);
+    Ok(vec![object])
 }
 
 /// Lifts a hold.
@@ -152,7 +175,21 @@ pub(crate) async fn lift(
 ) -> Result<Json<Value>, ApiError> {
     let LiftRequest { reason } = read_body(body)?;
     said("reason", &reason, WORDS_MAX)?;
-    let permit = asking.permit(&control).await?;
+    let holds = control.operations.holds().await?;
+    let held = the_one(&holds, &id, |hold| hold.hold.to_string());
+    let objects = match held {
+        Some(HoldEvent { covers, actor, .. }) => {
+            covered(
+                &control,
+                covers.decision,
+                covers.system.as_ref(),
+                Some(actor),
+            )
+            .await?
+        }
+        None => Vec::new(),
+    };
+    let permit = asking.permit_with_each(&control, objects).await?;
     let lifted = control.operations.lift_hold(&id, reason, &permit);
     Ok(Json(json!(lifted.await?)))
 }

@@ -4,7 +4,7 @@ use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
 use bytes::Bytes;
-use plimsoll_core::access::ControlAction;
+use plimsoll_core::access::{ControlAction, Resource};
 use plimsoll_core::deployment::{Halt, Slot};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use crate::error::ApiError;
 use crate::operations::deployments::{
     DeploymentRequest, DeploymentReviewRequest, InterventionRequest, RollbackRequest,
 };
-use crate::permit::Asking;
+use crate::permit::{Asking, Object};
 use crate::reading::{WORDS_MAX, maybe_said, parse, read_body, read_query, said, time};
 use crate::routes::Control;
 use crate::systems::name;
@@ -124,7 +124,16 @@ pub(crate) async fn roll_back(
     let system = name(&system)?;
     let request: RollbackRequest = read_body(body)?;
     said("reason", &request.reason, WORDS_MAX)?;
-    let permit = asking.permit_of(&control, &system).await?;
+    let mut resource = control.of_system(&system);
+    let policies = control.operations.grounds().policies;
+    if policies.look_at(ControlAction::RollBack, "resource", "author") {
+        let to = request.to.as_deref().ok_or_else(|| {
+            let message = "a policy asks who made the release that is rolled back to";
+            ApiError::unfit(message).hint("name the release in `to`")
+        })?;
+        resource.author = Some(control.operations.release(to).await?.author);
+    }
+    let permit = asking.permit_with(&control, resource).await?;
     let deployment = control.operations.roll_back(&system, request, &permit);
     Ok(Json(json!(deployment.await?)))
 }
@@ -183,7 +192,16 @@ pub(crate) async fn review(
 ) -> Result<Json<Value>, ApiError> {
     let request: DeploymentReviewRequest = read_body(body)?;
     said("note", &request.note, WORDS_MAX)?;
-    let permit = asking.permit(&control).await?;
+    let deployment = control.operations.deployment(&id).await?;
+    let resource = Resource {
+        author: Some(deployment.actor),
+        ..control.of_system(&deployment.system)
+    };
+    let object = Object {
+        environment: Some(deployment.environment),
+        ..resource.into()
+    };
+    let permit = asking.permit_with_each(&control, vec![object]).await?;
     let reviewed = control.operations.review_deployment(&id, request, &permit);
     Ok(Json(json!(reviewed.await?)))
 }

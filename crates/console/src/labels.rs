@@ -1,9 +1,12 @@
 //! `/api/v1/labels`: the truth about decisions, as it becomes known.
 
+use std::collections::BTreeSet;
+
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Query, State};
 use axum::{Extension, Json};
 use bytes::Bytes;
+use plimsoll_core::access::ControlAction;
 use plimsoll_store::LabelFilter;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -67,7 +70,21 @@ pub(crate) async fn record(
     if request.labels.is_empty() {
         return Err(ApiError::unfit("`labels` is empty"));
     }
-    let permit = asking.permit_for(&control, tenant).await?;
+    let policies = control.operations.grounds().policies;
+    // Labels come by the thousand: what no policy looks at is not looked up.
+    let permit = if policies.own_look_at(ControlAction::RecordLabels, "resource") {
+        let ids: BTreeSet<_> = request.labels.iter().map(|label| label.decision).collect();
+        let mut objects = Vec::with_capacity(ids.len());
+        for id in ids {
+            let mut object = control.of_decision_named(&tenancy, id).await?;
+            let resource = &mut object.resource;
+            resource.tenant = resource.tenant.take().or_else(|| tenant.clone());
+            objects.push(object);
+        }
+        asking.permit_with_each(&control, objects).await?
+    } else {
+        asking.permit_for(&control, tenant).await?
+    };
     let recorded = control.operations.record_labels(&tenancy, request, &permit);
     Ok(Json(json!(recorded.await?)))
 }

@@ -216,6 +216,11 @@ pub trait Operations: Send + Sync {
         not_offered("intervene")
     }
 
+    /// The one deployment event whose id begins with `id`.
+    fn deployment<'a>(&'a self, _id: &'a str) -> Answer<'a, Deployment> {
+        not_offered("deployment")
+    }
+
     /// Records what somebody says of a deployment that overrode its approvals, the one event whose id
     /// begins with `id`. Whoever made that deployment cannot.
     fn review_deployment<'a>(
@@ -469,6 +474,11 @@ pub trait Operations: Send + Sync {
         _filter: AccessFilter,
     ) -> Answer<'a, Vec<AccessEntry>> {
         not_offered("accesses")
+    }
+
+    /// The decisions that an erasure is about, as far as anything is known of them.
+    fn erasable<'a>(&'a self, _request: &'a ErasureRequest) -> Answer<'a, Vec<Decision>> {
+        not_offered("erasable")
     }
 
     /// Erases what is kept of decisions, or tells what would be erased; `erasure_held` if a hold covers any

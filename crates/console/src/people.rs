@@ -61,7 +61,7 @@ pub struct People {
     nobody: PasswordHash,
     clock: Arc<dyn Clock>,
     /// One change of accounts at a time.
-    pub(crate) changing: tokio::sync::Mutex<()>,
+    pub(crate) changing: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// Somebody who signed in.
@@ -101,7 +101,7 @@ impl People {
             hasher: Hasher::new(),
             nobody: PasswordHash::of_nobody(),
             clock,
-            changing: tokio::sync::Mutex::default(),
+            changing: Arc::default(),
         }
     }
 

@@ -11,7 +11,8 @@ use plimsoll_core::access::{Asker, ControlAction, DataClass, Judgement, Question
 use plimsoll_core::governance::Refusal;
 use plimsoll_core::stakes::Stakes;
 use plimsoll_core::{
-    Decision, DecisionId, EnvironmentName, EventId, SystemName, TenantName, Timestamp,
+    Code, Decision, DecisionId, EnvironmentName, EventId, SystemName, Tenancy, TenantName,
+    Timestamp,
 };
 use plimsoll_guard::access_policy::AccessPolicies;
 
@@ -102,6 +103,26 @@ impl Grounds {
             purpose,
             judgement,
             at: self.now,
+        }
+    }
+}
+
+/// What somebody wants to do something with, as far as it is known.
+#[derive(Clone, Debug)]
+pub(crate) struct Object {
+    pub(crate) resource: Resource,
+    /// Which decision it is.
+    pub(crate) decision: Option<DecisionId>,
+    /// Where it is, if not where this node is.
+    pub(crate) environment: Option<EnvironmentName>,
+}
+
+impl From<Resource> for Object {
+    fn from(resource: Resource) -> Self {
+        Self {
+            resource,
+            decision: None,
+            environment: None,
         }
     }
 }
@@ -200,8 +221,24 @@ impl Asking {
         control: &Control,
         resource: Resource,
     ) -> Result<Permit, ApiError> {
-        let grounds = control.operations.grounds();
-        self.judged(control, grounds, resource, None).await
+        self.judged(control, resource.into()).await
+    }
+
+    /// Asks whether they may do it with each of these. Where nothing is known of what it is, it counts as what
+    /// is guarded most.
+    pub(crate) async fn permit_with_each(
+        self,
+        control: &Control,
+        objects: Vec<Object>,
+    ) -> Result<Permit, ApiError> {
+        let mut permit = None;
+        for object in objects {
+            permit = Some(self.clone().judged(control, object).await?);
+        }
+        match permit {
+            Some(permit) => Ok(permit),
+            None => self.permit_with(control, guarded_most(None)).await,
+        }
     }
 
     /// Asks whether they may do it with what is kept of this decision.
@@ -210,20 +247,17 @@ impl Asking {
         control: &Control,
         decision: &Decision,
     ) -> Result<Permit, ApiError> {
-        let mut grounds = control.operations.grounds();
-        grounds.environment = decision.environment.clone();
-        let resource = of_decision(control.of_system(&decision.system), decision, grounds.now);
-        let id = Some(decision.id);
-        self.judged(control, grounds, resource, id).await
+        self.judged(control, control.of_decision(decision)).await
     }
 
-    async fn judged(
-        self,
-        control: &Control,
-        grounds: Grounds,
-        resource: Resource,
-        decision: Option<DecisionId>,
-    ) -> Result<Permit, ApiError> {
+    async fn judged(self, control: &Control, object: Object) -> Result<Permit, ApiError> {
+        let mut grounds = control.operations.grounds();
+        let Object {
+            resource,
+            decision,
+            environment,
+        } = object;
+        grounds.environment = environment.unwrap_or(grounds.environment);
         let purpose = self.purpose.as_deref();
         let judgement = grounds.judge(&self.actor, self.action, &resource, purpose);
         if judgement.allowed {
@@ -242,6 +276,16 @@ impl Asking {
         }
         let hint = "`plimsoll policy explain` says what would have to be otherwise";
         Err(ApiError::own(POLICY_DENIED, because).hint(hint))
+    }
+}
+
+/// What nothing is known of but perhaps whose it is.
+pub(crate) fn guarded_most(tenant: Option<TenantName>) -> Resource {
+    Resource {
+        tenant,
+        stakes: Some(Stakes::High),
+        data_class: DataClass::Special,
+        ..Resource::default()
     }
 }
 
@@ -272,6 +316,66 @@ impl Control {
             data_class: facts.map_or(DataClass::Special, |(_, class)| class),
             ..Resource::default()
         }
+    }
+
+    /// What is known of a decision.
+    pub(crate) fn of_decision(&self, decision: &Decision) -> Object {
+        let now = self.operations.grounds().now;
+        Object {
+            resource: of_decision(self.of_system(&decision.system), decision, now),
+            decision: Some(decision.id),
+            environment: Some(decision.environment.clone()),
+        }
+    }
+
+    /// What is known of the decision with this id, which may be nobody's yet.
+    pub(crate) async fn of_decision_named(
+        &self,
+        tenancy: &Tenancy,
+        id: DecisionId,
+    ) -> Result<Object, ApiError> {
+        match self.operations.decision(tenancy, &id.to_string()).await {
+            Ok(decision) => Ok(self.of_decision(&decision)),
+            Err(error) if error.code == Code::DecisionNotFound.as_str() => {
+                let unknown = guarded_most(tenancy.tenant().cloned());
+                Ok(Object {
+                    decision: Some(id),
+                    ..unknown.into()
+                })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What is known of what is about `system`, or about each one, and was made by `author`.
+    pub(crate) fn of_system_or_each(
+        &self,
+        system: Option<&SystemName>,
+        author: Option<&str>,
+    ) -> Vec<Object> {
+        let systems = match system {
+            Some(system) => vec![system.clone()],
+            None => {
+                let all = self.operations.systems();
+                all.into_iter().map(|summary| summary.name).collect()
+            }
+        };
+        let mut resources: Vec<Resource> = systems
+            .iter()
+            .map(|system| self.of_system(system))
+            .collect();
+        if resources.is_empty() {
+            resources.push(guarded_most(None));
+        }
+        let by_author = |resource| Resource {
+            author: author.map(str::to_owned),
+            ..resource
+        };
+        resources
+            .into_iter()
+            .map(by_author)
+            .map(Object::from)
+            .collect()
     }
 }
 

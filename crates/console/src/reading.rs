@@ -61,6 +61,17 @@ pub(crate) fn time(name: &str, text: Option<String>) -> Result<Option<Timestamp>
     text.map(parse).transpose()
 }
 
+/// The one of these whose id begins with `id`; none if there is none, or several.
+pub(crate) fn the_one<'a, T>(
+    all: &'a [T],
+    id: &str,
+    id_of: impl Fn(&T) -> String,
+) -> Option<&'a T> {
+    let mut found = all.iter().filter(|one| id_of(one).starts_with(id));
+    let first = found.next()?;
+    found.next().is_none().then_some(first)
+}
+
 /// What somebody says for the record: not empty, within a bound, and nothing that moves a terminal's
 /// cursor.
 pub(crate) fn said(name: &str, text: &str, chars_max: usize) -> Result<(), ApiError> {

@@ -25,6 +25,7 @@ use plimsoll_core::account::{AccountChange, AccountState};
 use plimsoll_core::{Code, Role, Secret};
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq as _;
+use tokio::sync::OwnedMutexGuard;
 
 use crate::access::Actor;
 use crate::error::{ApiError, ROLE_MISSING, SIGN_IN_FAILED, TOO_MANY_TRIES, USER_REFUSED};
@@ -334,7 +335,7 @@ pub(crate) async fn create(
     }
     let permit = asking.permit_for(&control, request.tenant.clone()).await?;
     let people = Arc::clone(&control.people);
-    let _one_at_a_time = people.changing.lock().await;
+    let one_at_a_time = Arc::clone(&people.changing).lock_owned().await;
     if people.account(name).is_some() {
         let message = format!("there is, or was, a user `{name}`");
         return Err(refused(message).hint("records go on meaning that one: choose another name"));
@@ -357,7 +358,7 @@ pub(crate) async fn create(
         roles: request.roles,
         tenant: request.tenant,
     };
-    keep(&control, account, created, &permit).await
+    keep(&control, one_at_a_time, (account, created), &permit).await
 }
 
 /// Sets somebody's password; whoever was signed in to the account is so no longer.
@@ -384,10 +385,11 @@ pub(crate) async fn disable(
     let resource = of(&known(&control.people, &user)?);
     let permit = asking.permit_with(&control, resource).await?;
     let people = Arc::clone(&control.people);
-    let _one_at_a_time = people.changing.lock().await;
+    let one_at_a_time = Arc::clone(&people.changing).lock_owned().await;
     let mut account = changeable(&people, &user)?;
     account.state = AccountState::Disabled;
-    keep(&control, account, AccountChange::Disabled, &permit).await
+    let change = (account, AccountChange::Disabled);
+    keep(&control, one_at_a_time, change, &permit).await
 }
 
 fn of(account: &Account) -> Resource {
@@ -424,7 +426,7 @@ async fn replace_password(
     let name = seen.name.as_str();
     let password = fit(control, password, name).await?;
     let people = Arc::clone(&control.people);
-    let _one_at_a_time = people.changing.lock().await;
+    let one_at_a_time = Arc::clone(&people.changing).lock_owned().await;
     let mut account = changeable(&people, name)?;
     if account.password != seen.password {
         let message = format!("the password of user `{name}` was set by another at this moment");
@@ -432,7 +434,8 @@ async fn replace_password(
     }
     account.password = password;
     account.password_at = control.operations.grounds().now;
-    keep(control, account, AccountChange::PasswordSet, permit).await
+    let change = (account, AccountChange::PasswordSet);
+    keep(control, one_at_a_time, change, permit).await
 }
 
 async fn fit(
@@ -447,21 +450,32 @@ async fn fit(
     control.people.hash(secret).await.map_err(too_busy)
 }
 
-/// Recorded, then held, then kept: a change that is told holds, and one that could not be kept says so.
+/// Recorded, then held, then kept: a change that is told holds, and one that could not be kept says so. It goes
+/// to its end whether or not whoever asked is still there, and no other one begins before: what the record says
+/// is so.
 async fn keep(
     control: &Control,
-    account: Account,
-    change: AccountChange,
+    one_at_a_time: OwnedMutexGuard<()>,
+    (account, change): (Account, AccountChange),
     permit: &Permit,
 ) -> Result<Json<Value>, ApiError> {
-    let event = (Some(account.name.to_string()), change, None);
-    let actor = permit.actor().to_owned();
-    control.operations.record_account(event, actor).await?;
-    let all = control.people.with(&account);
-    let view = UserView::from(&account);
-    control.people.hold(account);
-    control.operations.keep_accounts(all, permit).await?;
-    Ok(Json(json!(view)))
+    let (control, permit) = (control.clone(), permit.clone());
+    let keeping = tokio::spawn(async move {
+        let _one_at_a_time = one_at_a_time;
+        let event = (Some(account.name.to_string()), change, None);
+        let actor = permit.actor().to_owned();
+        control.operations.record_account(event, actor).await?;
+        let all = control.people.with(&account);
+        let view = UserView::from(&account);
+        control.people.hold(account);
+        control.operations.keep_accounts(all, &permit).await?;
+        Ok(Json(json!(view)))
+    });
+    keeping.await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a change of an account did not come to its end");
+        let message = "the change did not come to its end: look how the account stands";
+        Err(ApiError::of(Code::RecordUnavailable, message))
+    })
 }
 
 fn check_roles(request: &UserRequest) -> Result<(), ApiError> {

@@ -66,7 +66,7 @@ impl AccessPolicy {
         let when = Expr::compile(when, &variables)?;
         let mut attributes = Vec::new();
         for (variable, members) in Question::VARIABLES {
-            if members.is_empty() && when.names(variable) {
+            if when.names_whole(variable) {
                 attributes.push((variable, None));
             }
             for member in when.members_of(variable) {
@@ -228,6 +228,15 @@ impl AccessPolicies {
                 .any(|(of, known)| *of == variable && known.as_deref().is_none_or(|m| m == member))
         };
         self.of(action).any(looks)
+    }
+
+    /// Whether any policy of the workspace's own on `action` looks at this variable at all.
+    pub fn own_look_at(&self, action: ControlAction, variable: &str) -> bool {
+        let looks = |policy: &AccessPolicy| {
+            let mut attributes = policy.attributes.iter();
+            policy.on.contains(&action) && attributes.any(|(of, _)| *of == variable)
+        };
+        self.own().any(looks)
     }
 
     fn of(&self, action: ControlAction) -> impl Iterator<Item = &AccessPolicy> {

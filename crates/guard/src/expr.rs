@@ -194,9 +194,9 @@ impl Expr {
         tree::members_of(&self.tree, variable)
     }
 
-    /// Whether it looks at `variable`, as a whole or at a member of it.
-    pub fn names(&self, variable: &str) -> bool {
-        tree::names(&self.tree, variable)
+    /// Whether it looks at `variable` otherwise than at a member that is written out: then at any of them.
+    pub fn names_whole(&self, variable: &str) -> bool {
+        tree::names_whole(&self.tree, variable)
     }
 
     /// Whether it holds.

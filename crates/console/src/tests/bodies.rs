@@ -98,7 +98,7 @@ async fn an_erasure_says_of_what_and_by_which_right() {
     let body = r#"{"subject":null,"decisions":["01J9ZZZZZZZZZZZZZZZZZZZZZZ"],"basis":"b","reason":null,"dry_run":true}"#;
     let erase = Ask::post("/api/v1/audit/erasures", body);
     assert_eq!(erase.refused(&app).await, "store_unavailable");
-    assert_eq!(node.asked(), ["erase b dry true operator"]);
+    assert_eq!(node.asked(), ["erasable b", "erase b dry true operator"]);
 }
 
 #[tokio::test]

@@ -43,6 +43,16 @@ pub(super) struct Noting {
     pub(super) data_class: DataClass,
     /// What policies refused.
     pub(super) refused: Mutex<Vec<Refusal>>,
+    pub(super) systems: Vec<SystemSummary>,
+    pub(super) silence: Option<SilenceView>,
+    pub(super) hold: Option<HoldEvent>,
+    pub(super) deployment: Option<Deployment>,
+    /// Who made the one release, if there is one to be told.
+    pub(super) release: Option<ReleaseRecord>,
+    /// Whether it has no such decision, rather than no database.
+    pub(super) knows_nothing: bool,
+    /// Without a permit of it, what happens to accounts is not on disk yet.
+    pub(super) disk: Option<Arc<tokio::sync::Semaphore>>,
 }
 
 /// Who made the one release.
@@ -128,7 +138,14 @@ impl Operations for Noting {
         actor: String,
     ) -> Answer<'_, ()> {
         let account = account.unwrap_or_else(|| "nobody".into());
-        self.note(format!("account {account} {change:?} by {actor}"), Ok(()))
+        let noted = self.note(format!("account {account} {change:?} by {actor}"), Ok(()));
+        let disk = self.disk.clone();
+        Box::pin(async move {
+            if let Some(disk) = disk {
+                disk.acquire().await.unwrap().forget();
+            }
+            noted.await
+        })
     }
     fn keep_accounts<'a>(&'a self, accounts: Vec<Account>, _permit: &'a Permit) -> Answer<'a, ()> {
         self.note(format!("keep {} accounts", accounts.len()), Ok(()))
@@ -138,7 +155,7 @@ impl Operations for Noting {
         Box::pin(async move { Ok(()) })
     }
     fn systems(&self) -> Vec<SystemSummary> {
-        Vec::new()
+        self.systems.clone()
     }
     fn bar<'a>(&'a self, system: &'a SystemName) -> Answer<'a, Report> {
         let none = Err(ApiError::no_system(system.as_str()));
@@ -250,6 +267,9 @@ impl Operations for Noting {
         let what = format!("{} {system} {actor}: {reason}", to.as_str());
         self.note(what, nothing())
     }
+    fn deployment<'a>(&'a self, id: &'a str) -> Answer<'a, Deployment> {
+        self.note(format!("deployment {id}"), some(self.deployment.as_ref()))
+    }
     fn review_deployment<'a>(
         &'a self,
         id: &'a str,
@@ -274,7 +294,8 @@ impl Operations for Noting {
         self.note(format!("test {receiver} {actor}"), nothing())
     }
     fn silences(&self) -> Answer<'_, Vec<SilenceView>> {
-        self.note("silences".into(), Ok(Vec::new()))
+        let silences = self.silence.iter().cloned().collect();
+        self.note("silences".into(), Ok(silences))
     }
     fn silence<'a>(
         &'a self,
@@ -310,7 +331,7 @@ impl Operations for Noting {
         self.note(format!("releases {system:?}"), Ok(Vec::new()))
     }
     fn release<'a>(&'a self, id: &'a str) -> Answer<'a, ReleaseRecord> {
-        self.note(format!("release {id}"), nothing())
+        self.note(format!("release {id}"), some(self.release.as_ref()))
     }
     fn make_release<'a>(
         &'a self,
@@ -404,6 +425,10 @@ impl Operations for Noting {
     fn decision<'a>(&'a self, tenancy: &'a Tenancy, id: &'a str) -> Answer<'a, Decision> {
         let theirs = |decision: &&Decision| tenancy.covers(&decision.tenant);
         let decision = self.decision.as_ref().filter(theirs);
+        if self.knows_nothing {
+            let unknown = ApiError::of(Code::DecisionNotFound, "no such decision");
+            return self.note(format!("decision {id} of {tenancy}"), Err(unknown));
+        }
         self.note(format!("decision {id} of {tenancy}"), some(decision))
     }
     fn reviews<'a>(
@@ -491,6 +516,10 @@ impl Operations for Noting {
         let what = format!("accesses of {tenancy} {filter:?}");
         self.note(what, Ok(Vec::new()))
     }
+    fn erasable<'a>(&'a self, request: &'a ErasureRequest) -> Answer<'a, Vec<Decision>> {
+        let decisions = self.decision.iter().cloned().collect();
+        self.note(format!("erasable {}", request.basis), Ok(decisions))
+    }
     fn erase<'a>(
         &'a self,
         request: ErasureRequest,
@@ -501,7 +530,7 @@ impl Operations for Noting {
         self.note(what, nothing())
     }
     fn holds(&self) -> Answer<'_, Vec<HoldEvent>> {
-        self.note("holds".into(), Ok(Vec::new()))
+        self.note("holds".into(), Ok(self.hold.iter().cloned().collect()))
     }
     fn hold<'a>(&'a self, request: HoldRequest, permit: &'a Permit) -> Answer<'a, HoldEvent> {
         let actor = permit.actor();

@@ -1,13 +1,15 @@
 //! No input or output is told before it is recorded who reads it and what for.
 
 use http::StatusCode;
-use plimsoll_core::Decision;
 use plimsoll_core::decision::Payload;
 use plimsoll_core::review::Review;
+use plimsoll_core::{Decision, Digest, EnvironmentName, ReleaseId, Stakes, SystemName, Timestamp};
 use serde_json::{Value, json};
 
 use super::node::Noting;
+use super::releases::RELEASE;
 use super::{Ask, app_of};
+use crate::SystemSummary;
 
 pub(super) const SECRET: &str = "a very private input";
 
@@ -50,10 +52,41 @@ fn waiting() -> Noting {
     }
 }
 
-/// A node that has a decision and a review of tenant `acme`.
+/// A node that has a decision and a review of tenant `acme`, and one of each thing that ada made.
 pub(super) fn theirs() -> Noting {
+    let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    let id = "01J9ZC6T7R8Y3V5W1X2Q4K0M9N";
     Noting {
         review: waiting().review,
+        systems: vec![SystemSummary {
+            name: SystemName::new("x").unwrap(),
+            purpose: "to be tried".into(),
+            stakes: Stakes::High,
+            unit: "case".into(),
+            team: None,
+            environment: EnvironmentName::new("production").unwrap(),
+            release: ReleaseId(Digest::of(b"release")),
+            deployed_at: Timestamp::from_micros(1),
+            pending_release: None,
+            broken: None,
+        }],
+        release: Some(RELEASE.release.clone()),
+        silence: serde_json::from_value(json!({
+            "id": id, "system": "x", "monitor": null, "until": 9, "reason": "a load test",
+            "actor": "ada", "at": 1,
+        }))
+        .unwrap(),
+        hold: serde_json::from_value(json!({
+            "id": id, "hold": id, "change": "placed", "kind": "legal",
+            "covers": {"decision": "01KKNS9FT10000000000000001"}, "reason": "case 7", "actor": "ada", "at": 1,
+        }))
+        .unwrap(),
+        deployment: serde_json::from_value(json!({
+            "id": id, "system": "x", "environment": "production", "release": digest, "cause": "command",
+            "actor": "ada", "reason": null, "approvals": [], "at": 1, "node": "node-1",
+            "binary_version": "0.1.0", "prices": null, "eval_sets": {},
+        }))
+        .unwrap(),
         ..kept()
     }
 }

@@ -43,16 +43,26 @@ struct Place {
     app: Router,
     node: Arc<Noting>,
     clock: Arc<ManualClock>,
+    people: Arc<People>,
 }
 
 fn place() -> Place {
+    place_with(Noting::default())
+}
+
+fn place_with(node: Noting) -> Place {
     let clock = Arc::new(ManualClock::at(Timestamp::from_micros(1_000_000)));
-    let node = Arc::new(Noting::default());
+    let node = Arc::new(node);
     let owner = OperatorToken::new(&Secret::new(OWNER.into()));
     let people = ursula(Arc::clone(&clock) as _);
-    let operators = Operators::new(owner, &named()).or_people(people);
+    let operators = Operators::new(owner, &named()).or_people(Arc::clone(&people));
     let app = router(Arc::clone(&node) as _, operators);
-    Place { app, node, clock }
+    Place {
+        app,
+        node,
+        clock,
+        people,
+    }
 }
 
 struct Answered {
@@ -410,6 +420,61 @@ async fn an_account_is_disabled_whatever_is_changed_at_the_same_time() {
     assert_eq!((set.status, set.code()), (409, "user_refused"));
     let refused = place.sign_in("ursula", "another horse battery").await;
     assert_eq!((refused.status, refused.code()), (401, "sign_in_failed"));
+}
+
+#[tokio::test]
+async fn a_change_of_an_account_that_is_recorded_holds_though_nobody_waits_for_it() {
+    let disk = Arc::new(tokio::sync::Semaphore::new(0));
+    let place = place_with(Noting {
+        disk: Some(Arc::clone(&disk)),
+        ..Noting::default()
+    });
+    let app = place.app.clone();
+    let set = |password: &str| {
+        Request::post("/api/v1/users/ursula/password")
+            .header("authorization", "Bearer right")
+            .body(Body::from(json!({"password": password}).to_string()))
+            .unwrap()
+    };
+    let until_asked = async |part: &str| {
+        while !place.node.asked().iter().any(|asked| asked.contains(part)) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let asking = tokio::spawn(app.clone().oneshot(set("another horse battery")));
+    until_asked("PasswordSet").await;
+    // The connection is gone while the record is on its way to the disk.
+    asking.abort();
+    assert!(asking.await.unwrap_err().is_cancelled());
+    // Another change waits until this one is whole: here for ever, as nothing is on disk yet.
+    let disable = Request::post("/api/v1/users/ursula/disable")
+        .header("authorization", "Bearer right")
+        .body(Body::empty())
+        .unwrap();
+    let disabling = tokio::spawn(app.oneshot(disable));
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(
+        !place
+            .node
+            .asked()
+            .iter()
+            .any(|asked| asked.contains("Disabled"))
+    );
+    disk.add_permits(1);
+    until_asked("keep 1 accounts").await;
+    until_asked("Disabled").await;
+    let asked = place.node.asked();
+    let kept = asked.iter().position(|asked| asked.starts_with("keep"));
+    let disabled = asked.iter().position(|asked| asked.contains("Disabled"));
+    assert!(kept < disabled, "{asked:?}");
+    let verified = place
+        .people
+        .verify("ursula", Secret::new("another horse battery".into()), None);
+    assert_eq!(verified.await, Ok(()), "what the record says is so");
+    disk.add_permits(1);
+    assert_eq!(disabling.await.unwrap().unwrap().status(), StatusCode::OK);
 }
 
 #[tokio::test]

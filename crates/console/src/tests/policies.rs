@@ -12,6 +12,7 @@ use plimsoll_guard::access_policy::{AccessPolicies, AccessPolicy};
 use super::calls::{CALLS, ask, route};
 use super::node::Noting;
 use super::payloads::{SECRET, theirs};
+use super::releases::RELEASE;
 use super::{Ask, OWNER, app_of};
 use crate::*;
 
@@ -60,6 +61,10 @@ fn only_looks(asked: &str) -> bool {
         "approvals ",
         "keys of ",
         "release ",
+        "erasable ",
+        "deployment ",
+        "silences",
+        "holds",
     ];
     looks.iter().any(|look| asked.starts_with(look))
 }
@@ -94,6 +99,173 @@ async fn no_route_goes_past_a_policy_that_denies() {
             assert_eq!(refused[0].judgement.policy.as_deref(), Some("own"));
         }
     }
+}
+
+/// The one decision, and what every policy can know of it.
+const DECISION: &str = "resource.tenant == 'acme' && resource.system == 'x' && resource.stakes == 'high' && resource.data_class == 'personal' && resource.age_days > 0";
+const SYSTEM: &str =
+    "resource.system == 'x' && resource.stakes == 'high' && resource.data_class == 'personal'";
+const BY_ADA: &str =
+    "resource.system == 'x' && resource.stakes == 'high' && resource.author == 'ada'";
+const ACMES: &str = "resource.tenant == 'acme'";
+/// What is about the node, its workspace or its log: there is nothing to be known of it.
+const NOBODYS: &str = "resource == {'tenant': '', 'system': '', 'stakes': '', 'data_class': 'unclassified', 'author': '', 'age_days': 0}";
+
+/// What a policy knows of what each route is about.
+const KNOWN: [(&str, &str); 35] = [
+    ("getPayload", DECISION),
+    ("getReview", DECISION),
+    ("answerReview", DECISION),
+    ("recordLabels", DECISION),
+    ("erase", DECISION),
+    ("placeHold", SYSTEM),
+    (
+        "liftHold",
+        "resource.tenant == 'acme' && resource.system == 'x' && resource.stakes == 'high' && resource.author == 'ada'",
+    ),
+    ("silence", SYSTEM),
+    ("liftSilence", BY_ADA),
+    ("runDrills", SYSTEM),
+    ("recordEval", SYSTEM),
+    ("askForEval", SYSTEM),
+    ("recordDataset", SYSTEM),
+    ("recordRunbookRun", SYSTEM),
+    ("deploy", BY_ADA),
+    ("rollBack", SYSTEM),
+    ("halt", SYSTEM),
+    ("fallBack", SYSTEM),
+    ("resume", SYSTEM),
+    ("reviewDeployment", BY_ADA),
+    ("makeRelease", SYSTEM),
+    (
+        "importRelease",
+        "resource.system != '' && resource.stakes == 'high'",
+    ),
+    ("approve", BY_ADA),
+    ("makeTenant", "resource.tenant == 'globex'"),
+    ("giveKey", ACMES),
+    ("rotateKey", ACMES),
+    ("revokeKey", ACMES),
+    // The accounts and whoever asks here work for the installation.
+    ("createUser", NOBODYS),
+    ("setPassword", NOBODYS),
+    ("changePassword", NOBODYS),
+    ("disableUser", NOBODYS),
+    ("reload", NOBODYS),
+    ("testReceiver", NOBODYS),
+    ("awaitCheckpoint", NOBODYS),
+    ("recordVerification", NOBODYS),
+];
+
+#[tokio::test]
+async fn no_route_asks_for_an_object_of_which_nothing_is_said() {
+    let decided = ROUTES.iter().filter(|route| route.action.is_some());
+    let decided: BTreeSet<&str> = decided.map(|route| route.operation).collect();
+    assert_eq!(
+        decided,
+        KNOWN.iter().map(|(operation, _)| *operation).collect()
+    );
+    for (operation, known) in KNOWN {
+        let mut calls = CALLS.iter();
+        let call = calls
+            .find(|call| route(call).operation == operation)
+            .unwrap();
+        // The call of the table brings a bundle of nothing.
+        let whole = serde_json::to_string(&*RELEASE).unwrap();
+        let mut ask = ask(call).with(OWNER);
+        if operation == "importRelease" {
+            ask.body = &whole;
+        }
+        let (app, node) = app_of(Noting {
+            data_class: DataClass::Personal,
+            ..under(PolicyEffect::Deny, known)
+        });
+        let (status, body) = ask.send(&app).await;
+        let asked = node.asked();
+        assert_eq!(
+            status,
+            StatusCode::FORBIDDEN,
+            "{operation}: {body} {asked:?}"
+        );
+        assert!(body.contains("policy_denied"), "{operation}: {body}");
+        let refused = node.refused.lock().unwrap();
+        let own = refused[0].judgement.findings.last().unwrap();
+        assert_eq!(own.held, Held::Yes, "{operation}: {:?}", own.attributes);
+    }
+}
+
+#[tokio::test]
+async fn what_is_about_all_systems_is_about_each() {
+    let everything = |path, body| Ask::post(path, body);
+    for ask in [
+        everything(
+            "/api/v1/silences",
+            r#"{"seconds":60,"reason":"a load test"}"#,
+        ),
+        everything(
+            "/api/v1/audit/holds",
+            r#"{"kind":"legal","reason":"case 7"}"#,
+        ),
+    ] {
+        let mut node = under(PolicyEffect::Deny, "resource.stakes == 'high'");
+        let low = SystemSummary {
+            name: plimsoll_core::SystemName::new("a-low-one").unwrap(),
+            ..node.systems[0].clone()
+        };
+        node.systems.insert(0, low);
+        let (app, node) = app_of(node);
+        assert_eq!(ask.refused(&app).await, "policy_denied");
+        assert_eq!(node.refused.lock().unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_known_counts_as_what_is_guarded_most() {
+    let labels = r#"{"labels":[{"decision":"01J9ZC6T7R8Y3V5W1X2Q4K0M9N","value":true}]}"#;
+    for (path, body) in [
+        ("/api/v1/labels", labels),
+        ("/api/v1/silences/01ZZ/lift", ""),
+        ("/api/v1/audit/holds/01ZZ/lift", r#"{"reason":"because"}"#),
+    ] {
+        let (app, _) = app_of(Noting {
+            knows_nothing: true,
+            ..under(
+                PolicyEffect::Deny,
+                "resource.stakes == 'high' && resource.system == ''",
+            )
+        });
+        let refused = Ask::post(path, body).refused(&app).await;
+        assert_eq!(refused, "policy_denied", "{path}");
+    }
+    // A database that is away tells nothing, and lets nobody through.
+    let away = Noting {
+        decision: None,
+        ..under(PolicyEffect::Deny, "resource.stakes == 'low'")
+    };
+    let (app, node) = app_of(away);
+    assert_eq!(
+        Ask::post("/api/v1/labels", labels).refused(&app).await,
+        "store_unavailable"
+    );
+    assert!(node.asked().iter().all(|asked| only_looks(asked)));
+}
+
+#[tokio::test]
+async fn a_release_to_go_back_to_is_named_where_a_policy_asks_who_made_it() {
+    let back = |body| Ask::post("/api/v1/systems/x/rollback", body);
+    let node = || {
+        under(
+            PolicyEffect::Deny,
+            "resource == {} || resource.author == 'ada'",
+        )
+    };
+    let (app, _) = app_of(node());
+    let named = back(r#"{"reason":"because","to":"3f9"}"#);
+    assert_eq!(named.refused(&app).await, "policy_denied");
+    let (app, node) = app_of(node());
+    let (status, body) = back(r#"{"reason":"because"}"#).send(&app).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
+    assert!(node.asked().is_empty());
 }
 
 #[tokio::test]
@@ -181,6 +353,10 @@ async fn data_of_a_special_category_is_read_by_people_who_are_known() {
 async fn the_author_of_a_release_is_known_where_a_policy_asks_for_them() {
     // The node has no release to tell the author of: the deployment waits for nobody unless it must.
     let deploy = Ask::post("/api/v1/systems/x/deployments", r#"{"release":"3f9"}"#);
+    let under = |effect, when| Noting {
+        release: None,
+        ..under(effect, when)
+    };
     let (app, node) = app_of(under(PolicyEffect::Deny, "resource.author == actor.name"));
     assert_eq!(deploy.refused(&app).await, "store_unavailable");
     assert_eq!(node.asked(), ["release 3f9"]);

@@ -1,5 +1,7 @@
 //! Releases and deployments: who makes, approves and deploys them, and how they travel.
 
+use std::sync::LazyLock;
+
 use http::StatusCode;
 use plimsoll_core::record::ReleaseRecord;
 use plimsoll_core::{Digest, ReleaseId, Timestamp};
@@ -128,6 +130,9 @@ async fn who_makes_a_release_is_its_author() {
         ["make x ada: new rates", "make x otto: new rates"]
     );
 }
+
+/// A whole one, made once.
+pub(super) static RELEASE: LazyLock<ReleaseBundle> = LazyLock::new(bundle);
 
 fn bundle() -> ReleaseBundle {
     let workspace = tempfile::tempdir().unwrap();

@@ -232,6 +232,38 @@ fn what_nobody_looks_at_need_not_be_found_out() {
     assert!(!policies.look_at(ControlAction::Deploy, "resource", "stakes"));
 }
 
+#[test]
+fn whoever_looks_at_a_variable_as_a_whole_looks_at_each_member_of_it() {
+    let looks = |when: &str| {
+        let policies = AccessPolicies::new(vec![deny(when)], TimeZone::UTC);
+        policies.look_at(ControlAction::Deploy, "resource", "author")
+    };
+    for when in [
+        "has(resource.author) && resource.author == actor.name",
+        "resource == {'author': 'ann'}",
+        "resource != actor",
+        "resource[purpose] == 'ann'",
+        "resource[\"author\"] == 'ann'",
+        "'author' in resource",
+        "[resource].exists(r, r.author == actor.name)",
+        "resource.exists(key, resource[key] == actor.name)",
+        "size(resource) > 3 || (true ? resource : actor).author == 'ann'",
+    ] {
+        assert!(looks(when), "{when}");
+    }
+    for when in [
+        "resource.stakes == 'high'",
+        "has(resource.stakes)",
+        "actor.name == 'ann'",
+    ] {
+        assert!(!looks(when), "{when}");
+    }
+    let whole = AccessPolicies::new(vec![deny("resource == actor")], TimeZone::UTC);
+    assert!(whole.own_look_at(ControlAction::Deploy, "resource"));
+    assert!(!whole.own_look_at(ControlAction::Deploy, "purpose"));
+    assert!(!AccessPolicies::default().own_look_at(ControlAction::Deploy, "resource"));
+}
+
 /// Policies that hold, do not, or cannot be evaluated.
 fn any_policy() -> impl Strategy<Value = (PolicyEffect, Held)> {
     let effect = prop_oneof![Just(PolicyEffect::Allow), Just(PolicyEffect::Deny)];

@@ -39,14 +39,17 @@ pub(super) fn members_of(tree: &IdedExpr, variable: &str) -> Vec<String> {
     found.into_iter().collect()
 }
 
-/// See [`super::Expr::names`].
-pub(super) fn names(tree: &IdedExpr, variable: &str) -> bool {
+/// See [`super::Expr::names_whole`].
+pub(super) fn names_whole(tree: &IdedExpr, variable: &str) -> bool {
     let mut left = vec![tree];
     while let Some(tree) = left.pop() {
         if matches!(&tree.expr, Node::Ident(name) if name == variable) {
             return true;
         }
-        left.extend(children(tree));
+        // A member that is written out is all that is looked at there.
+        if member_of(tree, variable).is_none() {
+            left.extend(children(tree));
+        }
     }
     false
 }

@@ -256,6 +256,10 @@ impl Operations for LiveNode {
         Box::pin(self.step_in(system, to, reason, permit.actor()))
     }
 
+    fn deployment<'a>(&'a self, id: &'a str) -> Answer<'a, Deployment> {
+        Box::pin(async move { Ok(self.store.deployment_by_prefix(id).await?) })
+    }
+
     fn review_deployment<'a>(
         &'a self,
         id: &'a str,
@@ -388,6 +392,10 @@ impl Operations for LiveNode {
     ) -> Answer<'a, Vec<AccessEntry>> {
         filter.tenant = tenancy.tenant().cloned();
         Box::pin(async move { Ok(self.store.accesses(&filter).await?) })
+    }
+
+    fn erasable<'a>(&'a self, request: &'a ErasureRequest) -> Answer<'a, Vec<Decision>> {
+        Box::pin(self.to_be_erased(request))
     }
 
     fn erase<'a>(

@@ -153,6 +153,19 @@ impl LiveNode {
         Ok(())
     }
 
+    /// The decisions that an erasure is about.
+    pub(super) async fn to_be_erased(
+        &self,
+        request: &ErasureRequest,
+    ) -> Result<Vec<Decision>, ApiError> {
+        self.view_is_current().await?;
+        let mut decisions = Vec::new();
+        for mark in self.marked(request).await? {
+            decisions.extend(self.store.decision(mark.id).await?);
+        }
+        Ok(decisions)
+    }
+
     pub(super) async fn erase_kept(
         &self,
         request: ErasureRequest,
