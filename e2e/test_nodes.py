@@ -47,11 +47,13 @@ def nodes(own_server, postgres):
     env = {
         "DATABASE_URL": as_role(postgres, "plimsoll_node", "owns-nothing-at-all"),
         "OWNER_URL": as_role(postgres, "plimsoll_owner", "owner-of-the-tables"),
+        "PEPPER": "one-pepper-for-all-of-them",
     }
 
     def settings(name):
         def change(workspace):
             text = workspace.read("plimsoll.toml").replace("[server]\n", f'[server]\nnode = "{name}"\n')
+            text = text.replace("[storage]\n", '[storage]\npepper = { env = "PEPPER" }\n')
             text += '\n[storage.postgres]\nurl = { env = "DATABASE_URL" }\nmigrate = { env = "OWNER_URL" }\n'
             workspace.write("plimsoll.toml", text)
 
@@ -97,6 +99,26 @@ def test_what_one_node_deploys_or_halts_holds_on_all_within_two_seconds(nodes):
     print(f"halted on all nodes within {took:.2f} s, the command included")
     plimsoll(north, "system", "resume", "score", "--reason", "mended", "--actor", "ada")
     eventually(lambda: outcomes() == {"served"}, 20)
+
+
+def test_a_key_that_one_node_revokes_is_refused_by_all_within_five_seconds(nodes):
+    north = nodes[0]
+    plimsoll(north, "tenant", "create", "acme")
+    took = []
+    for number in range(5):
+        which = (f"web-{number}", "--tenant", "acme")
+        given = plimsoll(north, "key", "create", *which, "--system", "score")
+        headers = {"authorization": f"Bearer {given['secret']}"}
+        statuses = lambda: {node.decide("score", ROW, headers).status for node in nodes}
+        eventually(lambda: statuses() == {200}, 20)
+        # Each node makes changes, and each hears of the others'.
+        plimsoll(nodes[number % 3], "key", "revoke", *which, "--reason", "it leaked")
+        told = time.monotonic()
+        assert nodes[number % 3].decide("score", ROW, headers).status == 401, "at once where it was said"
+        eventually(lambda: statuses() == {401}, 20, 0.01)
+        took.append(time.monotonic() - told)
+    print("a revoked key was refused by all nodes within", ", ".join(f"{seconds:.2f}" for seconds in took), "s")
+    assert max(took) < 5, took
 
 
 def test_one_node_is_killed_under_load_and_nothing_that_was_answered_is_lost(nodes):

@@ -309,126 +309,112 @@ async fn the_cookies_are_for_this_site_and_the_one_of_the_way_back_opens_nothing
     assert_eq!(back.headers["cache-control"], "no-store");
 }
 
-#[tokio::test]
-async fn a_token_that_is_not_good_in_everything_lets_nobody_in() {
+/// Makes a token of the claims of one that is good.
+type Forge = Box<dyn Fn(Value) -> String>;
+
+async fn lets_nobody_in(hostile: Vec<(&str, Forge)>) {
     let place = place().await;
-    let now = NOW;
-    let with = |change: Value| {
-        move |mut claims: Value| {
-            for (name, value) in change.as_object().unwrap() {
-                claims[name] = value.clone();
-            }
-            key().sign(&claims)
-        }
-    };
-    let without = |name: &'static str| {
-        move |mut claims: Value| {
-            claims.as_object_mut().unwrap().shift_remove(name);
-            key().sign(&claims)
-        }
-    };
-    type Forge = Box<dyn Fn(Value) -> String>;
-    let hostile: Vec<(&str, Forge)> = vec![
-        (
-            "no signature",
-            Box::new(|claims| {
-                signed(&json!({"alg": "none", "typ": "JWT"}), &claims, |_| {
-                    Vec::new()
-                })
-            }),
-        ),
-        (
-            "no signature, under a key's name",
-            Box::new(|claims| {
-                signed(&json!({"alg": "none", "kid": "first"}), &claims, |_| {
-                    Vec::new()
-                })
-            }),
-        ),
-        (
-            "signed with the public key",
-            Box::new(|claims| signed_with_secret("first", &key().public(), &claims)),
-        ),
-        (
-            "signed with the client's secret",
-            Box::new(|claims| signed_with_secret("first", b"the-secret-of-this-client", &claims)),
-        ),
-        (
-            "signed with another key of the same name",
-            Box::new(|claims| Key::new("first", 9).sign(&claims)),
-        ),
-        (
-            "signed with a key that nobody knows",
-            Box::new(|claims| Key::new("other", 9).sign(&claims)),
-        ),
-        (
-            "signed for other claims",
-            Box::new(|mut claims| {
-                let token = key().sign(&claims);
-                claims["groups"] = json!(["sre", "audit"]);
-                let other = key().sign(&claims);
-                let (body, _) = other.rsplit_once('.').unwrap();
-                format!("{body}.{}", token.rsplit_once('.').unwrap().1)
-            }),
-        ),
-        (
-            "for another client",
-            Box::new(with(json!({"aud": "another"}))),
-        ),
-        ("for nobody in particular", Box::new(without("aud"))),
-        (
-            "also for another client",
-            Box::new(with(json!({"aud": ["plimsoll", "another"]}))),
-        ),
-        (
-            "given to another client",
-            Box::new(with(json!({"azp": "another"}))),
-        ),
-        (
-            "of another issuer",
-            Box::new(with(json!({"iss": "https://evil.example.com"}))),
-        ),
-        ("over", Box::new(with(json!({"exp": now - 60})))),
-        ("without an end", Box::new(without("exp"))),
-        (
-            "issued tomorrow",
-            Box::new(with(json!({"iat": now + 86_400, "exp": now + 90_000}))),
-        ),
-        (
-            "for another sign-in",
-            Box::new(with(json!({"nonce": "another"}))),
-        ),
-        ("for no sign-in", Box::new(without("nonce"))),
-        ("of nobody", Box::new(without("sub"))),
-        ("of an empty subject", Box::new(with(json!({"sub": " "})))),
-        (
-            "of a subject that moves a cursor",
-            Box::new(with(json!({"sub": "a\u{1b}[2J"}))),
-        ),
-        ("that is none", Box::new(|_| "not.a.token".to_owned())),
-    ];
     for (what, forge) in hostile {
         let away = place.begin("").await;
         let token = forge(place.claims(&away));
         let back = place.come_back_with(&away, token).await;
-        assert_eq!(
-            (back.status, back.code()),
-            (401, "sign_in_failed"),
-            "{what}: {}",
-            back.body
-        );
+        let told = (back.status, back.code());
+        assert_eq!(told, (401, "sign_in_failed"), "{what}: {}", back.body);
         assert_eq!(back.session(), None, "{what}");
         let last = place.node.asked().pop().unwrap();
-        assert!(
-            last.starts_with("account nobody RefusedThrough"),
-            "{what}: {last}"
-        );
+        let refused = "account nobody RefusedThrough";
+        assert!(last.starts_with(refused), "{what}: {last}");
     }
     let good = place.begin("").await;
-    let back = place
-        .come_back_with(&good, key().sign(&place.claims(&good)))
-        .await;
-    assert_eq!(back.status, 200, "and one that is good does: {}", back.body);
+    let token = key().sign(&place.claims(&good));
+    let back = place.come_back_with(&good, token).await;
+    assert_eq!(back.status, 200, "and a good one does: {}", back.body);
+}
+
+#[tokio::test]
+async fn a_token_that_the_provider_did_not_sign_lets_nobody_in() {
+    let unsigned = |header: Value| -> Forge {
+        Box::new(move |claims| signed(&header, &claims, |_| Vec::new()))
+    };
+    let by_secret = |secret: Vec<u8>| -> Forge {
+        Box::new(move |claims| signed_with_secret("first", &secret, &claims))
+    };
+    let by = |kid, seed| -> Forge { Box::new(move |claims| Key::new(kid, seed).sign(&claims)) };
+    let swapped = |mut claims: Value| {
+        let token = key().sign(&claims);
+        claims["groups"] = json!(["sre", "audit"]);
+        let other = key().sign(&claims);
+        let (body, _) = other.rsplit_once('.').unwrap();
+        format!("{body}.{}", token.rsplit_once('.').unwrap().1)
+    };
+    let client = b"the-secret-of-this-client".to_vec();
+    lets_nobody_in(vec![
+        (
+            "no signature",
+            unsigned(json!({"alg": "none", "typ": "JWT"})),
+        ),
+        (
+            "none, named",
+            unsigned(json!({"alg": "none", "kid": "first"})),
+        ),
+        (
+            "no signature of EdDSA",
+            unsigned(json!({"alg": "EdDSA", "kid": "first"})),
+        ),
+        (
+            "signed with the public key",
+            by_secret(key().public().to_vec()),
+        ),
+        ("signed with the client's secret", by_secret(client)),
+        ("signed with another key of the same name", by("first", 9)),
+        ("signed with a key that nobody knows", by("other", 9)),
+        ("signed for other claims", Box::new(swapped)),
+        ("none at all", Box::new(|_| "not.a.token".to_owned())),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn a_token_that_was_meant_for_something_else_lets_nobody_in() {
+    let with = |change: Value| -> Forge {
+        Box::new(move |mut claims| {
+            for (name, value) in change.as_object().unwrap() {
+                claims[name] = value.clone();
+            }
+            key().sign(&claims)
+        })
+    };
+    let without = |name: &'static str| -> Forge {
+        Box::new(move |mut claims| {
+            claims.as_object_mut().unwrap().shift_remove(name);
+            key().sign(&claims)
+        })
+    };
+    let tomorrow = json!({"iat": NOW + 86_400, "exp": NOW + 90_000});
+    let evil = "https://evil.example.com";
+    lets_nobody_in(vec![
+        ("for another client", with(json!({"aud": "another"}))),
+        ("for nobody in particular", without("aud")),
+        (
+            "for others too",
+            with(json!({"aud": ["plimsoll", "another"]})),
+        ),
+        ("given to another client", with(json!({"azp": "another"}))),
+        ("of another issuer", with(json!({"iss": evil}))),
+        ("of no issuer", without("iss")),
+        ("over", with(json!({"exp": NOW - 60}))),
+        ("without an end", without("exp")),
+        ("issued tomorrow", with(tomorrow)),
+        ("for another sign-in", with(json!({"nonce": "another"}))),
+        ("for no sign-in", without("nonce")),
+        ("of nobody", without("sub")),
+        ("of an empty subject", with(json!({"sub": " "}))),
+        (
+            "of one that moves a cursor",
+            with(json!({"sub": "a\u{1b}[2J"})),
+        ),
+    ])
+    .await;
 }
 
 #[tokio::test]
