@@ -17,7 +17,7 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: [Migration; 7] = [
+const MIGRATIONS: [Migration; 8] = [
     Migration {
         number: 1,
         name: "projection",
@@ -52,6 +52,11 @@ const MIGRATIONS: [Migration; 7] = [
         number: 7,
         name: "as_of",
         sql: include_str!("../migrations/0007_as_of.sql"),
+    },
+    Migration {
+        number: 8,
+        name: "lists",
+        sql: include_str!("../migrations/0008_lists.sql"),
     },
 ];
 

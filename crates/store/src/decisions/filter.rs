@@ -84,43 +84,26 @@ impl DecisionFilter {
         self.limit.clamp(1, LIST_MAX)
     }
 
-    /// Adds the conditions. The text is ours alone; every value is bound. With `has_days`, only days are
-    /// looked at that can hold what is wanted.
+    /// Adds the conditions. The text is ours alone; every value is bound. With `has_days` (PostgreSQL), only days
+    /// are looked at that can hold what is wanted, and the planner knows by its statistics which index is the
+    /// best; SQLite, which keeps none here, is told: a column behind a `+` is not looked up.
     pub(crate) fn push_where(&self, query: &mut Statement, page: Page, has_days: bool) {
-        let texts = [
-            (
-                " AND system = ",
-                self.system.as_ref().map(|name| name.as_str().to_owned()),
-            ),
-            (
-                " AND environment = ",
-                self.environment
-                    .as_ref()
-                    .map(|name| name.as_str().to_owned()),
-            ),
-            (
-                " AND tenant = ",
-                self.tenant.as_ref().map(|name| name.as_str().to_owned()),
-            ),
-            (
-                " AND outcome = ",
-                self.outcome.map(|outcome| outcome.as_str().to_owned()),
-            ),
-            (
-                " AND kind = ",
-                self.kind.map(|kind| kind.as_str().to_owned()),
-            ),
-            (
-                " AND release = ",
-                self.release.map(|release| release.to_string()),
-            ),
-            (" AND unit = ", self.unit.clone()),
-        ];
+        let leader = if has_days { None } else { self.leader() };
         query.push(" WHERE TRUE");
-        for (condition, value) in texts {
-            if let Some(value) = value {
-                query.push(condition).push_bind(value);
-            }
+        for column in Column::ALL {
+            let Some(value) = self.value(column) else {
+                continue;
+            };
+            let is_looked_up = leader.is_none_or(|leader| leader.looks_up(column));
+            query.push(if is_looked_up { " AND " } else { " AND +" });
+            query.push(column.is()).push_bind(value);
+        }
+        if self
+            .outcome
+            .is_some_and(|outcome| outcome != Outcome::Served)
+        {
+            // The condition of the index, by which it is known to hold what is wanted.
+            query.push(" AND outcome <> 'served'");
         }
         if self.open {
             query.push(" AND outcome IS NULL");
@@ -153,7 +136,99 @@ impl DecisionFilter {
     }
 }
 
+/// A column that a filter holds against one value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Column {
+    System,
+    Environment,
+    Tenant,
+    Outcome,
+    Kind,
+    Release,
+    Unit,
+}
+
+impl Column {
+    const ALL: [Self; 7] = [
+        Self::System,
+        Self::Environment,
+        Self::Tenant,
+        Self::Outcome,
+        Self::Kind,
+        Self::Release,
+        Self::Unit,
+    ];
+
+    const fn is(self) -> &'static str {
+        match self {
+            Self::System => "system = ",
+            Self::Environment => "environment = ",
+            Self::Tenant => "tenant = ",
+            Self::Outcome => "outcome = ",
+            Self::Kind => "kind = ",
+            Self::Release => "release = ",
+            Self::Unit => "unit = ",
+        }
+    }
+}
+
+/// By which index SQLite finds the decisions of a filter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Leader {
+    /// The index of what did not end yet.
+    Open,
+    /// The index of a column; of an outcome or a kind, with the system if that is given.
+    Of(Column),
+}
+
+impl Leader {
+    fn looks_up(self, column: Column) -> bool {
+        match self {
+            Self::Open => false,
+            Self::Of(leading @ (Column::Outcome | Column::Kind)) => {
+                column == leading || column == Column::System
+            }
+            Self::Of(leading) => column == leading,
+        }
+    }
+}
+
 impl DecisionFilter {
+    fn value(&self, column: Column) -> Option<String> {
+        match column {
+            Column::System => self.system.as_ref().map(ToString::to_string),
+            Column::Environment => self.environment.as_ref().map(ToString::to_string),
+            Column::Tenant => self.tenant.as_ref().map(ToString::to_string),
+            Column::Outcome => self.outcome.map(|outcome| outcome.as_str().to_owned()),
+            Column::Kind => self.kind.map(|kind| kind.as_str().to_owned()),
+            Column::Release => self.release.map(|release| release.to_string()),
+            Column::Unit => self.unit.clone(),
+        }
+    }
+
+    /// The index with the fewest decisions in it that the filter lets through: those of a unit of work are
+    /// few, what did not go well is rare, a release is younger than its system.
+    fn leader(&self) -> Option<Leader> {
+        if self.unit.is_none() && self.open {
+            return Some(Leader::Open);
+        }
+        let is_rare = |column: &Column| match column {
+            Column::Outcome => self
+                .outcome
+                .is_some_and(|outcome| outcome != Outcome::Served),
+            column => self.value(*column).is_some(),
+        };
+        let order = [
+            Column::Unit,
+            Column::Outcome,
+            Column::Kind,
+            Column::Release,
+            Column::Tenant,
+            Column::System,
+        ];
+        order.into_iter().find(is_rare).map(Leader::Of)
+    }
+
     /// Adds which days hold the decisions of a page.
     fn push_days(&self, query: &mut Statement, page: &Page) {
         let (mut since, mut until) = (self.since, self.until);
