@@ -48,8 +48,7 @@ pub(crate) fn screen_texts(ex: &mut Open, request: &Request) -> Result<Option<Re
             let found = judgement.found.into_iter();
             let redacted = found.filter(|one| one.is_to(Action::Redact));
             let redacted: Vec<Finding> = redacted.map(|one| one.finding).collect();
-            // Nobody can replace the name of a member: what it holds may not go on.
-            tally.fails_closed |= at.is_key && !redacted.is_empty();
+            tally.fails_closed |= !at.can_change() && !redacted.is_empty();
             if !redacted.is_empty() {
                 to_redact.entry(number).or_default().extend(redacted);
             }
@@ -76,9 +75,8 @@ fn texts_of(system: &Deployed, request: &Request) -> Vec<TextAt> {
     let retrieved = &system.manifest().input.retrieved;
     let is_column = |key: &str| columns.iter().any(|column| column.name == key);
     match request {
-        Request::Row(row) | Request::Prompt { variables: row, .. } => {
-            texts::of_row(row, retrieved, &is_column)
-        }
+        Request::Row(row) => texts::of_row(row, retrieved, &is_column, false),
+        Request::Prompt { variables, .. } => texts::of_row(variables, retrieved, &is_column, true),
         Request::Chat(item) => texts::of_chat(item.value(), retrieved),
     }
 }

@@ -75,7 +75,7 @@ fn completion(body: &[u8]) -> Result<Value, Failure> {
 /// What the first choice of a completion says.
 fn first_text(completion: &Value) -> String {
     let mut told = texts::of_completion(completion);
-    told.retain(|at| !at.is_key && at.part.starts_with("choices[0].message.content"));
+    told.retain(|at| at.can_change() && at.part.starts_with("choices[0].message.content"));
     told.into_iter().map(|at| at.text).collect()
 }
 
@@ -113,7 +113,7 @@ fn judged(ex: &mut Open, texts: &[TextAt]) -> Result<Vec<Vec<Finding>>, Failure>
             let redacted = found.filter(|one| one.is_to(Action::Redact));
             let before = to_redact[number].len();
             to_redact[number].extend(redacted.map(|one| one.finding));
-            tally.fails_closed |= at.is_key && to_redact[number].len() > before;
+            tally.fails_closed |= !at.can_change() && to_redact[number].len() > before;
         }
         let failure = tally.failure(Side::Output);
         tally.note(ex, &guard.control, Side::Output);

@@ -277,7 +277,7 @@ async fn what_was_redacted_comes_back_in_the_arguments_of_tool_calls() {
         let mut body = user("Write to ada@example.com.");
         body["stream"] = stream.into();
         body["tools"] = json!([{"type": "function", "function": {"name": "send", "parameters": {
-            "type": "object", "properties": {"[EMAIL_1]": {"const": "x"}}}}}]);
+            "type": "object", "properties": {"to": {"const": "ada@example.com"}}}}}]);
         body["tool_choice"] = json!("required");
         let answered = chat(&node, &body).await;
         let arguments = if stream {
@@ -297,7 +297,9 @@ async fn what_was_redacted_comes_back_in_the_arguments_of_tool_calls() {
         };
         let arguments: Value = serde_json::from_str(&arguments)
             .unwrap_or_else(|_| panic!("{arguments}: {}", answered.text()));
-        assert_eq!(arguments, json!({"ada@example.com": "x"}));
+        assert_eq!(arguments, json!({"to": "ada@example.com"}));
+        let sent = sim.seen().pop().unwrap().body;
+        assert!(!String::from_utf8_lossy(&sent).contains("ada@example.com"));
     }
 }
 
@@ -528,4 +530,36 @@ async fn an_escape_in_a_streams_call_hides_nothing() {
     let closed = node.closed().await;
     let found = findings(&closed[0], "guard:secrets");
     assert!(found[0].part.contains("arguments"), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_card_without_quotes_is_a_card() {
+    let sim = simulator().await;
+    let node = start(&sim, "\n[guards.input]\npii = \"redact\"\n").await;
+    let call = |card: &str| {
+        let arguments = format!("{{\"card\": {card}, \"days\": 30}}");
+        json!({"model": "chat", "messages": [
+            {"role": "user", "content": "Pay it."},
+            {"role": "assistant", "content": null, "tool_calls": [{"id": "c", "type": "function",
+                "function": {"name": "pay", "arguments": arguments}}]},
+            {"role": "tool", "tool_call_id": "c", "content": "done"}]})
+    };
+    let quoted = chat(&node, &call("\"4111111111111111\"")).await;
+    assert_eq!(quoted.status.as_u16(), 200, "{}", quoted.text());
+    assert!(!String::from_utf8_lossy(&sim.seen()[0].body).contains("4111111111111111"));
+    let bare = chat(&node, &call("4111111111111111")).await;
+    assert_eq!(
+        bare.json()["error"]["code"],
+        "control_failed",
+        "{}",
+        bare.text()
+    );
+    assert_eq!(
+        sim.seen().len(),
+        1,
+        "nobody can put a text in its place, so it goes nowhere"
+    );
+    let passed = chat(&node, &call("1234567")).await;
+    assert_eq!(passed.status.as_u16(), 200, "{}", passed.text());
+    node.stop().await;
 }
