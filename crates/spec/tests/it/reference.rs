@@ -163,6 +163,7 @@ fn the_reference_has_every_key() {
     ### `[models.NAME]` with `provider`
     ### `[prompt]`
     ### `[input]`
+    ### `[input.tokens]`
     ### `[input.columns.COLUMN]`
     ### `[output]`
     ### `[guards]`
