@@ -1,7 +1,8 @@
 //! Has a stream changed? Detectors that take one value at a time, in constant or logarithmic memory.
 //!
 //! [`ShiryaevRoberts`] is the one to use for badness: its mean time between false alarms is at least what
-//! is asked of it, by theorem, whatever the distribution. [`Cusum`] and [`Ewma`] are for latency and cost.
+//! is asked of it, by theorem, whatever the distribution. [`WindowedTests`] is the same for tests of windows, such as
+//! those on drift. [`Cusum`] and [`Ewma`] are for latency and cost.
 //! [`EmpiricalBernstein`] gives an interval that may be looked at at any time. The others are well-known
 //! second opinions, as River has them: they promise less.
 
@@ -11,6 +12,7 @@ mod confidence_sequence;
 mod control_chart;
 mod hoeffding;
 mod kswin;
+mod p_values;
 mod page_hinkley;
 mod sequential;
 mod shiryaev_roberts;
@@ -21,6 +23,7 @@ pub use confidence_sequence::{EmpiricalBernstein, normal_mixture_radius, normal_
 pub use control_chart::{Cusum, Ewma};
 pub use hoeffding::{HddmA, HddmW};
 pub use kswin::Kswin;
+pub use p_values::WindowedTests;
 pub use page_hinkley::{Direction, PageHinkley};
 pub use sequential::{BernoulliCusum, BetaBinomial, Sprt, SprtVerdict};
 pub use shiryaev_roberts::{FACTORS, ShiryaevRoberts};

@@ -4,8 +4,10 @@
 //! What this cannot see is a changed relation between features and truth (concept drift): estimated
 //! figures are marked as that wherever they are shown.
 
+mod confidence;
 mod confidence_based;
 mod isotonic;
 
+pub use confidence::{Confidence, Usual};
 pub use confidence_based::{ConfidenceBased, Estimate, expected_error, needs_calibration};
 pub use isotonic::Isotonic;

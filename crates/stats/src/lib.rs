@@ -1,7 +1,7 @@
 //! Statistics, pure: no IO, no clock, no randomness, no async.
 //!
 //! What it is for, in the order in which it is met: [`drift`] compares two windows of a column,
-//! [`stream`] does so while rows arrive, from a reference of a few kilobytes; [`change`] watches a stream
+//! [`stream`] does so while rows arrive, from a reference of a few kilobytes, and [`text`] says what is counted of a text; [`change`] watches a stream
 //! of badness and says when it became worse, with a stated mean time between false alarms; [`estimate`]
 //! says how well a model does before the truth is known, [`metrics`] after; [`proportion`] and
 //! [`comparison`] say how sure that is, [`verdict`] whether it is good enough, [`multiple`] keeps many tests honest, [`agreement`] and
@@ -14,6 +14,7 @@ pub mod special;
 
 pub mod drift;
 pub mod stream;
+pub mod text;
 
 pub mod change;
 pub mod estimate;

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::drift::{Cuts, Sample, bins_for};
+use crate::estimate::Confidence;
+use crate::text::{Gathered, Part};
 use crate::unusable::Unusable;
 
 /// The most columns of a reference.
@@ -39,6 +41,9 @@ pub enum ReferenceError {
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Reference {
     columns: Vec<(String, ReferenceColumn)>,
+    /// What the model's confidence is worth, if the rows said what was true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    confidence: Option<Confidence>,
 }
 
 /// One column of it.
@@ -142,6 +147,24 @@ impl Reference {
         self.add(name, ReferenceColumn::Category(column))
     }
 
+    /// Adds columns of texts that are no categories: what is counted of them, each as a column of its own.
+    pub fn add_texts(
+        &mut self,
+        name: &str,
+        texts: &Gathered,
+        (missing, window): (u64, u64),
+    ) -> Result<(), ReferenceError> {
+        for part in Part::ALL {
+            let column = part.column(name);
+            if let Some(counts) = texts.categories(part) {
+                self.add_categories(&column, &counts, missing)?;
+            } else if let Some(values) = texts.numbers(part) {
+                self.add_numbers(&column, &values.with_missing(missing), window)?;
+            }
+        }
+        Ok(())
+    }
+
     fn add(&mut self, name: &str, column: ReferenceColumn) -> Result<(), ReferenceError> {
         if self.columns.iter().any(|(known, _)| known == name) {
             return Err(ReferenceError::Twice(name.to_owned()));
@@ -159,7 +182,18 @@ impl Reference {
         let wanted = self.columns.iter().filter(|(name, _)| wanted(name));
         Self {
             columns: wanted.cloned().collect(),
+            confidence: None,
         }
+    }
+
+    /// Says what the model's confidence is worth.
+    pub fn set_confidence(&mut self, confidence: Confidence) {
+        self.confidence = Some(confidence);
+    }
+
+    /// What the model's confidence is worth, if that is known.
+    pub const fn confidence(&self) -> Option<&Confidence> {
+        self.confidence.as_ref()
     }
 
     /// The columns with their names, in order.

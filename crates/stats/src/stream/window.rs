@@ -23,7 +23,7 @@ pub enum Value<'a> {
 }
 
 /// Counts of the rows since it was opened.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Window {
     reference: Arc<Reference>,
     counts: Vec<Counts>,
@@ -101,6 +101,11 @@ impl Window {
     /// How many rows were counted.
     pub const fn rows(&self) -> u64 {
         self.rows
+    }
+
+    /// Whether another window is held against the same reference, so that they add up.
+    pub fn adds_up_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.reference, &other.reference) || self.reference == other.reference
     }
 
     /// Adds what another window of the same reference has counted.
