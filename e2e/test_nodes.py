@@ -41,9 +41,8 @@ def as_role(url, role, password):
     return f"postgres://{role}:{password}@localhost:{port}/plimsoll?host={host}"
 
 
-@pytest.fixture
-def nodes(own_server, postgres):
-    """Three nodes, each with its own journal and files."""
+def start(own_server, postgres, names, more=None):
+    """Nodes, each with its own journal and files; `more` changes those too."""
     env = {
         "DATABASE_URL": as_role(postgres, "plimsoll_node", "owns-nothing-at-all"),
         "OWNER_URL": as_role(postgres, "plimsoll_owner", "owner-of-the-tables"),
@@ -56,15 +55,23 @@ def nodes(own_server, postgres):
             text = text.replace("[storage]\n", '[storage]\npepper = { env = "PEPPER" }\n')
             text += '\n[storage.postgres]\nurl = { env = "DATABASE_URL" }\nmigrate = { env = "OWNER_URL" }\n'
             workspace.write("plimsoll.toml", text)
+            if more:
+                more(workspace)
 
         return change
 
     started = []
-    for name in ("north", "east", "south"):
+    for name in names:
         started.append(own_server(settings(name), env))
     for server in started:
         server.cli_env = env
     return started
+
+
+@pytest.fixture
+def nodes(own_server, postgres):
+    """Three nodes."""
+    return start(own_server, postgres, ("north", "east", "south"))
 
 
 def plimsoll(server, *arguments, ok=True):
@@ -195,3 +202,35 @@ def test_the_database_is_away_and_then_everything_is_caught_up_exactly_once(node
 
     eventually(caught_up, 60, 0.5)
     print(f"{len(ids)} decisions, the database away for {OUTAGE:.0f} s, one node killed meanwhile: all there, each once")
+
+
+CASES = 200
+QUALITY = """
+[quality]
+dataset = "golden.jsonl"
+every   = "1h"
+target  = { right = ">= 0.5" }
+[quality.scorers.right]
+exact = "decision"
+"""
+
+
+def test_evals_on_schedule_are_asked_by_one_node_of_all(own_server, postgres):
+    def measured(workspace):
+        case = lambda number: {"id": f"c{number}", "input": {**ROW, "amount": number}, "expect": {"decision": "approve"}}
+        cases = "".join(json.dumps(case(number)) + "\n" for number in range(CASES))
+        workspace.write("systems/score/golden.jsonl", cases)
+        system = workspace.read("systems/score/system.toml")
+        workspace.write("systems/score/system.toml", system + QUALITY)
+
+    nodes = start(own_server, postgres, ("north", "east"), measured)
+    scheduled = lambda node: [run for run in plimsoll(node, "eval", "list") if run["actor"] == "schedule"]
+    runs = eventually(lambda: scheduled(nodes[0]), 60, 0.5)
+    # Both look every two seconds whether it is due.
+    time.sleep(6)
+    assert {run["id"] for node in nodes for run in scheduled(node)} == {runs[0]["id"]}
+    assert runs[0]["cases"] == CASES
+    parts = psycopg.conninfo.conninfo_to_dict(postgres)
+    with psycopg.connect(**{**parts, "dbname": "plimsoll"}) as connection:
+        asked = connection.execute("SELECT node, COUNT(*) FROM decisions WHERE drill IS NOT NULL GROUP BY node").fetchall()
+    assert len(asked) == 1 and asked[0][1] == CASES, asked

@@ -12,7 +12,7 @@ mod report;
 mod terminal;
 
 pub use cells::{CATEGORIES_MAX, Cells, Texts};
-pub use compare::{Method, Settings, compare};
+pub use compare::{Method, Settings, compare, compare_column};
 pub use page::page;
 pub use report::{ColumnReport, Figures, Report, Standing, Verdict};
 pub use terminal::render;

@@ -319,7 +319,9 @@ fn step_text(decision: &Decision, step: &PathStep, around: &Surroundings<'_>) ->
     let mut text = format!("{} → {}", step.kind, step.step);
     match (&step.step, around.review) {
         (Step::Review, Some(review))
-            if decision.made_for().is_some() && review.state != ReviewState::Open =>
+            if decision.made_for().is_some()
+                && decision.alarm.is_none()
+                && review.state != ReviewState::Open =>
         {
             let _infallible = write!(
                 text,
@@ -498,6 +500,7 @@ mod tests {
             spliced: Vec::new(),
             drill: None,
             eval: None,
+            alarm: None,
             observed: Vec::new(),
             answer_age_ms: None,
         }

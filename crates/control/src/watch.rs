@@ -4,6 +4,7 @@
 //! restart goes on where the node stopped. Each monitor has a stated mean number of decisions between two
 //! false alarms, and each is bounded: a few numbers, and the last decisions that were bad.
 
+mod accuracy;
 mod burn;
 mod evals;
 mod features;
@@ -14,8 +15,9 @@ mod standing;
 mod system;
 mod truth;
 
+pub use accuracy::{Accuracy, EstimatedShare, RealisedShare};
 pub use evals::{EvalFacts, grace};
-pub use features::{FeatureFinding, judge_window};
+pub use features::{FeatureFinding, Judged, judge_window};
 pub use scores::Scores;
 pub use standing::{Finding, State};
 pub use system::{MonitorView, SystemWatch, WatchEvent};

@@ -172,6 +172,7 @@ codes! {
     ProviderContentFilter "provider_content_filter" Some(K::Wrong), 502, false, Provider, "The provider withheld its answer.";
 
     // Unsure.
+    MonitorAlarm "monitor_alarm" Some(K::Unsure), 422, false, Operator, "A monitor has raised an alarm, and a person is asked about it.";
     UnsureRule "unsure_rule" Some(K::Unsure), 422, false, Operator, "The system's own rule says that the answer is too doubtful.";
     UnsureInput "unsure_input" Some(K::Unsure), 422, false, Caller, "A value is missing or unknown, and the contract says that this makes the answer doubtful.";
     NoRuleMatched "no_rule_matched" Some(K::Unsure), 422, false, Operator, "No rule of the table matched, and it has no default.";

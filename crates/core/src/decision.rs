@@ -105,6 +105,10 @@ pub struct Decision {
     /// The run of an eval that asked: such decisions count in no figure of production either.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub eval: Option<EventId>,
+    /// The alarm about which a person is asked, where nobody outside asked anything: it counts in no figure of production
+    /// either.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alarm: Option<EventId>,
     /// In observe mode: the failures that would have been acted on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub observed: Vec<Code>,
@@ -122,10 +126,10 @@ fn is_false(value: &bool) -> bool {
 }
 
 impl Decision {
-    /// The drill or the run of an eval that it was made for: then nobody outside asked, and it counts in no
+    /// The drill, the run of an eval or the alarm that it was made for: then nobody outside asked, and it counts in no
     /// figure of production.
     pub fn made_for(&self) -> Option<EventId> {
-        self.drill.or(self.eval)
+        self.drill.or(self.eval).or(self.alarm)
     }
 
     /// Microseconds from opening to closing, once closed.

@@ -47,6 +47,10 @@ pub enum Watched {
     Features,
     /// The answers against the release's reference.
     Predictions,
+    /// How often the model is wrong, estimated from its own confidence while there are no labels.
+    EstimatedError,
+    /// How often labels say that it was wrong, as they come.
+    RealisedError,
     /// Labels, against what the model's confidence promised: whether the world has changed.
     Truth,
     /// The eval set: asked on schedule of what is deployed, and with what verdict.
@@ -59,7 +63,7 @@ pub enum Watched {
 
 impl Watched {
     /// All of them, in the order in which they are documented.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Errors,
         Self::Refusals,
         Self::Fallbacks,
@@ -72,6 +76,8 @@ impl Watched {
         Self::Availability,
         Self::Features,
         Self::Predictions,
+        Self::EstimatedError,
+        Self::RealisedError,
         Self::Truth,
         Self::Evals,
         Self::Scores,
@@ -93,6 +99,8 @@ impl Watched {
             Self::Availability => "availability",
             Self::Features => "features",
             Self::Predictions => "predictions",
+            Self::EstimatedError => "estimated_error",
+            Self::RealisedError => "realised_error",
             Self::Truth => "truth",
             Self::Evals => "evals",
             Self::Scores => "scores",
@@ -107,6 +115,7 @@ impl Watched {
             Self::Errors
             | Self::SchemaFailures
             | Self::Availability
+            | Self::RealisedError
             | Self::Truth
             | Self::Evals
             | Self::Scores => Severity::Page,
@@ -182,17 +191,20 @@ pub enum Action {
     RaiseSampling,
     /// A webhook is told that there is something to learn from.
     Retrain,
+    /// A person is asked to look at it.
+    Review,
 }
 
 impl Action {
     /// All of them, in the order in which they are documented.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::FallBack,
         Self::Halt,
         Self::RollBack,
         Self::Hold,
         Self::RaiseSampling,
         Self::Retrain,
+        Self::Review,
     ];
 
     /// The name as it stands in files and records.
@@ -204,6 +216,7 @@ impl Action {
             Self::Hold => "hold",
             Self::RaiseSampling => "raise_sampling",
             Self::Retrain => "retrain",
+            Self::Review => "review",
         }
     }
 
@@ -238,7 +251,7 @@ pub struct MonitorSpec {
     pub severity: Severity,
     /// What is done then.
     pub on_alarm: Vec<Action>,
-    /// Where the truth comes from, for [`Watched::Truth`].
+    /// Where the truth comes from, for [`Watched::Truth`] and [`Watched::RealisedError`].
     #[serde(default)]
     pub truth: Option<TruthSpec>,
 }
@@ -341,12 +354,57 @@ impl Observation {
             | Watched::Cost
             | Watched::Features
             | Watched::Predictions
+            | Watched::EstimatedError
+            | Watched::RealisedError
             | Watched::Truth
             | Watched::Evals
             | Watched::Scores
             | Watched::Measuring => None,
         }
     }
+}
+
+/// How often a model was right on the rows that its release's reference was made of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct UsualError {
+    /// Rows of which the truth was known.
+    pub rows: u64,
+    /// Of these, answered wrongly.
+    pub wrong: u64,
+}
+
+/// What an answer of the stable release's first model tells before anybody knows the truth.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Estimated {
+    /// Which decision.
+    pub decision: DecisionId,
+    /// Of which system.
+    pub system: SystemName,
+    /// The release that answered.
+    pub release: ReleaseId,
+    /// How likely it is right: the confidence, made honest on the release's reference if that says what it is worth.
+    pub right: f64,
+    /// How often the model was right there; none: the reference does not say.
+    pub usual: Option<UsualError>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What a label tells as it comes.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Labelled {
+    /// About which decision.
+    pub decision: DecisionId,
+    /// Of which system.
+    pub system: SystemName,
+    /// Which label.
+    pub name: LabelName,
+    /// Whether the answer was right; none if the label is neither true nor false.
+    pub right: Option<bool>,
+    /// How often the model is right on the reference of the stable release; none: it does not say.
+    pub usual: Option<UsualError>,
+    /// When it came.
+    pub at: Timestamp,
 }
 
 /// Something is wrong with a system, or is well again.

@@ -16,13 +16,14 @@ use plimsoll_models::{BuildContext, Model, ModelError};
 
 use plimsoll_spec::REFERENCE_ARTIFACT;
 use plimsoll_spec::prices::priced_as;
+use plimsoll_stats::estimate::Confidence;
 
 use crate::guarding::{Guard, Prompt, compile_tools};
 use crate::metrics::Meters;
 use crate::retry::RetryBudget;
 use crate::room::Room;
 use crate::switch::Switch;
-use crate::watching::{Windows, reference_windows};
+use crate::watching::{Referenced, Windows};
 
 /// A release that runs in a slot: what was built, and the event that put it there.
 pub(crate) struct Deployed {
@@ -63,6 +64,8 @@ pub(crate) struct Built {
     /// The inputs, and the answers, counted against the release's reference.
     pub(crate) features: Option<Windows>,
     pub(crate) predictions: Option<Windows>,
+    /// What the first model's confidence is worth, if the reference says so.
+    pub(crate) confidence: Option<Arc<Confidence>>,
     /// The tools that answers may call, if the release says which.
     pub(crate) tools: Option<Tools>,
     /// What is known of the prompt, where a guard asks whether an answer tells it.
@@ -110,7 +113,7 @@ impl Built {
             .map(JsonContract::compile)
             .transpose()
             .map_err(|problems| broken(list(&problems)))?;
-        let (features, predictions) = watched(manifest, blob).map_err(broken)?;
+        let reference = referenced(manifest, blob).map_err(broken)?;
         let variables = ["answer", "confidence", "inputs"];
         let unsure = manifest.output.unsure.as_deref();
         let unsure = unsure
@@ -132,8 +135,9 @@ impl Built {
             tools: tools(manifest, blob).map_err(broken)?,
             prompt_words: prompt_words(manifest, blob).map_err(broken)?,
             tokens: manifest.input.tokens.map(TokenBudget::new),
-            features,
-            predictions,
+            features: reference.inputs,
+            predictions: reference.answers,
+            confidence: reference.confidence,
             room: Arc::new(Room::new(manifest.in_flight_max)),
             retries: RetryBudget::new(manifest.retry.budget_percent),
             system: Arc::new(system.clone()),
@@ -284,16 +288,16 @@ fn input_contract(
         .map_err(|p| list(&p))
 }
 
-/// The windows of inputs and of answers, if the release has a reference.
-fn watched(
+/// What the release's reference is for; nothing if it has none.
+fn referenced(
     manifest: &Manifest,
     blob: &dyn Fn(Digest) -> Option<Arc<[u8]>>,
-) -> Result<(Option<Windows>, Option<Windows>), String> {
+) -> Result<Referenced, String> {
     let Some(digest) = manifest.artifacts.get(REFERENCE_ARTIFACT) else {
-        return Ok((None, None));
+        return Ok(Referenced::default());
     };
     let bytes = blob(*digest).ok_or("the reference's blob is missing from data/blobs")?;
-    reference_windows(&bytes)
+    Referenced::read(&bytes)
 }
 
 fn prompt(

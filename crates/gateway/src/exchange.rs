@@ -207,6 +207,7 @@ fn draft(beginning: &Beginning<'_>, now: Timestamp) -> Decision {
         spliced: Vec::new(),
         drill: None,
         eval: None,
+        alarm: None,
         observed: Vec::new(),
         answer_age_ms: None,
     }

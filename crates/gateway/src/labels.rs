@@ -96,7 +96,11 @@ impl Node {
             0
         };
         let settled = self.settle(labeller, (known, waiting), &is_closed, labels);
-        let (states, records) = settled?;
+        let Settled {
+            states,
+            joined,
+            records,
+        } = settled?;
         let mut last: Option<Ticket> = None;
         for record in &records {
             last = Some(self.journal.append_waiting(record, None).await?);
@@ -106,6 +110,10 @@ impl Node {
         }
         for state in &states {
             self.metrics.labelled(*state);
+        }
+        // What is corrected was seen before; what waits is of a system that is not known.
+        for (label, system) in &joined {
+            self.note_label(system, label);
         }
         Ok(states)
     }
@@ -118,11 +126,11 @@ impl Node {
         (mut known, mut waiting): (KnownLabels, u64),
         is_closed: &dyn Fn(&DecisionId) -> bool,
         labels: Vec<NewLabel>,
-    ) -> Result<(Vec<LabelState>, Vec<Record>), LabelError> {
-        let (mut states, mut records) = (Vec::with_capacity(labels.len()), Vec::new());
+    ) -> Result<Settled, LabelError> {
+        let mut settled = Settled::default();
         for new in labels {
             if is_closed(&new.decision) {
-                states.push(LabelState::Waiting);
+                settled.states.push(LabelState::Waiting);
                 continue;
             }
             let of_decision = known.decisions.get(&new.decision);
@@ -130,7 +138,7 @@ impl Node {
             let tenant = tenant.unwrap_or(labeller.unknown_of).clone();
             let is_known = of_decision.is_some();
             let state = state(&known.standing, (&new, &tenant), is_known);
-            states.push(state);
+            settled.states.push(state);
             if state == LabelState::Repeated {
                 continue;
             }
@@ -141,7 +149,7 @@ impl Node {
             let place = (new.decision, tenant.clone(), new.name.clone());
             known.standing.insert(place, new.value.clone());
             let now = self.clock.now();
-            records.push(Record::Label(Box::new(Label {
+            let label = Label {
                 id: EventId::new(now),
                 decision: new.decision,
                 tenant,
@@ -151,10 +159,25 @@ impl Node {
                 through: labeller.through,
                 actor: labeller.actor.to_owned(),
                 at: now,
-            })));
+            };
+            if let (LabelState::Joined, Some((_, system))) = (state, of_decision) {
+                settled.joined.push((label.clone(), system.clone()));
+            }
+            settled.records.push(Record::Label(Box::new(label)));
         }
-        Ok((states, records))
+        Ok(settled)
     }
+}
+
+/// What becomes of labels.
+#[derive(Default)]
+struct Settled {
+    /// Of each, in order.
+    states: Vec<LabelState>,
+    /// Those that are the first about their decision, with the system that it is of.
+    joined: Vec<(Label, SystemName)>,
+    /// What is to be recorded.
+    records: Vec<Record>,
 }
 
 type Standing = BTreeMap<(DecisionId, TenantName, LabelName), LabelValue>;

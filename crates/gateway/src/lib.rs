@@ -66,4 +66,4 @@ pub use reviews::ReviewError;
 pub use stage::resolve::Aim;
 pub use standing::Recorded;
 pub use switch::ControlLoss;
-pub use watching::{FullWindow, Sampled};
+pub use watching::{AlarmReviewError, FullWindow, Sampled, Unseen};

@@ -92,6 +92,11 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "1 while a monitor has raised an alarm, by system and monitor.",
     ),
     (
+        "plimsoll_accuracy_ratio",
+        "gauge",
+        "How often answers are right, by system and how that is known: `estimated` (from the model's confidence, of the last window) or `realised` (from the labels of the last day that is old enough).",
+    ),
+    (
         "plimsoll_alerts_total",
         "counter",
         "Alerts that receivers took or did not, by receiver and result (`delivered`, `undelivered`).",
@@ -215,6 +220,12 @@ struct ByMonitor {
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct ByKnowing {
+    system: Label<SystemName>,
+    known: Label<&'static str>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct ByReceiver {
     receiver: Label<String>,
     result: Label<&'static str>,
@@ -260,6 +271,7 @@ pub(crate) struct Metrics {
     reloads: Family<ByResult, Counter>,
     labels: Family<ByState, Counter>,
     monitors: Family<ByMonitor, Gauge>,
+    accuracy: Family<ByKnowing, Gauge<f64, std::sync::atomic::AtomicU64>>,
     alerts: Family<ByReceiver, Counter>,
     halted: Family<BySystem, Gauge>,
     pub(crate) control_lost: Gauge,
@@ -382,6 +394,7 @@ impl Metrics {
             reloads: Family::default(),
             labels: Family::default(),
             monitors: Family::default(),
+            accuracy: Family::default(),
             alerts: Family::default(),
             halted: Family::default(),
             control_lost: Gauge::default(),
@@ -411,6 +424,7 @@ impl Metrics {
         self.add("plimsoll_cost_unknown_total", self.cost_unknown.clone());
         self.add("plimsoll_reloads_total", self.reloads.clone());
         self.add("plimsoll_monitor_alarm", self.monitors.clone());
+        self.add("plimsoll_accuracy_ratio", self.accuracy.clone());
         self.add("plimsoll_alerts_total", self.alerts.clone());
         self.add("plimsoll_labels_total", self.labels.clone());
         self.add("plimsoll_system_halted", self.halted.clone());
@@ -622,6 +636,21 @@ impl Metrics {
         }
     }
 
+    /// How often systems are right: system, how that is known, and the share.
+    pub(crate) fn accurate<'m>(
+        &self,
+        figures: impl Iterator<Item = (&'m SystemName, &'static str, f64)>,
+    ) {
+        self.accuracy.clear();
+        for (system, known, share) in figures {
+            let labels = ByKnowing {
+                system: Label(system.clone()),
+                known: Label(known),
+            };
+            self.accuracy.get_or_create_owned(&labels).set(share);
+        }
+    }
+
     /// A receiver took an alert, or did not.
     pub(crate) fn alerted(&self, receiver: &str, is_delivered: bool) {
         let result = if is_delivered {
@@ -662,6 +691,7 @@ mod tests {
         let loan = SystemName::new("loan").unwrap();
         metrics.halted([(loan.clone(), true)].into_iter());
         metrics.monitored([(&loan, Watched::Errors, true)].into_iter());
+        metrics.accurate([(&loan, "estimated", 0.912)].into_iter());
         let page = metrics.page();
         for (name, kind, _) in METRICS.iter().filter(|(_, kind, _)| *kind == "gauge") {
             assert!(page.contains(&format!("# TYPE {name} {kind}")), "{name}");

@@ -230,7 +230,8 @@ impl Telling {
         };
         Self {
             usage_asked: reading.usage_asked(&ex),
-            keeps_text: ex.system.manifest().payloads != PayloadPolicy::None,
+            keeps_text: ex.system.manifest().payloads != PayloadPolicy::None
+                || ex.system.predictions.is_some(),
             weave: Some(Weave::new(&mut ex, true).keeping(TEXT_BYTES_MAX)),
             exchange: Some(ex),
             outcome,
@@ -369,6 +370,11 @@ impl Telling {
             content,
         };
         let (node, is_rehearsal) = (Arc::clone(&open.node), open.is_rehearsal());
+        let is_real = open.decision.made_for().is_none() && !is_rehearsal;
+        if let (Some(windows), true, None) = (&open.system.predictions, is_real, code) {
+            let attempt = open.decision.attempts.get(self.reading.attempt);
+            windows.count_answer(&answer, attempt);
+        }
         let (mut decision, recorded) = finish::write(open, outcome, code, Some(&answer)).await;
         if let Err(refusal) = recorded {
             finish::withhold(&node, &mut decision, Outcome::Partial, refusal.code);

@@ -5,21 +5,30 @@
 //! several times a second; when it is full, what comes is counted and lost, and that is an alarm of its own. A
 //! row falls into the bins of a window where it passes: ten columns take less than a microsecond.
 
+mod reviewing;
 pub(crate) mod sample;
+mod texts;
 mod window;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use plimsoll_core::monitor::{Observation, Watched};
-use plimsoll_core::{Decision, ReleaseId, SystemName};
+use plimsoll_core::deployment::Slot;
+use plimsoll_core::label::{Label, LabelValue};
+use plimsoll_core::monitor::{Estimated, Labelled, Observation, UsualError, Watched};
+use plimsoll_core::{Decision, ModelName, ReleaseId, SystemName};
+use plimsoll_spec::REFERENCE_ARTIFACT;
+use plimsoll_stats::estimate::{Confidence, Usual};
 use plimsoll_stats::stream::Window;
 
+use crate::exchange::Open;
 use crate::node::Node;
 
+pub use reviewing::AlarmReviewError;
 use sample::Sample;
 pub use sample::Sampled;
-pub(crate) use window::{Windows, reference_windows};
+pub(crate) use window::{Referenced, Windows};
 
 /// Observations that may wait: a second of the most that a node serves.
 const WAITING_MAX: usize = 65_536;
@@ -29,8 +38,23 @@ const WAITING_MAX: usize = 65_536;
 pub(crate) struct Watching {
     is_watched: AtomicBool,
     waiting: Mutex<Vec<Observation>>,
+    estimated: Mutex<Vec<Estimated>>,
+    labelled: Mutex<Vec<Labelled>>,
     dropped: AtomicU64,
     sample: Sample,
+}
+
+/// What the monitors have not seen yet, each in about the order in which it happened.
+#[derive(Default, Debug)]
+pub struct Unseen {
+    /// Closed decisions.
+    pub observations: Vec<Observation>,
+    /// Answers of models that say how sure they are.
+    pub estimated: Vec<Estimated>,
+    /// Labels.
+    pub labelled: Vec<Labelled>,
+    /// How many were lost, because there were more than may wait.
+    pub dropped: u64,
 }
 
 impl Watching {
@@ -43,13 +67,49 @@ impl Watching {
             return;
         };
         observation.overridden = overridden;
-        let mut waiting = self.waiting.lock();
+        self.wait(&self.waiting, observation);
+    }
+
+    fn wait<T>(&self, queue: &Mutex<Vec<T>>, told: T) {
+        let mut waiting = queue.lock();
         if waiting.len() < WAITING_MAX {
-            waiting.push(observation);
+            waiting.push(told);
         } else {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
+}
+
+/// Keeps how likely an answer of the first model is right, if it says how sure it is. A canary is not what the
+/// monitors watch.
+pub(crate) fn estimate(ex: &Open, model: &ModelName, confidence: Option<f64>) {
+    let watching = &ex.node.watching;
+    let is_real = ex.decision.made_for().is_none() && !ex.is_rehearsal();
+    let is_watched = watching.is_watched.load(Ordering::Relaxed);
+    let is_of_stable = ex.system.deployment.slot == Slot::Stable;
+    let (Some(confidence), true) = (confidence, is_real && is_watched && is_of_stable) else {
+        return;
+    };
+    if *model != ModelName::primary() || !(0.0..=1.0).contains(&confidence) {
+        return;
+    }
+    let reference = ex.system.confidence.as_deref();
+    let estimated = Estimated {
+        decision: ex.decision.id,
+        system: ex.decision.system.clone(),
+        release: ex.decision.release,
+        right: reference
+            .and_then(|reference| reference.right(confidence))
+            .unwrap_or(confidence),
+        usual: reference.map(usual),
+        at: ex.node.clock.now(),
+    };
+    watching.wait(&watching.estimated, estimated);
+}
+
+fn usual(confidence: &Confidence) -> UsualError {
+    let Usual { rows, wrong } = confidence.usual();
+    UsualError { rows, wrong }
 }
 
 /// A window of inputs or answers that is full.
@@ -66,13 +126,59 @@ pub struct FullWindow {
 }
 
 impl Node {
-    /// Closed decisions since the last time, in about the order in which they were closed, and how many
-    /// were lost meanwhile because there were more than may wait. From the first call on they are kept.
-    pub fn observations(&self) -> (Vec<Observation>, u64) {
-        self.watching.is_watched.store(true, Ordering::Relaxed);
-        let waiting = std::mem::take(&mut *self.watching.waiting.lock());
-        let dropped = self.watching.dropped.swap(0, Ordering::Relaxed);
-        (waiting, dropped)
+    /// What the monitors have not seen yet. From the first call on it is kept for them.
+    pub fn unseen(&self) -> Unseen {
+        let watching = &self.watching;
+        watching.is_watched.store(true, Ordering::Relaxed);
+        Unseen {
+            observations: std::mem::take(&mut *watching.waiting.lock()),
+            estimated: std::mem::take(&mut *watching.estimated.lock()),
+            labelled: std::mem::take(&mut *watching.labelled.lock()),
+            dropped: watching.dropped.swap(0, Ordering::Relaxed),
+        }
+    }
+
+    /// Keeps what a label says of a decision of `system`, for the monitors.
+    pub(crate) fn note_label(&self, system: &SystemName, label: &Label) {
+        if !self.watching.is_watched.load(Ordering::Relaxed) {
+            return;
+        }
+        let labelled = Labelled {
+            decision: label.decision,
+            system: system.clone(),
+            name: label.name.clone(),
+            right: match label.value {
+                LabelValue::Flag(right) => Some(right),
+                _ => None,
+            },
+            usual: self.confidence(system).map(|confidence| usual(&confidence)),
+            at: label.at,
+        };
+        self.watching.wait(&self.watching.labelled, labelled);
+    }
+
+    /// What the reference of a system's stable release says that its confidence is worth.
+    pub fn confidence(&self, system: &SystemName) -> Option<Arc<Confidence>> {
+        let snapshot = self.snapshot.load();
+        let stable = snapshot.systems.get(system)?.stable.running()?;
+        stable.confidence.clone()
+    }
+
+    /// What the reference of a release that is kept here says that its confidence is worth.
+    pub fn confidence_of(&self, release: ReleaseId) -> Option<Arc<Confidence>> {
+        let served = self.served();
+        let manifest = self.builder(&served).manifest(release).ok()??;
+        let reference = manifest.artifacts.get(REFERENCE_ARTIFACT)?;
+        let bytes = self.blobs.get(*reference).ok()??;
+        Referenced::read(&bytes).ok()?.confidence
+    }
+
+    /// Puts into the metrics how often systems are right: system, `estimated` or `realised`, and the share.
+    pub fn tell_accuracy<'m>(
+        &self,
+        figures: impl Iterator<Item = (&'m SystemName, &'static str, f64)>,
+    ) {
+        self.metrics.accurate(figures);
     }
 
     /// Puts into the metrics which monitors have raised an alarm.

@@ -34,6 +34,29 @@ impl Store {
         texts.iter().map(|text| read_json("alarm", text)).collect()
     }
 
+    /// The latest event of each monitor of each node, the latest first, at most a thousand: which alarms stand, however
+    /// long ago they were raised.
+    ///
+    /// # Errors
+    /// If the database is away or holds what cannot be read.
+    pub async fn latest_alarms(&self) -> Result<Vec<Alarm>, StoreError> {
+        let query = Statement::new(
+            "SELECT record FROM governance_events AS latest WHERE kind = 'alarm'
+               AND NOT EXISTS (SELECT 1 FROM governance_events AS later
+                 WHERE later.kind = 'alarm' AND later.about = latest.about
+                   AND later.node = latest.node AND later.sequence > latest.sequence)
+             ORDER BY at DESC, id DESC LIMIT $1",
+        );
+        let texts = self
+            .texts(
+                Scope::Installation,
+                query.bind(LIST_MAX),
+                "list the alarms that stand",
+            )
+            .await?;
+        texts.iter().map(|text| read_json("alarm", text)).collect()
+    }
+
     /// What became of telling people, the latest first, at most `limit`.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ The data is the synthetic car-loan set that NannyML publishes (see ../NOTICE). G
     python3 -m venv .venv && .venv/bin/pip install -r requirements.txt
     .venv/bin/python train.py            # writes model.onnx and expected.json
     .venv/bin/python train.py --check    # trains again and compares with the file that is there
+    .venv/bin/python train.py --check --held-out held-out.csv    # and how sure it was of rows it did not see
 """
 
 import argparse
@@ -56,6 +57,8 @@ LABEL = "repaid"
 EXPECTED = HERE / "expected.json"
 EXPECTED_ROWS = 100
 SIZE_MAX = 1_000_000
+# Of the rows to test, those before cars became dearer: what the model's confidence is worth when all is well.
+HELD_OUT_ROWS = 2_400
 
 
 def read(split: str) -> tuple[pd.DataFrame, np.ndarray]:
@@ -133,6 +136,16 @@ def predict(model: bytes, features: pd.DataFrame) -> np.ndarray:
     return session.run(["probabilities"], feed)[0][:, 1]
 
 
+def write_held_out(model: bytes, path: Path) -> None:
+    """How sure the model was of rows that it did not learn from, and whether it was right, as
+    `plimsoll monitor reference --held-out` reads it."""
+    features, labels = read("test")
+    said = predict(model, features[:HELD_OUT_ROWS])
+    right = (said >= 0.5) == labels[:HELD_OUT_ROWS]
+    rows = pd.DataFrame({"confidence": np.maximum(said, 1 - said), "right": right})
+    rows.to_csv(path, index=False)
+
+
 def report(model: Pipeline, exported: bytes) -> None:
     """Prints what is worth knowing of the model, all on rows that it was not trained on."""
     features, labels = read("test")
@@ -152,13 +165,17 @@ def report(model: Pipeline, exported: bytes) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="compare with model.onnx, write nothing")
-    checking = parser.parse_args().check
+    parser.add_argument("--held-out", type=Path, metavar="FILE", help="write confidences for the monitors")
+    arguments = parser.parse_args()
+    checking = arguments.check
     model = fit(*read("train"))
     exported = export(model)
     if len(exported) > SIZE_MAX:
         print(f"the model has {len(exported):,} bytes, more than {SIZE_MAX:,}: use fewer trees")
         return 1
     report(model, exported)
+    if arguments.held_out:
+        write_held_out(exported, arguments.held_out)
     if not checking:
         MODEL.write_bytes(exported)
         features, _ = read("requests")

@@ -35,6 +35,17 @@ pub(super) fn checks(case: &Case<'_>) -> Vec<Check> {
             checks.push(Check::no(evidence, next));
         }
     }
+    let accuracies = facts
+        .monitors
+        .iter()
+        .filter_map(|view| view.accuracy.as_ref());
+    let told: Vec<Check> = accuracies
+        .flat_map(|accuracy| {
+            let lines = accuracy.to_string();
+            lines.lines().map(str::to_owned).collect::<Vec<_>>()
+        })
+        .map(Check::yes)
+        .collect();
     if checks.is_empty() {
         let learning = facts
             .monitors
@@ -50,5 +61,6 @@ pub(super) fn checks(case: &Case<'_>) -> Vec<Check> {
             "{number} ran {ran}{learning} · no alarm"
         )));
     }
+    checks.extend(told);
     checks
 }

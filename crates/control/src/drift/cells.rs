@@ -3,9 +3,14 @@
 use std::collections::BTreeMap;
 
 use plimsoll_stats::drift::Sample;
+use plimsoll_stats::text::{Gathered, Part};
 
 /// The most different texts of a column that are counted one by one.
 pub const CATEGORIES_MAX: usize = 10_000;
+
+/// Texts that are nearly all different are free text from so many words on, on average, and ids below.
+const WORDS_MIN: f64 = 2.0;
+const FEW_WORDS_MIN: f64 = 4.0;
 
 /// The cells of one column.
 #[derive(Clone, PartialEq, Debug)]
@@ -27,6 +32,8 @@ pub struct Texts {
     /// Rows with a text beyond the first [`CATEGORIES_MAX`] different ones.
     beyond: u64,
     missing: u64,
+    /// What is counted of every text, once there are too many different ones.
+    gathered: Option<Box<Gathered>>,
 }
 
 impl Texts {
@@ -37,13 +44,44 @@ impl Texts {
 
     /// Counts a text several times.
     pub fn add_many(&mut self, text: &str, times: u64) {
+        if let Some(gathered) = &mut self.gathered {
+            gathered.add(text, times);
+        }
         if let Some(count) = self.counts.get_mut(text) {
             *count += times;
         } else if self.counts.len() < CATEGORIES_MAX {
             self.counts.insert(text.to_owned(), times);
         } else {
+            if self.gathered.is_none() {
+                let mut gathered = self.gathered();
+                gathered.add(text, times);
+                self.gathered = Some(Box::new(gathered));
+            }
             self.beyond += times;
         }
+    }
+
+    /// What is counted of the texts, whatever they are.
+    pub fn gathered(&self) -> Gathered {
+        if let Some(gathered) = &self.gathered {
+            return (**gathered).clone();
+        }
+        let mut gathered = Gathered::default();
+        for (text, times) in &self.counts {
+            gathered.add(text, *times);
+        }
+        gathered
+    }
+
+    /// Whether they are free text: nearly each its own, and of several words. Where there are few of them, of more: a
+    /// handful of names is no free text, and a handful of questions is.
+    pub fn is_free_text(&self) -> bool {
+        let are_few = !self.is_like_an_id();
+        if are_few && 2 * self.counts.len() as u64 <= self.present() {
+            return false;
+        }
+        let words = if are_few { FEW_WORDS_MIN } else { WORDS_MIN };
+        self.gathered().mean_words() >= words
     }
 
     /// Counts rows without a text.
@@ -110,4 +148,24 @@ impl Cells {
             Self::Unreadable(_) => "unreadable",
         }
     }
+}
+
+/// What is counted of free text, each as a column of its own.
+pub(super) fn counted_texts(texts: &Texts) -> Vec<(Part, Cells)> {
+    let (gathered, missing) = (texts.gathered(), texts.missing());
+    let part = |part: Part| {
+        let cells = match gathered.numbers(part) {
+            Some(values) => Cells::Numbers(values.with_missing(missing)),
+            None => {
+                let mut kinds = Texts::default();
+                for (kind, times) in gathered.categories(part).unwrap_or_default() {
+                    kinds.add_many(&kind, times);
+                }
+                kinds.add_missing(missing);
+                Cells::Texts(kinds)
+            }
+        };
+        (part, cells)
+    };
+    Part::ALL.into_iter().map(part).collect()
 }

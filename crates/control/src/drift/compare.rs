@@ -10,7 +10,7 @@ use plimsoll_stats::multiple::{Correction, adjusted};
 use plimsoll_stats::{Result as StatResult, Unusable};
 use serde::Serialize;
 
-use super::cells::{Cells, Texts};
+use super::cells::{Cells, Texts, counted_texts};
 use super::plot::{shares_of_numbers, shares_of_texts};
 use super::report::{ColumnReport, Figures, Report, Standing, Verdict};
 
@@ -69,7 +69,29 @@ impl Default for Settings {
     }
 }
 
-/// Compares one column of the reference with the same of the current table.
+/// Compares one column of the reference with the same of the current table. Of free text that is what is counted of it,
+/// each as a column of its own: how long it is, its script, its language.
+pub fn compare_column(
+    name: &str,
+    reference: &Cells,
+    current: &Cells,
+    settings: &Settings,
+) -> Vec<ColumnReport> {
+    let texts = |cells: &Cells| match cells {
+        Cells::Texts(texts) if texts.is_free_text() => counted_texts(texts),
+        _ => Vec::new(),
+    };
+    let (reference_parts, current_parts) = (texts(reference), texts(current));
+    if reference_parts.is_empty() || current_parts.is_empty() {
+        return vec![compare(name, reference, current, settings)];
+    }
+    let parts = reference_parts.iter().zip(&current_parts);
+    parts
+        .map(|((part, was), (_, is))| compare(&part.column(name), was, is, settings))
+        .collect()
+}
+
+/// Compares the cells of one column.
 pub fn compare(
     name: &str,
     reference: &Cells,
@@ -171,7 +193,7 @@ fn not_comparable(reference: &Cells, current: &Cells) -> Option<(Standing, Strin
     }
     match (reference, current) {
         (Cells::Texts(r), Cells::Texts(c)) if both && r.is_like_an_id() && c.is_like_an_id() => {
-            let reason = "nearly every row has a text of its own: an id or free text";
+            let reason = "nearly every row has a text of its own: an id";
             Some((Standing::NotCompared, reason.to_owned()))
         }
         _ => None,

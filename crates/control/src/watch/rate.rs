@@ -6,8 +6,8 @@
 
 use std::collections::VecDeque;
 
-use plimsoll_core::Timestamp;
 use plimsoll_core::monitor::{AlarmEvidence, Observation};
+use plimsoll_core::{DecisionId, Timestamp};
 use plimsoll_stats::change::{ShiryaevRoberts, Signal};
 use plimsoll_stats::proportion::wilson_at;
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,24 @@ const BAR_MAX: f64 = 0.95;
 const MARGIN: f64 = 1.1;
 /// The normal quantile of 95 in 100, two-sided.
 const Z: f64 = 1.959_963_985;
+
+/// Of which decision a value is, when, and what went wrong if anything did.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    pub(crate) decision: DecisionId,
+    pub(crate) at: Timestamp,
+    pub(crate) what: Option<&'static str>,
+}
+
+impl From<&Observation> for Seen {
+    fn from(of: &Observation) -> Self {
+        Self {
+            decision: of.decision,
+            at: of.at,
+            what: of.code.map(plimsoll_core::Code::as_str),
+        }
+    }
+}
 
 /// The monitor.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -61,7 +79,7 @@ impl RateMonitor {
     }
 
     /// Takes what one decision was.
-    pub(crate) fn observe(&mut self, badness: f64, of: &Observation) -> Option<Finding> {
+    pub(crate) fn observe(&mut self, badness: f64, of: Seen) -> Option<Finding> {
         if !(0.0..=1.0).contains(&badness) {
             self.refused += 1;
             return None;
@@ -92,15 +110,14 @@ impl RateMonitor {
         }
     }
 
-    fn remember(&mut self, badness: f64, of: &Observation) {
+    fn remember(&mut self, badness: f64, of: Seen) {
         if self.recent.len() == RECENT_MAX {
             self.recent.pop_front();
         }
         #[expect(clippy::cast_possible_truncation, reason = "for a figure that is told")]
         self.recent.push_back(badness as f32);
         if badness >= 0.5 {
-            let what = of.code.map(plimsoll_core::Code::as_str);
-            self.culprits.note(of.decision, what);
+            self.culprits.note(of.decision, of.what);
         }
     }
 
@@ -159,6 +176,11 @@ impl RateMonitor {
             contributors: self.culprits.contributors(),
             examples: self.culprits.examples(),
         }
+    }
+
+    /// Whether an alarm stands.
+    pub(crate) const fn is_wrong(&self) -> bool {
+        self.is_wrong
     }
 
     /// Whether it knows what is usual.

@@ -69,7 +69,7 @@ impl ScoresMonitor {
                 self.advisory.remove(scorer);
             }
             let bar = scores.bars.get(scorer).copied();
-            let Some(found) = self.stream(scorer, bar).observe(badness, of) else {
+            let Some(found) = self.stream(scorer, bar).observe(badness, of.into()) else {
                 continue;
             };
             if found.is_wrong {

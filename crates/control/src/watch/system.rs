@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 
 use plimsoll_core::monitor::{
-    Action, AlarmEvidence, MonitorSpec, MonitorsSpec, Observation, Severity, TruthSpec, Watched,
+    Action, AlarmEvidence, Estimated, Labelled, MonitorSpec, MonitorsSpec, Observation, Severity,
+    TruthSpec, Watched,
 };
 use plimsoll_core::{EventId, Money, ReleaseId, SystemName, Timestamp};
 use plimsoll_stats::stream::Window;
 use serde::{Deserialize, Serialize};
 
+use super::accuracy::{Accuracy, EstimatedErrorMonitor, RealisedErrorMonitor};
 use super::burn::BurnMonitor;
 use super::evals::{EvalFacts, EvalMonitor};
-use super::features::{FeatureMonitor, judge_window};
+use super::features::FeatureMonitor;
 use super::level::LevelMonitor;
 use super::rate::RateMonitor;
 use super::scores::{Scores, ScoresMonitor};
@@ -26,6 +28,8 @@ enum Kind {
     Level(LevelMonitor),
     Burn(BurnMonitor),
     Features(FeatureMonitor),
+    EstimatedError(EstimatedErrorMonitor),
+    RealisedError(RealisedErrorMonitor),
     Truth(TruthMonitor),
     Evals(EvalMonitor),
     Scores(ScoresMonitor),
@@ -84,6 +88,9 @@ pub struct MonitorView {
     pub measured_at: Option<Timestamp>,
     /// What it rests on.
     pub evidence: AlarmEvidence,
+    /// How often answers are right, as far as this monitor knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<Accuracy>,
 }
 
 /// All that is watched of one system. It is written down and read back over a restart.
@@ -103,6 +110,9 @@ pub struct SystemWatch {
     /// What judges of the sample have cost since a midnight.
     #[serde(default)]
     spent_on_scores: Option<(Timestamp, Money)>,
+    /// What runs of the eval set have cost since a midnight that no record counts.
+    #[serde(default)]
+    spent_on_evals: Option<(Timestamp, Money)>,
 }
 
 impl SystemWatch {
@@ -124,6 +134,7 @@ impl SystemWatch {
             release: None,
             stopped: BTreeMap::new(),
             spent_on_scores: None,
+            spent_on_evals: None,
         };
         watch.fill();
         watch
@@ -184,7 +195,13 @@ impl SystemWatch {
                 Watched::Latency | Watched::Cost => Kind::Level(LevelMonitor::new(between)),
                 Watched::Availability => Kind::Burn(BurnMonitor::new(self.availability)),
                 Watched::Features | Watched::Predictions => {
-                    Kind::Features(FeatureMonitor::default())
+                    Kind::Features(FeatureMonitor::new(between))
+                }
+                Watched::EstimatedError => {
+                    Kind::EstimatedError(EstimatedErrorMonitor::new(spec.bar, between))
+                }
+                Watched::RealisedError => {
+                    Kind::RealisedError(RealisedErrorMonitor::new(spec.bar, between))
                 }
                 Watched::Truth => Kind::Truth(TruthMonitor::default()),
                 Watched::Evals => Kind::Evals(EvalMonitor::default()),
@@ -211,9 +228,38 @@ impl SystemWatch {
         self.release
     }
 
-    /// After how many rows a window of inputs is to be judged.
-    pub const fn window(&self) -> u64 {
-        self.spec.window
+    /// After how many rows counts of inputs are to be taken: a part of a window, so that what moves far is seen before
+    /// the window is full.
+    pub const fn rows_taken(&self) -> u64 {
+        super::features::part_of(self.spec.window)
+    }
+
+    /// Takes how likely an answer is right.
+    pub fn estimate(&mut self, one: &Estimated) -> Option<WatchEvent> {
+        let window = self.spec.window;
+        let monitor = self.monitors.get_mut(&Watched::EstimatedError)?;
+        let Kind::EstimatedError(estimated) = &mut monitor.kind else {
+            return None;
+        };
+        let found = estimated.take(one, window);
+        let severity = monitor.spec.severity;
+        monitor.settle(
+            Watched::EstimatedError,
+            found.map(|found| (severity, found)),
+        )
+    }
+
+    /// Takes a label as it comes.
+    pub fn take_label(&mut self, one: &Labelled) -> Option<WatchEvent> {
+        let monitor = self.monitors.get_mut(&Watched::RealisedError)?;
+        let is_meant = monitor.spec.truth.as_ref();
+        let is_meant = is_meant.is_some_and(|truth| truth.label == one.name);
+        let Kind::RealisedError(realised) = &mut monitor.kind else {
+            return None;
+        };
+        let found = if is_meant { realised.take(one) } else { None };
+        let severity = monitor.spec.severity;
+        monitor.settle(Watched::RealisedError, found.map(|found| (severity, found)))
     }
 
     /// Takes what one decision tells.
@@ -228,13 +274,14 @@ impl SystemWatch {
         events
     }
 
-    /// Takes a window of inputs or answers.
+    /// Takes counts of inputs or answers.
     pub fn take_window(&mut self, watched: Watched, window: &Window) -> Option<WatchEvent> {
+        let rows = self.spec.window;
         let monitor = self.monitors.get_mut(&watched)?;
         let Kind::Features(features) = &mut monitor.kind else {
             return None;
         };
-        let found = features.take(judge_window(window), window.rows());
+        let found = features.take(window, rows);
         let severity = monitor.spec.severity;
         monitor.settle(watched, found.map(|found| (severity, found)))
     }
@@ -344,6 +391,24 @@ impl SystemWatch {
         self.spent_on_scores = Some((midnight, self.spent_on_scores(midnight) + amount));
     }
 
+    /// What runs of the eval set have cost since this midnight that no record counts: they were interrupted, or failed.
+    pub fn spent_on_evals(&self, midnight: Timestamp) -> Money {
+        let spent = self.spent_on_evals.filter(|(day, _)| *day == midnight);
+        spent.map_or(Money::ZERO, |(_, spent)| spent)
+    }
+
+    /// Notes what runs of the eval set cost.
+    pub fn spend_on_evals(&mut self, midnight: Timestamp, amount: Money) {
+        self.spent_on_evals = Some((midnight, self.spent_on_evals(midnight) + amount));
+    }
+
+    /// So much of it is counted by a record from now on.
+    pub fn forget_spent_on_evals(&mut self, recorded: Money) {
+        if let Some((_, spent)) = &mut self.spent_on_evals {
+            *spent = (*spent - recorded).max(Money::ZERO);
+        }
+    }
+
     /// Notes why something that should be measured is not, or that it is again.
     pub fn note_stopped(&mut self, watched: Watched, why: Option<String>) {
         match why {
@@ -419,6 +484,7 @@ impl SystemWatch {
                     self.last_at
                 },
                 evidence: monitor.kind.evidence(now),
+                accuracy: monitor.kind.accuracy(),
             }
         };
         self.monitors.iter().map(view).collect()
@@ -446,7 +512,7 @@ impl Monitor {
 
     fn observe(&mut self, watched: Watched, of: &Observation) -> Option<(Severity, Finding)> {
         let found = match &mut self.kind {
-            Kind::Rate(rate) => rate.observe(of.badness(watched)?, of),
+            Kind::Rate(rate) => rate.observe(of.badness(watched)?, of.into()),
             #[expect(clippy::cast_precision_loss, reason = "microseconds of one decision")]
             Kind::Level(level) if watched == Watched::Latency => {
                 level.observe(of.micros? as f64, of)
@@ -457,6 +523,8 @@ impl Monitor {
                 None
             }
             Kind::Features(_)
+            | Kind::EstimatedError(_)
+            | Kind::RealisedError(_)
             | Kind::Truth(_)
             | Kind::Evals(_)
             | Kind::Scores(_)
@@ -531,6 +599,8 @@ impl Kind {
             Self::Rate(rate) => rate.is_ready(),
             Self::Level(level) => level.is_ready(),
             Self::Features(features) => features.is_ready(),
+            Self::EstimatedError(estimated) => estimated.is_ready(),
+            Self::RealisedError(realised) => realised.is_ready(),
             Self::Truth(truth) => truth.is_ready(),
             Self::Evals(evals) => evals.is_ready(),
             Self::Scores(scores) => scores.is_ready(),
@@ -544,11 +614,29 @@ impl Kind {
             Self::Level(level) => level.seen(),
             Self::Burn(burn) => burn.seen(),
             Self::Features(features) => features.seen(),
+            Self::EstimatedError(estimated) => estimated.seen(),
+            Self::RealisedError(realised) => realised.seen(),
             Self::Truth(truth) => truth.seen(),
             Self::Evals(evals) => evals.seen(),
             Self::Scores(scores) => scores.seen(),
             Self::Measuring(measuring) => (0, measuring.dropped),
         }
+    }
+
+    /// How often answers are right, as far as it knows.
+    fn accuracy(&self) -> Option<Accuracy> {
+        let accuracy = match self {
+            Self::EstimatedError(estimated) => Accuracy {
+                estimated: estimated.latest(),
+                realised: None,
+            },
+            Self::Truth(truth) => Accuracy {
+                estimated: None,
+                realised: truth.latest(),
+            },
+            _ => return None,
+        };
+        (accuracy != Accuracy::default()).then_some(accuracy)
     }
 
     fn evidence(&self, now: Timestamp) -> AlarmEvidence {
@@ -557,6 +645,8 @@ impl Kind {
             Self::Level(level) => level.evidence(),
             Self::Burn(burn) => burn.evidence(now),
             Self::Features(features) => features.evidence(),
+            Self::EstimatedError(estimated) => estimated.evidence(),
+            Self::RealisedError(realised) => realised.evidence(),
             Self::Truth(truth) => truth.evidence(),
             Self::Evals(evals) => evals.evidence(),
             Self::Scores(scores) => scores.evidence(),

@@ -15,6 +15,7 @@ use plimsoll_core::monitor::{AlarmEvidence, Contributor};
 use plimsoll_stats::proportion::wilson_at;
 use serde::{Deserialize, Serialize};
 
+use super::accuracy::RealisedShare;
 use super::rate::percent;
 use super::standing::Finding;
 
@@ -45,6 +46,9 @@ pub struct Cohort {
     pub variance: f64,
     /// Labels that are neither yes nor no.
     pub mistyped: u64,
+    /// On how many rows the confidence was calibrated; none: it is taken as the model says it.
+    #[serde(default)]
+    pub calibrated_on: Option<u64>,
 }
 
 /// The monitor.
@@ -113,9 +117,16 @@ impl TruthMonitor {
         } else {
             String::new()
         };
+        let calibrated = match self.latest.calibrated_on {
+            Some(rows) => format!(
+                " (confidence calibrated on {})",
+                crate::figures::counted(rows, "row")
+            ),
+            None => String::new(),
+        };
         let is = if self.is_wrong { "is not" } else { "is again" };
         format!(
-            "{is} what the confidence promised: {} of {labelled} labelled are right, {} were estimated{known}",
+            "{is} what the confidence promised: {} of {labelled} labelled are right, {} were estimated{known}{calibrated}",
             percent(right),
             percent(expected)
         )
@@ -143,6 +154,26 @@ impl TruthMonitor {
             }],
             examples: Vec::new(),
         }
+    }
+
+    /// How often answers were right on the last day of which enough is known, as labels say.
+    #[expect(clippy::cast_precision_loss, reason = "a count of labels")]
+    pub(crate) fn latest(&self) -> Option<RealisedShare> {
+        let Cohort { labelled, .. } = self.latest;
+        if labelled < LABELLED_MIN {
+            return None;
+        }
+        let right = self.latest.right_share();
+        let interval = wilson_at(right, labelled as f64, Z);
+        Some(RealisedShare {
+            right,
+            interval: (interval.low, interval.high),
+            estimated: self.latest.expected_share(),
+            labelled,
+            coverage: self.latest.coverage(),
+            calibrated_on: self.latest.calibrated_on,
+            until: self.judged_until?,
+        })
     }
 
     pub(crate) fn is_ready(&self) -> bool {

@@ -14,6 +14,7 @@ use crate::failure::Failure;
 use crate::guarding::clear_texts;
 use crate::refusal::Refusal;
 use crate::stage::screen::Screened;
+use crate::watching;
 
 /// Something that was cleared. Its field is private to this file, so nothing else makes one.
 #[derive(Debug)]
@@ -46,6 +47,7 @@ pub(crate) fn clear(
         .and_then(|()| certainty(ex, request, &answer));
     ex.decision.stages.clear += ex.micros_since(since);
     count(ex, &answer);
+    watching::estimate(ex, model, answer.confidence());
     match verdict {
         Ok(()) => Ok(Cleared(answer)),
         Err(failure) if ex.decision.mode == Mode::Observe => {
@@ -68,17 +70,11 @@ pub(crate) fn clear_given(
     verdict.map(|()| Cleared(answer))
 }
 
-/// Counts what a model answered, for the monitors.
+/// Counts what a model answered, for the monitors. A stream is counted at its end.
 fn count(ex: &Exchange, answer: &Answer) {
     let is_real = ex.decision.made_for().is_none() && !ex.is_rehearsal();
-    let value = match answer {
-        Answer::Value { value, .. } => value,
-        Answer::Chat { .. } | Answer::Buffered { .. } | Answer::Stream(_) => return,
-    };
-    if let (Some(windows), Value::Object(answer)) = (&ex.system.predictions, value)
-        && is_real
-    {
-        windows.count(answer);
+    if let (Some(windows), true) = (&ex.system.predictions, is_real) {
+        windows.count_answer(answer, ex.decision.attempts.last());
     }
 }
 

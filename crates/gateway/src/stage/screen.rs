@@ -61,13 +61,16 @@ pub(crate) fn screen(ex: &mut Exchange, item: &Item) -> Result<Screened<Request>
     screened
 }
 
-/// Counts the row as it came, for the monitors: before anything is filled in or refused.
+/// Counts what was asked as it came, for the monitors: before anything is filled in or refused.
 fn count(ex: &Exchange, item: &Item) {
     let is_real = ex.decision.made_for().is_none() && !ex.is_rehearsal();
-    if let (Some(windows), Item::Row(Value::Object(row))) = (&ex.system.features, item)
-        && is_real
-    {
-        windows.count(row);
+    let (Some(windows), true) = (&ex.system.features, is_real) else {
+        return;
+    };
+    match item {
+        Item::Row(Value::Object(row)) => windows.count(row),
+        Item::Chat(chat) => windows.count_chat(chat.value()),
+        Item::Row(_) | Item::Broken(_) => {}
     }
 }
 

@@ -47,6 +47,7 @@ pub(crate) fn decision(at: Timestamp, unit: &str) -> Decision {
         spliced: Vec::new(),
         drill: None,
         eval: None,
+        alarm: None,
         observed: Vec::new(),
         answer_age_ms: None,
     }

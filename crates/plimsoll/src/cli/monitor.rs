@@ -48,6 +48,10 @@ pub(crate) struct ReferenceOf {
     /// Not these columns.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) ignore: Vec<String>,
+    /// Rows that the model did not learn from, with columns `confidence` (from 0 to 1) and `right` (true or false): what
+    /// its confidence is worth, so that its errors can be estimated without labels.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) held_out: Option<PathBuf>,
     /// How many rows a window will have.
     #[arg(long, value_name = "ROWS", default_value_t = 1_000)]
     pub(crate) window: u64,

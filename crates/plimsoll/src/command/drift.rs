@@ -6,7 +6,7 @@ use std::thread;
 
 use parking_lot::Mutex;
 use plimsoll_control::drift::{
-    Cells, ColumnReport, Method, Report, Settings, Standing, Verdict, compare, page, render,
+    Cells, ColumnReport, Method, Report, Settings, Standing, Verdict, compare_column, page, render,
 };
 use plimsoll_stats::multiple::Correction;
 
@@ -157,8 +157,8 @@ fn compared(
     let work = || {
         while let Some((column, was, is)) = pairs.get(next.fetch_add(1, Ordering::Relaxed)) {
             let cells: (Cells, Cells) = (reference.take(*was), current.take(*is));
-            let report = compare(column, &cells.0, &cells.1, settings);
-            done.lock().push(report);
+            let reports = compare_column(column, &cells.0, &cells.1, settings);
+            done.lock().extend(reports);
         }
     };
     let threads = thread::available_parallelism().map_or(1, |n| n.get().min(THREADS_MAX));

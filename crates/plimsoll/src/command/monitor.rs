@@ -1,5 +1,7 @@
 //! `plimsoll monitor`: what is watched and how it stands, and the reference that inputs are held against.
 
+mod held_out;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -178,6 +180,11 @@ fn show_text(shown: &Shown<'_>, now: Timestamp, out: Output) -> String {
         count(view.unusable),
         count(view.between_false_alarms),
     );
+    if let Some(accuracy) = &view.accuracy {
+        for line in accuracy.to_string().lines() {
+            text.push_str(&format!("  accuracy {line}\n"));
+        }
+    }
     for one in &evidence.contributors {
         text.push_str(&format!(
             "  most of it {} {}\n",
@@ -232,6 +239,12 @@ fn reference(args: &ReferenceOf, out: Output) -> Outcome<Exit> {
             Cells::Numbers(values) => reference
                 .add_numbers(name, &values, args.window)
                 .map_err(|error| error.to_string()),
+            Cells::Texts(texts) if texts.is_free_text() => reference
+                .add_texts(name, &texts.gathered(), (texts.missing(), args.window))
+                .map_err(|error| error.to_string()),
+            Cells::Texts(texts) if texts.is_like_an_id() => {
+                Err("nearly every row has a text of its own: an id".to_owned())
+            }
             Cells::Texts(texts) => reference
                 .add_categories(name, texts.counts(), texts.missing())
                 .map_err(|error| error.to_string()),
@@ -249,11 +262,15 @@ fn reference(args: &ReferenceOf, out: Output) -> Outcome<Exit> {
         let message = "no column can be a reference";
         return Err(Failure::says(Exit::No, message));
     }
+    if let Some(path) = &args.held_out {
+        reference.set_confidence(held_out::confidence(path)?);
+    }
     let bytes = serde_json::to_vec(&reference).or_exit(Exit::Internal)?;
     std::fs::write(&args.out, &bytes).or_exit(Exit::Usage)?;
     let made = json!({
         "out": args.out, "rows": table.rows, "columns": reference.columns().len(),
         "bytes": bytes.len(), "left_out": left_out,
+        "confidence": reference.confidence().map(plimsoll_stats::estimate::Confidence::usual),
     });
     out.show(&made, || {
         made_text(&args.out, &reference, table.rows, bytes.len())
@@ -262,8 +279,21 @@ fn reference(args: &ReferenceOf, out: Output) -> Outcome<Exit> {
 }
 
 fn made_text(path: &Path, reference: &Reference, rows: u64, bytes: usize) -> String {
+    let confidence = reference.confidence().map_or(String::new(), |confidence| {
+        let usual = confidence.usual();
+        let how = if confidence.is_corrected() {
+            "corrected"
+        } else {
+            "as the model says it"
+        };
+        format!(
+            "confidence: {how}; wrong in {:.2} % of {} held out\n",
+            usual.error() * 100.0,
+            counted(usual.rows, "row"),
+        )
+    });
     format!(
-        "{}: {} of {}, {} bytes\n",
+        "{}: {} of {}, {} bytes\n{confidence}",
         path.display(),
         counted(reference.columns().len() as u64, "column"),
         counted(rows, "row"),

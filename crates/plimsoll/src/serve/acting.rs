@@ -4,13 +4,15 @@
 //! the first two last as long as it stands, and need no undoing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use plimsoll_control::watch::SystemWatch;
 use plimsoll_core::dataset::DatasetExport;
 use plimsoll_core::deployment::{Halt, Standing};
 use plimsoll_core::monitor::{Action, Alarm, AlarmChange, AlertChange};
-use plimsoll_core::{EventId, NodeName, ReleaseId, SystemName};
+use plimsoll_core::{NodeName, ReleaseId, SystemName};
 use plimsoll_spec::{Receiver, ReceiverKind};
+use plimsoll_store::StoreError;
 
 use super::alerting::{Telling, record};
 use super::live_node::LiveNode;
@@ -18,8 +20,8 @@ use crate::assembly::held_by;
 
 /// What the actor of a deployment event begins with that an alarm caused.
 const ACTOR: &str = "monitor:";
-/// Events of alarms that are looked through for those of other nodes that stand.
-const ALARMS_LOOKED_AT: u32 = 1_000;
+/// A node that has not told of itself for so long is gone. It does so every second.
+const GONE_AFTER: Duration = Duration::from_mins(15);
 
 impl LiveNode {
     /// Does what the workspace says is to be done. What cannot be done is said; the alarm stands anyway.
@@ -44,6 +46,7 @@ impl LiveNode {
                 Ok(())
             }
             Action::Retrain => self.ask_to_retrain(alarm).await,
+            Action::Review => self.ask_a_person(alarm).await,
         };
         if let Err(error) = done {
             let action = action.as_str();
@@ -94,6 +97,22 @@ impl LiveNode {
         record(&self.node, &*self.clock, acted, None).await;
     }
 
+    /// Opens a review of the alarm, with all that a person needs to judge it.
+    async fn ask_a_person(&self, alarm: &Alarm) -> Result<(), String> {
+        let served = self.served();
+        let owner = served.systems.get(&alarm.system).map(|one| &one.owner);
+        let opened = self.node.open_alarm_review(alarm, owner).await;
+        let review = opened.map_err(|error| error.to_string())?;
+        let detail = format!(
+            "review {} in queue `{}`, due {}",
+            review.id,
+            review.queue,
+            review.due_at.short()
+        );
+        self.note_action(alarm, Action::Review, detail).await;
+        Ok(())
+    }
+
     /// Tells the webhook that trains what there is to learn from. Whether it took that is a record too.
     async fn ask_to_retrain(&self, alarm: &Alarm) -> Result<(), String> {
         let name = {
@@ -137,8 +156,8 @@ impl LiveNode {
             held.collect()
         };
         if self.has_peers() {
-            match self.store.alarms(None, ALARMS_LOOKED_AT).await {
-                Ok(alarms) => held.extend(of_others(alarms, &self.name)),
+            match self.known_of_others().await {
+                Ok((alarms, gone)) => held.extend(of_others(alarms, &self.name, &gone)),
                 Err(error) => {
                     tracing::debug!(%error, "alarms of other nodes could not be read");
                     // What was held back stays so.
@@ -152,15 +171,27 @@ impl LiveNode {
         }
         self.node.hold_back(held);
     }
+
+    /// How each monitor of each node stands, and the nodes that are gone.
+    async fn known_of_others(&self) -> Result<(Vec<Alarm>, BTreeSet<NodeName>), StoreError> {
+        let alarms = self.store.latest_alarms().await?;
+        let now = self.clock.now();
+        let nodes = self.store.nodes().await?.into_iter();
+        let gone = nodes.filter(|node| now.since(node.last_seen_at) > GONE_AFTER);
+        Ok((alarms, gone.map(|node| node.node).collect()))
+    }
 }
 
-/// What alarms of other nodes hold back that stand: the latest events come first.
-fn of_others(alarms: Vec<Alarm>, own: &NodeName) -> BTreeMap<SystemName, String> {
-    let mut seen: BTreeSet<EventId> = BTreeSet::new();
+/// What alarms of other nodes hold back that stand. A node that is gone cannot say any more that all is well again, and
+/// holds nothing.
+fn of_others(
+    alarms: Vec<Alarm>,
+    own: &NodeName,
+    gone: &BTreeSet<NodeName>,
+) -> BTreeMap<SystemName, String> {
     let mut held = BTreeMap::new();
     for alarm in alarms {
-        let is_latest = seen.insert(alarm.alarm);
-        let stands = is_latest && alarm.change == AlarmChange::Raised;
+        let stands = alarm.change == AlarmChange::Raised && !gone.contains(&alarm.node);
         if stands && alarm.node != *own && alarm.actions.contains(&Action::Hold) {
             let why = format!(
                 "{} (node {})",
@@ -232,5 +263,32 @@ mod tests {
             ..stable
         };
         assert!(!goes_back(&beside_a_canary, release("c")));
+    }
+
+    fn alarm(node: &str, change: AlarmChange, action: Action) -> Alarm {
+        let id = plimsoll_core::EventId::new(Timestamp::from_micros(1));
+        let alarm = serde_json::json!({
+            "id": id, "alarm": id, "change": change, "system": "loans", "environment": "production",
+            "node": node, "monitor": "errors", "severity": "page", "summary": "errors of loans",
+            "evidence": {"n": 1}, "actions": [action], "at": Timestamp::from_micros(1),
+        });
+        serde_json::from_value(alarm).unwrap()
+    }
+
+    #[test]
+    fn another_nodes_alarm_holds_until_it_is_over_or_the_node_is_gone() {
+        let name = |node: &str| NodeName::new(node).unwrap();
+        let (own, gone) = (name("north"), BTreeSet::from([name("west")]));
+        let holds = |node: &str, change, action| {
+            !of_others(vec![alarm(node, change, action)], &own, &gone).is_empty()
+        };
+        assert!(holds("south", AlarmChange::Raised, Action::Hold));
+        assert!(!holds("south", AlarmChange::Cleared, Action::Hold));
+        assert!(!holds("south", AlarmChange::Raised, Action::Halt));
+        assert!(
+            !holds("north", AlarmChange::Raised, Action::Hold),
+            "its own it knows itself"
+        );
+        assert!(!holds("west", AlarmChange::Raised, Action::Hold));
     }
 }

@@ -17,7 +17,6 @@ use plimsoll_core::{
     Decision, EventId, Money, ReleaseId, System, SystemName, TenantName, Timestamp,
 };
 use plimsoll_evals::run::{Heading, Results, Reusable};
-use plimsoll_gateway::Node;
 use plimsoll_spec::Workspace;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -120,20 +119,37 @@ impl Answering for Itself {
 }
 
 /// Gives way to callers, and keeps within what may be spent.
-struct Paced {
-    node: Arc<Node>,
+struct Paced<'a> {
+    node: &'a LiveNode,
+    system: &'a SystemName,
     left: Option<Money>,
     is_spent: bool,
+    /// How much of what was spent is booked.
+    booked: Money,
 }
 
-impl Watcher for Paced {
+impl Paced<'_> {
+    /// Books what was spent so far, so that it counts also if the node ends now.
+    fn book(&mut self, spent: Money) {
+        if spent <= self.booked {
+            return;
+        }
+        let since = midnight(self.node.clock.now());
+        let more = spent - self.booked;
+        self.node.monitors.spend_on_evals(self.system, since, more);
+        self.booked = spent;
+    }
+}
+
+impl Watcher for Paced<'_> {
     async fn ready(&self) {
-        while self.node.busy() > BUSY {
+        while self.node.node.busy() > BUSY {
             tokio::time::sleep(BREATH).await;
         }
     }
 
     fn told(&mut self, spent: Money) -> bool {
+        self.book(spent);
         self.is_spent = self.left.is_some_and(|left| spent >= left);
         !self.is_spent
     }
@@ -210,8 +226,7 @@ impl LiveNode {
                 };
                 self.monitors.note_waiting(name, waits);
             }
-            let events = self.judge_evals(self.clock.now()).await;
-            self.act_on(events).await;
+            self.monitors.judge_evals_soon();
         }
     }
 
@@ -359,16 +374,17 @@ impl LiveNode {
             concurrency: scheduled.concurrency,
         };
         let mut paced = Paced {
-            node: Arc::clone(&self.node),
+            node: self,
+            system: &name,
             left,
             is_spent: false,
+            booked: Money::ZERO,
         };
         let ended = running
             .ask(&heading, done, &mut writer, &mut paced, over)
             .await;
         // What was paid for counts, however it ended: also if it failed.
-        self.monitors
-            .spend_on_evals(&name, midnight(self.clock.now()), asker.meter.spent());
+        paced.book(asker.meter.spent());
         let lines = match ended? {
             Ended::Whole(lines) => lines,
             Ended::Stopped => {

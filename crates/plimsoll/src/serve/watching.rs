@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
@@ -15,8 +16,10 @@ use plimsoll_control::bar::MonitorFacts;
 use plimsoll_control::watch::{Cohort, EvalFacts, MonitorView, SystemWatch, WatchEvent};
 use plimsoll_core::label::LabelValue;
 use plimsoll_core::monitor::{Alarm, AlarmChange, Watched};
-use plimsoll_core::{Clock, EventId, Money, Record, SystemName, Timestamp};
+use plimsoll_core::{Clock, EnvironmentName, EventId, Money, Record, SystemName, Timestamp};
 use plimsoll_spec::Workspace;
+use plimsoll_stats::estimate::Confidence;
+use plimsoll_store::StoreError;
 use tokio_util::sync::CancellationToken;
 
 use super::alerting::Alerting;
@@ -39,6 +42,9 @@ pub(crate) struct Monitors {
     /// What a change of the workspace ended, and nobody was told of yet.
     ended: Mutex<Vec<(SystemName, WatchEvent)>>,
     evals: Mutex<BTreeMap<SystemName, Evaluating>>,
+    /// Whether evals are to be judged at once: one task does, so that what was read earlier never stands against what
+    /// was read later.
+    evals_changed: AtomicBool,
     pub(crate) alerting: Alerting,
 }
 
@@ -47,8 +53,6 @@ pub(crate) struct Monitors {
 struct Evaluating {
     /// Why the next run waits.
     waits: Option<String>,
-    /// Since which midnight, and how much runs have cost that no record counts.
-    spent: Option<(Timestamp, Money)>,
 }
 
 impl Monitors {
@@ -61,6 +65,7 @@ impl Monitors {
             looked_at: Mutex::new(None),
             ended: Mutex::default(),
             evals: Mutex::default(),
+            evals_changed: AtomicBool::new(false),
             alerting: Alerting::new(Arc::clone(clock)),
         };
         monitors.follow(workspace, clock.now());
@@ -102,6 +107,11 @@ impl Monitors {
         self.systems.lock()
     }
 
+    /// Has evals judged within a moment.
+    pub(super) fn judge_evals_soon(&self) {
+        self.evals_changed.store(true, Ordering::Release);
+    }
+
     /// Notes why the next run of a system's evals waits, or that it does not.
     pub(super) fn note_waiting(&self, system: &SystemName, waits: Option<String>) {
         let mut evals = self.evals.lock();
@@ -115,24 +125,21 @@ impl Monitors {
 
     /// What runs have cost since this midnight that no record counts: they were interrupted, or failed.
     pub(super) fn spent_on_evals(&self, system: &SystemName, since: Timestamp) -> Money {
-        let evals = self.evals.lock();
-        let spent = evals.get(system).and_then(|of_system| of_system.spent);
-        spent.map_or(
-            Money::ZERO,
-            |(day, spent)| if day == since { spent } else { Money::ZERO },
-        )
+        let systems = self.systems.lock();
+        let watch = systems.get(system);
+        watch.map_or(Money::ZERO, |watch| watch.spent_on_evals(since))
     }
 
     pub(super) fn spend_on_evals(&self, system: &SystemName, since: Timestamp, amount: Money) {
-        let spent = self.spent_on_evals(system, since) + amount;
-        self.evals.lock().entry(system.clone()).or_default().spent = Some((since, spent));
+        if let Some(watch) = self.systems.lock().get_mut(system) {
+            watch.spend_on_evals(since, amount);
+        }
     }
 
     /// So much of it is counted by a record from now on.
     pub(super) fn forget_spent_on_evals(&self, system: &SystemName, recorded: Money) {
-        let mut evals = self.evals.lock();
-        if let Some((_, spent)) = evals.entry(system.clone()).or_default().spent.as_mut() {
-            *spent = (*spent - recorded).max(Money::ZERO);
+        if let Some(watch) = self.systems.lock().get_mut(system) {
+            watch.forget_spent_on_evals(recorded);
         }
     }
 
@@ -182,6 +189,9 @@ impl LiveNode {
             if looked.is_none_or(|at| elapsed.saturating_sub(at) >= LOOK) {
                 looked = Some(elapsed);
                 self.look_at_monitors(std::mem::take(&mut dropped)).await;
+            } else if self.monitors.evals_changed.swap(false, Ordering::AcqRel) {
+                let events = self.judge_evals(self.clock.now()).await;
+                self.act_on(events).await;
             }
             self.restore_alerts().await;
             self.escalate(&served).await;
@@ -196,17 +206,27 @@ impl LiveNode {
 
     /// Takes what decisions told; says how many were lost.
     async fn take_observations(&self) -> u64 {
-        let (observations, dropped) = self.node.observations();
+        let unseen = self.node.unseen();
         let mut events = Vec::new();
         {
             let mut systems = self.monitors.systems.lock();
-            for observation in &observations {
+            for observation in &unseen.observations {
                 if let Some(watch) = systems.get_mut(&observation.system) {
                     let found = watch.observe(observation).into_iter();
                     events.extend(found.map(|event| (observation.system.clone(), event)));
                 }
             }
-            let rows = |system: &SystemName| Some(systems.get(system)?.window());
+            for one in &unseen.estimated {
+                let watch = systems.get_mut(&one.system);
+                let found = watch.and_then(|watch| watch.estimate(one));
+                events.extend(found.map(|event| (one.system.clone(), event)));
+            }
+            for one in &unseen.labelled {
+                let watch = systems.get_mut(&one.system);
+                let found = watch.and_then(|watch| watch.take_label(one));
+                events.extend(found.map(|event| (one.system.clone(), event)));
+            }
+            let rows = |system: &SystemName| Some(systems.get(system)?.rows_taken());
             let full = self.node.full_windows(rows);
             for one in full {
                 if let Some(watch) = systems.get_mut(&one.system) {
@@ -216,7 +236,7 @@ impl LiveNode {
             }
         }
         self.act_on(events).await;
-        dropped
+        unseen.dropped
     }
 
     async fn look_at_monitors(&self, dropped: u64) {
@@ -237,6 +257,17 @@ impl LiveNode {
             .iter()
             .map(|view| (&view.system, view.monitor, view.state.is_alarm()));
         self.node.tell_monitors(alarms);
+        let accuracies = views
+            .iter()
+            .filter_map(|view| Some((&view.system, view.accuracy.as_ref()?)));
+        let figures = accuracies.flat_map(|(system, accuracy)| {
+            let estimated = accuracy
+                .estimated
+                .map(|one| (system, "estimated", one.right));
+            let realised = accuracy.realised.map(|one| (system, "realised", one.right));
+            estimated.into_iter().chain(realised)
+        });
+        self.node.tell_accuracy(figures);
     }
 
     /// Judges the days of which most labels must have come.
@@ -254,10 +285,13 @@ impl LiveNode {
             let told = self
                 .store
                 .labelled_confidences(of, &spec.label, (since, until), LABELS_MAX);
-            let cohort = match told.await {
-                Ok((decisions, labelled)) => cohort(decisions, &labelled),
+            let confidence = self.confidence_then(of, (since, until)).await;
+            let cohort = match (told.await, confidence) {
+                (Ok((decisions, labelled)), Ok(confidence)) => {
+                    cohort(decisions, &labelled, confidence.as_deref())
+                }
                 // The day stays due, and is looked at again.
-                Err(error) => {
+                (Err(error), _) | (_, Err(error)) => {
                     tracing::warn!(%system, %error, "what labels say could not be read");
                     continue;
                 }
@@ -271,8 +305,28 @@ impl LiveNode {
         events
     }
 
+    /// What the confidence was worth of the release that stood all that time; none if its reference does not say, or
+    /// if there were two.
+    async fn confidence_then(
+        &self,
+        (system, environment): (&SystemName, &EnvironmentName),
+        (since, until): (Timestamp, Timestamp),
+    ) -> Result<Option<Arc<Confidence>>, StoreError> {
+        let stood = |at: Timestamp| self.store.deployment_at(system, environment, at);
+        let (first, last) = (stood(since).await?, stood(until).await?);
+        let release = match (first, last) {
+            // What was deployed first that day answered all of it.
+            (None, Some(last)) => last.release,
+            (Some(first), Some(last)) if first.release == last.release => last.release,
+            _ => return Ok(None),
+        };
+        let node = Arc::clone(&self.node);
+        let reading = tokio::task::spawn_blocking(move || node.confidence_of(release));
+        Ok(reading.await.ok().flatten())
+    }
+
     /// Looks whether eval sets were asked on schedule, and with what verdict.
-    pub(super) async fn judge_evals(&self, now: Timestamp) -> Vec<(SystemName, WatchEvent)> {
+    async fn judge_evals(&self, now: Timestamp) -> Vec<(SystemName, WatchEvent)> {
         let mut events = Vec::new();
         for scheduled in self.scheduled() {
             let name = &scheduled.system.name;
@@ -370,10 +424,11 @@ impl LiveNode {
     }
 }
 
-/// What labels say of the decisions of a day.
-fn cohort(decisions: u64, labelled: &[(f64, LabelValue)]) -> Cohort {
+/// What labels say of the decisions of a day, by what their confidence was worth.
+fn cohort(decisions: u64, labelled: &[(f64, LabelValue)], worth: Option<&Confidence>) -> Cohort {
     let mut cohort = Cohort {
         decisions,
+        calibrated_on: worth.map(|worth| worth.usual().rows),
         ..Cohort::default()
     };
     for (confidence, label) in labelled {
@@ -382,10 +437,12 @@ fn cohort(decisions: u64, labelled: &[(f64, LabelValue)]) -> Cohort {
             continue;
         };
         let confidence = confidence.clamp(0.0, 1.0);
+        let likely = worth.and_then(|worth| worth.right(confidence));
+        let likely = likely.unwrap_or(confidence);
         cohort.labelled += 1;
         cohort.right += u64::from(*right);
-        cohort.expected += confidence;
-        cohort.variance += confidence * (1.0 - confidence);
+        cohort.expected += likely;
+        cohort.variance += likely * (1.0 - likely);
     }
     cohort
 }

@@ -196,3 +196,28 @@ fn columns_can_be_chosen_and_the_page_is_written() {
     let html = std::fs::read_to_string(page).unwrap();
     assert!(html.starts_with("<!doctype html>") && html.contains("<svg"));
 }
+
+#[test]
+fn free_text_is_compared_by_what_can_be_counted_of_it_and_ids_are_not() {
+    let folder = Folder::new();
+    let lines = |asked: &str| {
+        let mut text = String::new();
+        for i in 0..400 {
+            let more = "again ".repeat(i % 12);
+            let row =
+                json!({"question": format!("{asked} {i} {more}"), "ticket": format!("T-{i}")});
+            writeln!(text, "{row}").unwrap();
+        }
+        text
+    };
+    let english = folder.write("was.jsonl", &lines("what is the status of my order"));
+    let german = folder.write("is.jsonl", &lines("wie ist der Stand und wo ist das Paket"));
+    let told = report(1, &english, &german);
+    assert_eq!(column(&told, "question (language)")["standing"], "drifted");
+    for steady in ["question (script)", "question (declines)"] {
+        assert_eq!(column(&told, steady)["standing"], "steady");
+    }
+    assert_eq!(column(&told, "ticket")["standing"], "not-compared");
+    assert!(!told.to_string().contains("status of my order"), "{told}");
+    report(0, &english, &english);
+}

@@ -257,3 +257,66 @@ fn an_alarm_halts_and_is_escalated_also_when_the_node_was_started_again_meanwhil
     assert_eq!(late.body["data"]["alarm"]["monitor"], "refusals");
     server.stop();
 }
+
+#[test]
+fn an_alarm_asks_a_person_who_answers_it_like_any_review() {
+    let system = "\n[monitors]\nbetween_false_alarms = 1000\n[monitors.refusals]\nbar = 0.05\non_alarm = [\"review\"]\n";
+    let workspace = workspace(system, "");
+    let server = workspace.serve();
+    let inputs = vec![json!({"order_amount": "no number"}); 200];
+    server.post(
+        "/v1/systems/refund-check/decisions",
+        &json!({"inputs": inputs}),
+    );
+    let review = eventually("the review", || {
+        let listed = operator(
+            &workspace,
+            &server,
+            0,
+            &["review", "list", "--queue", "refunds"],
+        );
+        listed.as_array()?.first().cloned()
+    });
+    assert_eq!(review["decision"]["path"][0]["code"], "monitor_alarm");
+    let id = review["id"].as_str().unwrap();
+    let shown = operator(&workspace, &server, 0, &["review", "show", id]);
+    let input = &shown["input"];
+    assert_eq!(input["monitor"], "refusals");
+    assert!(
+        input["evidence"]["n"].as_u64().unwrap() > 0 && input["evidence"]["interval"].is_array()
+    );
+    let examples = input["evidence"]["examples"].as_array().unwrap();
+    assert!(!examples.is_empty() && input["owner"].is_object());
+    assert!(
+        !input.to_string().contains("no number"),
+        "no payload: {input}"
+    );
+    let log = eventually("the record of what was done", || {
+        let explained = workspace.expect(0, &["explain", shown["decision"]["id"].as_str()?]);
+        explained.contains("monitor_alarm").then_some(explained)
+    });
+    assert!(log.contains("refund-check"), "{log}");
+    // What is said of an alarm is no answer of the system: any JSON will do, and it closes the review.
+    let answer = [
+        "review",
+        "answer",
+        id,
+        "\"a broken form\"",
+        "--note",
+        "told the branch",
+    ];
+    let closed = operator(&workspace, &server, 0, &answer);
+    assert_eq!(
+        (&closed["outcome"], &closed["alarm"]),
+        (&json!("reviewed"), &input["alarm"])
+    );
+    // Nobody outside asked it: no figure of production counts it.
+    let decisions = eventually("the projection", || {
+        let decisions = workspace.json(0, &["decisions", "--since", "1h"]);
+        let decisions = decisions.as_array()?.clone();
+        (decisions.len() >= 100).then_some(decisions)
+    });
+    assert!(decisions.iter().all(|one| one["id"] != closed["id"]));
+    server.stop();
+    workspace.expect(0, &["audit", "verify"]);
+}

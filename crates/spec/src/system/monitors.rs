@@ -102,6 +102,10 @@ impl Resolver<'_> {
                 hint,
             );
         }
+        if let Some(at) = asks(Action::Review).filter(|_| !self.file.table("review").exists()) {
+            let hint = "write `[review]` with a queue, or take `review` out of `on_alarm`";
+            self.error(&at, "`review` asks nobody: the system has no queue", hint);
+        }
         let retrain = view.text("retrain");
         let asked = asks(Action::Retrain);
         match (asked, retrain) {

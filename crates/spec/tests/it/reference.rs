@@ -201,6 +201,8 @@ fn the_reference_has_every_key() {
     ### `[monitors.availability]`
     ### `[monitors.features]`
     ### `[monitors.predictions]`
+    ### `[monitors.estimated_error]`
+    ### `[monitors.realised_error]`
     ### `[monitors.truth]`
     ### `[monitors.evals]`
     ### `[monitors.scores]`

@@ -93,6 +93,12 @@ fn what_cannot_be_watched_is_named() {
             "[monitors.errors]\non_alarm = [\"raise_sampling\"]",
             "no answers are sampled",
         ),
+        ("[monitors.realised_error]", "label"),
+        ("[monitors.estimated_error]\nbar = 1.0", "between 0 and 1"),
+        (
+            "[monitors.errors]\non_alarm = [\"review\"]",
+            "`review` asks nobody",
+        ),
         (
             "[monitors.errors]\non_alarm = [\"retrain\"]",
             "tells nobody",

@@ -263,6 +263,7 @@ impl Maker {
             spliced: vec![],
             drill: None,
             eval: None,
+            alarm: None,
             observed: vec![],
             answer_age_ms: None,
         }

@@ -12,6 +12,7 @@ use crate::fixtures::{self, at};
 
 on_both_engines! {
     alarms_are_listed_by_system_and_alerts_beside_them
+    an_alarm_stands_until_its_node_says_otherwise_however_many_came_since
     a_silence_stands_until_it_is_over_or_lifted
 }
 
@@ -68,6 +69,38 @@ async fn alarms_are_listed_by_system_and_alerts_beside_them() {
     let alerts = store.alerts(10).await.unwrap();
     assert_eq!(alerts.len(), 1);
     assert_eq!(alerts[0].event, delivered);
+}
+
+async fn an_alarm_stands_until_its_node_says_otherwise_however_many_came_since() {
+    let fixture = fixtures::fixture().await;
+    let loan = alarm(1, "loan");
+    let cleared = |number| Alarm {
+        change: AlarmChange::Cleared,
+        ..alarm(number, "other")
+    };
+    let mut records = vec![(0, Record::Alarm(Box::new(loan.clone())))];
+    for number in 2..1_300 {
+        let event = if number % 2 == 0 {
+            alarm(number, "other")
+        } else {
+            cleared(number)
+        };
+        records.push((number, Record::Alarm(Box::new(event))));
+    }
+    let projector = Projector::new(&fixture.store, fixtures::node());
+    projector.apply(&records).await.unwrap();
+    let latest = fixture.store.latest_alarms().await.unwrap();
+    assert_eq!(latest, [cleared(1_299), loan.clone()]);
+    let over = Alarm {
+        id: id(2_000),
+        change: AlarmChange::Cleared,
+        at: at(2_000),
+        ..loan
+    };
+    let record = Record::Alarm(Box::new(over.clone()));
+    projector.apply(&[(2_000, record)]).await.unwrap();
+    let latest = fixture.store.latest_alarms().await.unwrap();
+    assert_eq!(latest, [over, cleared(1_299)]);
 }
 
 async fn a_silence_stands_until_it_is_over_or_lifted() {

@@ -159,6 +159,7 @@ pub(crate) fn open_decision(number: u64) -> Decision {
         spliced: vec![],
         drill: None,
         eval: None,
+        alarm: None,
         observed: vec![],
         answer_age_ms: None,
     }

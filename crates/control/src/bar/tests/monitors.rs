@@ -20,6 +20,7 @@ pub(super) fn watched(state: State) -> MonitorFacts {
             unusable: 0,
             measured_at: Some(at),
             evidence: AlarmEvidence::default(),
+            accuracy: None,
         }],
     }
 }

@@ -144,7 +144,7 @@ fn healthy_streams_alarm_no_more_often_than_was_asked_over_a_thousand_runs() {
             let badness = f64::from(u8::from(chance.next() < 0.05));
             seen += 1;
             if monitor
-                .observe(badness, &observation(number))
+                .observe(badness, (&observation(number)).into())
                 .is_some_and(|found| found.is_wrong)
             {
                 alarms += 1;
@@ -418,6 +418,7 @@ fn a_gap_between_what_was_promised_and_what_is_true_in_two_cohorts_is_an_alarm()
         expected: 360.0,
         variance: 36.0,
         mistyped: 1,
+        calibrated_on: None,
     };
     let mut take = |number: u64, cohort: Cohort| {
         let (_, (since, until)) = watch.truth_due(day(number)).unwrap();
@@ -565,4 +566,25 @@ fn what_is_not_measured_is_an_alarm_of_its_own() {
     );
     watch.note_stopped(Watched::Scores, None);
     assert!(!watch.look(START, 0).pop().unwrap().finding.is_wrong);
+}
+
+#[test]
+fn what_a_run_cost_that_failed_is_booked_over_a_restart_until_a_record_counts_it_or_the_day_ends() {
+    let money = |text: &str| text.parse::<Money>().unwrap();
+    let (today, tomorrow) = (START, START.plus(Duration::from_hours(24)));
+    let mut watch = watch(Watched::Errors, Some(0.02));
+    assert_eq!(watch.spent_on_evals(today), Money::ZERO);
+    watch.spend_on_evals(today, money("0.5"));
+    watch.spend_on_evals(today, money("0.25"));
+    let kept = serde_json::to_string(&watch).unwrap();
+    let mut watch: SystemWatch = serde_json::from_str(&kept).unwrap();
+    assert_eq!(watch.spent_on_evals(today), money("0.75"));
+    // The run goes on, and its record counts all of its lines; what left no line still counts here.
+    watch.spend_on_evals(today, money("0.1"));
+    watch.forget_spent_on_evals(money("0.7"));
+    assert_eq!(watch.spent_on_evals(today), money("0.15"));
+    watch.forget_spent_on_evals(money("7"));
+    assert_eq!(watch.spent_on_evals(today), Money::ZERO);
+    watch.spend_on_evals(today, money("1"));
+    assert_eq!(watch.spent_on_evals(tomorrow), Money::ZERO);
 }

@@ -32,6 +32,10 @@ const ACTIONS: &[(&str, &str)] = &[
         "retrain",
         "the webhook that `retrain` names is told what there is to learn from",
     ),
+    (
+        "review",
+        "a review is opened in the queue of `[review]`, with what the alarm rests on",
+    ),
 ];
 
 pub(in crate::forms) static MONITORS: TableForm = table(
@@ -146,6 +150,18 @@ pub(in crate::forms) static MONITORS: TableForm = table(
             "The answers against the columns of `reference` that begin with `answer.`.",
         ),
         field(
+            "estimated_error",
+            Form::Table(&ESTIMATED),
+            Means("not watched"),
+            "How often the model is wrong, estimated from its own confidence while there are no labels.",
+        ),
+        field(
+            "realised_error",
+            Form::Table(&REALISED),
+            Means("not watched"),
+            "How often labels say that the answer was wrong, as they come.",
+        ),
+        field(
             "truth",
             Form::Table(&TRUTH),
             Means("not watched"),
@@ -199,6 +215,52 @@ static LEVEL: TableForm = table(
             "severity",
             Form::Choice(SEVERITIES),
             Means("`page` for availability, `ticket` for features, else `warning`"),
+            "How much an alarm matters.",
+        ),
+        ON_ALARM,
+    ],
+);
+
+const ERROR_BAR: Field = field(
+    "bar",
+    Form::Number { min: 0.0, max: 1.0 },
+    Means(
+        "a tenth more than the error on the rows that `reference` was calibrated on (`--held-out`), or the upper end of \
+         its interval if that is more; without them learnt from the first 1000",
+    ),
+    "The mean error that is still well, between 0 and 1.",
+);
+
+static ESTIMATED: TableForm = table(
+    "One less the model's confidence, calibrated by `reference` if that says what it is worth.",
+    &[
+        ERROR_BAR,
+        field(
+            "severity",
+            Form::Choice(SEVERITIES),
+            Default("\"warning\""),
+            "How much an alarm matters.",
+        ),
+        ON_ALARM,
+    ],
+);
+
+static REALISED: TableForm = table(
+    "Labels as they come, against the error that is usual.",
+    &[
+        field(
+            "label",
+            Form::Name,
+            Required(
+                "name the label that is true when the answer was right, as in label = \"right\"",
+            ),
+            "The label: its value is true if the answer was right.",
+        ),
+        ERROR_BAR,
+        field(
+            "severity",
+            Form::Choice(SEVERITIES),
+            Default("\"page\""),
             "How much an alarm matters.",
         ),
         ON_ALARM,
