@@ -1,5 +1,5 @@
 //! How long a row of ten columns takes to fall into the bins of a window, looked up by name in a JSON object as
-//! the gateway does.
+//! the gateway does, and how long it takes to count a text.
 //!
 //! `cargo run --profile release-fast -p plimsoll-stats --example window-speed`
 
@@ -10,13 +10,16 @@
 )]
 
 use std::collections::BTreeMap;
+use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
 use plimsoll_stats::drift::Sample;
 use plimsoll_stats::stream::{Reference, Value, Window};
+use plimsoll_stats::text::measured;
 
 const ROWS: u32 = 2_000_000;
+const TEXTS: u32 = 20_000;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut reference = Reference::default();
@@ -48,6 +51,29 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "{nanos} ns per row of ten columns; {} rows; reference of {bytes} bytes",
         window.rows()
     );
+    for (kind, sentence) in [
+        (
+            "English",
+            "what is the status of my order and how can I return it ",
+        ),
+        (
+            "Russian",
+            "где мой заказ и как я могу вернуть деньги за него ",
+        ),
+    ] {
+        for sentences in [1, 10, 100] {
+            let text = sentence.repeat(sentences);
+            let begun = Instant::now();
+            for _ in 0..TEXTS {
+                black_box(measured(black_box(&text)));
+            }
+            let nanos = begun.elapsed().as_nanos() / u128::from(TEXTS);
+            println!(
+                "{nanos} ns per {kind} text of {} characters",
+                text.chars().count()
+            );
+        }
+    }
     Ok(())
 }
 

@@ -96,10 +96,6 @@ fn what_cannot_be_watched_is_named() {
         ("[monitors.realised_error]", "label"),
         ("[monitors.estimated_error]\nbar = 1.0", "between 0 and 1"),
         (
-            "[monitors.errors]\non_alarm = [\"review\"]",
-            "`review` asks nobody",
-        ),
-        (
             "[monitors.errors]\non_alarm = [\"retrain\"]",
             "tells nobody",
         ),
@@ -119,6 +115,16 @@ fn what_cannot_be_watched_is_named() {
         let problems = watching(monitors).told();
         assert!(problems.contains(says), "{monitors}: {problems}");
     }
+}
+
+#[test]
+fn an_alarm_asks_a_person_only_where_there_is_a_queue() {
+    let reviewed = watching("[monitors.errors]\non_alarm = [\"review\"]");
+    let spec = spec(&reviewed).unwrap();
+    assert_eq!(spec.monitors[&Watched::Errors].on_alarm, [Action::Review]);
+    let system = "[models.primary]\nrules = \"rules.toml\"\n[monitors.errors]\non_alarm = [\"review\"]\n";
+    let alone = Folder::new().with("systems/alone/system.toml", system).told();
+    assert!(alone.contains("`review` asks nobody"), "{alone}");
 }
 
 #[test]

@@ -79,7 +79,7 @@ mod tests {
                 let p = uniform(&mut state);
                 detector.update(p, rows) == Signal::Change
             });
-            total += windows.unwrap_or(100_000) as f64 * rows as f64;
+            total += f64::from(windows.unwrap_or(100_000)) * rows as f64;
         }
         let mean = total / runs as f64;
         assert!(mean >= asked, "{mean}");
