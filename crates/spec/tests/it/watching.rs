@@ -122,8 +122,11 @@ fn an_alarm_asks_a_person_only_where_there_is_a_queue() {
     let reviewed = watching("[monitors.errors]\non_alarm = [\"review\"]");
     let spec = spec(&reviewed).unwrap();
     assert_eq!(spec.monitors[&Watched::Errors].on_alarm, [Action::Review]);
-    let system = "[models.primary]\nrules = \"rules.toml\"\n[monitors.errors]\non_alarm = [\"review\"]\n";
-    let alone = Folder::new().with("systems/alone/system.toml", system).told();
+    let system =
+        "[models.primary]\nrules = \"rules.toml\"\n[monitors.errors]\non_alarm = [\"review\"]\n";
+    let alone = Folder::new()
+        .with("systems/alone/system.toml", system)
+        .told();
     assert!(alone.contains("`review` asks nobody"), "{alone}");
 }
 
