@@ -52,11 +52,11 @@ total = "30s"
 
 [quality]
 dataset = "golden.jsonl"
-target  = { simulated = ">= 0.9" }
-[quality.scorers.simulated]
-contains = "Simulated answer"
+target  = { in_time = ">= 0.9" }
 [quality.scorers.in_time]
 latency = "20s"
+[quality.scorers.at_once]
+latency = "1s"
 """
 
 
@@ -87,7 +87,7 @@ def workspace(folder, ports, cases):
     (system / "input.schema.json").write_text(json.dumps(schema))
     inputs = [{"question": f"What is {number} and {number + 1}?"} for number in range(cases)]
     lines = [
-        json.dumps({"id": f"c{number}", "input": row, "expect": "Simulated answer"}) for number, row in enumerate(inputs)
+        json.dumps({"id": f"c{number}", "input": row}) for number, row in enumerate(inputs)
     ]
     (system / "golden.jsonl").write_text("\n".join(lines) + "\n")
     rows = folder / "rows.jsonl"
