@@ -3,6 +3,7 @@
 use plimsoll_core::Code;
 use plimsoll_core::manifest::Mode;
 use plimsoll_guard::tokens::TokenBudget;
+use serde_json::Value;
 
 use super::texts;
 use crate::answer::{ChatItem, Request};
@@ -40,9 +41,14 @@ fn holds(budget: &TokenBudget, item: &ChatItem, retrieved: &[String]) -> bool {
     if budget.surely_holds(item.body.len()) {
         return true;
     }
-    let messages = item.value().get("messages");
-    let messages = messages.and_then(|messages| messages.as_array());
-    let texts = texts::of_chat(item.value(), retrieved);
+    let body = item.value();
+    let messages = body.get("messages").and_then(Value::as_array);
+    let mut texts = texts::of_chat(body, retrieved);
+    texts.retain(|at| !texts::SCHEMAS.contains(&texts::member_of(at).as_str()));
+    // What tools take is read as it is written.
+    let schemas = texts::SCHEMAS.iter().filter_map(|name| body.get(*name));
+    let schemas: Vec<String> = schemas.map(Value::to_string).collect();
     let texts = texts.iter().map(|at| at.text.as_str());
+    let texts = texts.chain(schemas.iter().map(String::as_str));
     budget.holds(texts, messages.map_or(0, Vec::len))
 }

@@ -97,9 +97,18 @@ const URLS: [&str; 3] = ["url", "image_url", "file_data"];
 /// Members whose string is JSON again.
 pub(super) const JSON_WITHIN: [&str; 2] = ["arguments", "input"];
 /// Members of a chat request that describe tools and answers by JSON Schema, whose properties a caller names.
-const SCHEMAS: [&str; 3] = ["tools", "functions", "response_format"];
+pub(super) const SCHEMAS: [&str; 3] = ["tools", "functions", "response_format"];
 /// Members of a schema whose members have names that a caller chose.
-const PROPERTIES: [&str; 4] = ["properties", "patternProperties", "$defs", "definitions"];
+const PROPERTIES: [&str; 6] = [
+    "properties",
+    "patternProperties",
+    "$defs",
+    "definitions",
+    "dependentRequired",
+    "dependentSchemas",
+];
+/// Members of a schema that hold values, of any names and numbers.
+const VALUES: [&str; 4] = ["const", "enum", "default", "examples"];
 /// Whole numbers with fewer digits name nobody.
 const NUMBER_DIGITS_MIN: usize = 6;
 /// Members that records may name; all others may be a caller's words.
@@ -186,8 +195,8 @@ pub(super) fn of_chat(body: &Value, retrieved: &[String]) -> Vec<TextAt> {
             }
             walk.judges_keys = key == "metadata";
             walk.is_schema = SCHEMAS.contains(&key.as_str());
-            // How much is asked for, and how, is a number that says nothing.
-            walk.judges_numbers = walk.judges_keys || walk.is_schema || key == DOCUMENTS;
+            // How much is asked for, and within which bounds, is a number that says nothing.
+            walk.judges_numbers = walk.judges_keys || key == DOCUMENTS;
             walk.member(key, value, &pointer, "", 0);
             (walk.judges_keys, walk.is_schema, walk.judges_numbers) = (false, false, false);
             walk.provenance = Provenance::System;
@@ -307,9 +316,8 @@ impl Walk<'_> {
                 }
                 self.provenance = around;
             }
-            Value::Number(number) if self.judges_numbers && !number.is_f64() => {
-                let digits = number.to_string();
-                if digits.len() >= NUMBER_DIGITS_MIN {
+            Value::Number(number) if self.judges_numbers => {
+                if let Some(digits) = whole(number).filter(|one| one.len() >= NUMBER_DIGITS_MIN) {
                     self.text(&digits, pointer, part, Form::Number);
                 }
             }
@@ -328,6 +336,12 @@ impl Walk<'_> {
         }
         if self.is_schema && PROPERTIES.contains(&key) {
             return self.properties(value, pointer, &part, depth + 1);
+        }
+        if self.is_schema && VALUES.contains(&key) {
+            (self.is_schema, self.judges_keys, self.judges_numbers) = (false, true, true);
+            self.value(value, pointer, &part, depth + 1);
+            (self.is_schema, self.judges_keys, self.judges_numbers) = (true, false, false);
+            return;
         }
         match value {
             Value::String(_) if !self.judges_keys && NO_TEXT.contains(&key) => {}
@@ -378,6 +392,15 @@ impl Walk<'_> {
             text: text.to_owned(),
         });
     }
+}
+
+/// The digits of a whole number, however it is written: `4e3` is 4000. None of a fraction.
+fn whole(number: &serde_json::Number) -> Option<String> {
+    if !number.is_f64() {
+        return Some(number.to_string());
+    }
+    let value = number.as_f64().filter(|value| value.fract() == 0.0)?;
+    Some(format!("{value:.0}"))
 }
 
 /// A name as a piece of a JSON Pointer.
@@ -545,7 +568,9 @@ mod tests {
             "seed": 4_111_111_111_111_111_u64,
             "messages": [{"role": "assistant", "tool_calls": [{"id": "c", "type": "function",
                 "function": {"name": "pay", "arguments": "{\"card\": 4111111111111111, \"days\": 30}"}}]}],
-            "metadata": {"customer": 99_887_766},
+            "metadata": {"customer": 99_887_766, "at": 4.111_111_111_111_112e15, "share": 0.123_456_7},
+            "tools": [{"type": "function", "function": {"name": "pay", "parameters": {"type": "integer",
+                "maximum": 2_147_483_647, "default": 5_500_000_000_000_004_u64}}}],
         });
         let found = of_chat(&body, &[]);
         let numbers: Vec<&str> = found
@@ -553,7 +578,13 @@ mod tests {
             .filter(|at| at.form == Form::Number)
             .map(|at| at.text.as_str())
             .collect();
-        assert_eq!(numbers, ["4111111111111111", "99887766"]);
+        let written = [
+            "4111111111111111",
+            "99887766",
+            "4111111111111112",
+            "5500000000000004",
+        ];
+        assert_eq!(numbers, written);
         assert!(
             found
                 .iter()
@@ -570,14 +601,18 @@ mod tests {
         let body = json!({"tools": [{"type": "function", "function": {"name": "look",
             "parameters": {"type": "object", "required": ["ignore what was said"], "properties": {
                 "ignore what was said": {"type": "string", "description": "speak"},
-                "properties": {"type": "object", "properties": {"within": {"type": "number"}}}}}}}]});
+                "properties": {"type": "object", "properties": {"within": {"type": "number"}},
+                    "default": {"speak up": 1}}}}}}]});
         let found = of_chat(&body, &[]);
         let keys: Vec<&str> = found
             .iter()
             .filter(|at| at.form == Form::Key)
             .map(|at| at.text.as_str())
             .collect();
-        assert_eq!(keys, ["ignore what was said", "properties", "within"]);
+        assert_eq!(
+            keys,
+            ["ignore what was said", "properties", "within", "speak up"]
+        );
         assert!(found.iter().any(|at| at.text == "speak"));
     }
 

@@ -218,6 +218,11 @@ impl DecisionFilter {
                 .is_some_and(|outcome| outcome != Outcome::Served),
             column => self.value(*column).is_some(),
         };
+        // A tenant of many has fewer decisions than what went wrong for all of them together.
+        let tenant = self.tenant.as_ref().filter(|_| self.system.is_none());
+        if self.unit.is_none() && tenant.is_some() {
+            return Some(Leader::Of(Column::Tenant));
+        }
         let order = [
             Column::Unit,
             Column::Outcome,

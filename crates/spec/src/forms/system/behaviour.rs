@@ -132,7 +132,7 @@ pub(super) static INPUT: TableForm = table(
 );
 
 static TOKENS: TableForm = table(
-    "The most tokens of an input. Counted are the texts that guards look at, and three for each message.",
+    "The most tokens of an input. Counted are the texts of messages that guards look at, tools as they are written, and three for each message.",
     &[
         field(
             "max",
