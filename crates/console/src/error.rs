@@ -380,7 +380,7 @@ impl From<PortError> for ApiError {
             PortError::NotFound("review") => Self::of(Code::ReviewNotFound, message),
             PortError::NotFound(_) => Self::of(Code::DecisionNotFound, message),
             PortError::ReviewClosed(_) => Self::of(Code::ReviewClosed, message),
-            PortError::Unavailable { .. } => {
+            PortError::Unavailable { .. } | PortError::Keeper(_) => {
                 log(&error);
                 Self::of(Code::StoreUnavailable, message)
             }

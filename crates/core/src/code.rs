@@ -184,6 +184,7 @@ codes! {
 
     // Overload.
     RateLimited "rate_limited" Some(K::Overload), 429, true, Caller, "A limit of the workspace is reached; `Retry-After` says when it resets.";
+    LimitsUnavailable "limits_unavailable" Some(K::Overload), 503, true, Operator, "What this node holds of a limit that nodes share is spent, and Redis does not answer.";
     TooManyInFlight "too_many_in_flight" Some(K::Overload), 503, true, Operator, "As many requests as allowed are being answered already.";
     RecordQueueFull "record_queue_full" Some(K::Overload), 503, true, Operator, "The queue of records is full.";
     ProviderRateLimited "provider_rate_limited" Some(K::Overload), 429, true, Provider, "The provider asks us to slow down.";

@@ -17,8 +17,10 @@
 //! - **Editing keeps usage**: [`Tree::change`] carries over what was used by the limit's name.
 
 pub mod calendar;
+pub mod lease;
 mod members;
 mod path;
+mod slices;
 mod tree;
 
 use std::collections::BTreeSet;

@@ -9,8 +9,9 @@ use crate::digest::Digest;
 use crate::ids::{DecisionId, ReviewId};
 use crate::label::KnownLabels;
 use crate::limits::Amounts;
+use crate::limits::lease::{Answer, Ask, CounterKey, Memory};
 use crate::money::Money;
-use crate::names::{EnvironmentName, KeyName, SystemName, TenantName};
+use crate::names::{EnvironmentName, KeyName, NodeName, SystemName, TenantName};
 use crate::review::{Review, ReviewState};
 
 /// A future behind a trait object.
@@ -28,6 +29,9 @@ pub enum PortError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The server that keeps what nodes share did not do what it was asked.
+    #[error("the server that keeps shared limits could not be used")]
+    Keeper(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// There is no such thing for this tenant.
     #[error("there is no such {0}")]
     NotFound(&'static str),
@@ -88,6 +92,39 @@ pub struct Used {
     pub amounts: Amounts,
     /// When the first of it was opened.
     pub first_at: Timestamp,
+    /// At which node, if it was asked for apart.
+    pub node: Option<NodeName>,
+}
+
+/// What one node used of a counter that nodes share, as the records say.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Seed {
+    /// Which node.
+    pub node: NodeName,
+    /// Of which counter.
+    pub key: CounterKey,
+    /// How much, in the unit of leases.
+    pub used: u64,
+    /// For how long it counts.
+    pub life: std::time::Duration,
+}
+
+/// What came of an exchange with the keeper of shared limits.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Exchanged {
+    /// Its answers, in the order of what was asked; none where a later report was taken before.
+    pub answers: Vec<Option<Answer>>,
+    /// What it remembers, read after it had answered.
+    pub memory: Memory,
+}
+
+/// The keeper of limits that several nodes share: see [`crate::limits::lease`].
+pub trait Leases: Send + Sync {
+    /// Reports what was used, and leases slices of what is left. Ends within two seconds.
+    fn exchange<'a>(&'a self, asks: &'a [Ask]) -> Boxed<'a, Result<Exchanged, PortError>>;
+
+    /// Tells what the records say that nodes used which do not report themselves.
+    fn seed<'a>(&'a self, seeds: &'a [Seed]) -> Boxed<'a, Result<(), PortError>>;
 }
 
 /// What a unit of work has cost so far: a budget for each unit counts on from it after a start.
@@ -116,6 +153,8 @@ pub struct UsageQuery {
     pub by_subject: bool,
     /// Apart by session.
     pub by_session: bool,
+    /// Apart by node.
+    pub by_node: bool,
 }
 
 /// Decisions as the projection has them: a view over what the journal retains.

@@ -123,7 +123,9 @@ impl Node {
             node.record_and_note(record).await?;
         }
         node.seed_limits().await;
-        Ok(Arc::new(node))
+        let node = Arc::new(node);
+        node.share_limits().await;
+        Ok(node)
     }
 
     /// Records what changed and takes it in, once it is on disk.
@@ -154,6 +156,7 @@ impl Node {
     /// # Errors
     /// If the journal does not take it.
     pub async fn stop(&self) -> Result<(), AppendError> {
+        self.exchange_limits().await;
         self.record(self.event(false)).await.map(|_| ())
     }
 

@@ -31,6 +31,7 @@ mod payload;
 mod retry;
 mod reviews;
 mod room;
+mod sharing;
 mod splicing;
 mod stream;
 
@@ -63,6 +64,7 @@ pub use refusal::{Detail, Refusal};
 pub use releases::{ExportedRelease, ReleaseError};
 pub use replay::{Difference, Replay, ReplayError, Replayed};
 pub use reviews::ReviewError;
+pub use sharing::SharedLimits;
 pub use stage::resolve::Aim;
 pub use standing::Recorded;
 pub use switch::ControlLoss;

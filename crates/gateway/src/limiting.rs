@@ -7,20 +7,25 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use plimsoll_core::limits::{
     Amounts, Exceeded, Level, Limits, Passage, Reservation, Resource, Seeding, Stand, Stop, Tree,
     Who, Window,
 };
 use plimsoll_core::ports::Used;
-use plimsoll_core::{Code, Timestamp};
+use plimsoll_core::{Clock, Code, Timestamp};
 use serde_json::{Value, json};
 
 use crate::caller::Caller;
 use crate::refusal::Refusal;
+use crate::sharing::{SharedLimits, Sharing};
 
 /// The tree of limits, shared by all that is under way.
-pub(crate) struct Limiter(Mutex<Tree>);
+pub(crate) struct Limiter {
+    tree: Mutex<Tree>,
+    /// What is known of their keeper, if several nodes share them.
+    sharing: Option<Sharing>,
+}
 
 /// A decision's passage through the tree.
 pub(crate) struct Admission {
@@ -42,22 +47,56 @@ pub struct RefusedBy {
 }
 
 impl Limiter {
-    pub(crate) fn new(limits: &Limits, now: Timestamp) -> Self {
-        Self(Mutex::new(Tree::new(limits, now)))
+    pub(crate) fn new(limits: &Limits, shared: Option<SharedLimits>, now: Timestamp) -> Self {
+        let mut tree = Tree::new(limits, now);
+        if let Some(shared) = &shared {
+            tree.share(shared.lease);
+        }
+        Self {
+            tree: Mutex::new(tree),
+            sharing: shared.map(Sharing::new),
+        }
+    }
+
+    pub(crate) fn tree(&self) -> MutexGuard<'_, Tree> {
+        self.tree.lock()
+    }
+
+    /// What is known of the keeper; none if this node shares its limits with no other.
+    pub(crate) const fn sharing(&self) -> Option<&Sharing> {
+        self.sharing.as_ref()
+    }
+
+    /// Takes one step in the tree; hurries the keeper's answers if something runs short.
+    pub(crate) fn step<T>(&self, step: impl FnOnce(&mut Tree) -> T) -> T {
+        let mut tree = self.tree.lock();
+        let result = step(&mut tree);
+        if let Some(sharing) = self.sharing.as_ref().filter(|_| tree.takes_urgent()) {
+            sharing.hurry();
+        }
+        result
     }
 
     /// Takes other limits on; what was used stays used.
     pub(crate) fn change(&self, limits: &Limits, now: Timestamp) {
-        self.0.lock().change(limits, now);
+        self.tree.lock().change(limits, now);
     }
 
-    /// Lets a decision in.
-    pub(crate) fn enter(
+    /// Lets a decision in. If what this node holds is spent, it waits for more, at most `most`.
+    pub(crate) async fn enter(
         self: &Arc<Self>,
         who: &Who<'_>,
         now: Timestamp,
+        (clock, most): (&dyn Clock, Duration),
     ) -> Result<Admission, Box<Exceeded>> {
-        let passage = self.0.lock().enter(who, now)?;
+        let entered = self.step(|tree| tree.enter(who, now));
+        let passage = match entered {
+            Err(short) if short.is_short() => {
+                let again = |tree: &mut Tree, now| tree.enter(who, now);
+                self.waited(short, (clock, most), again).await?
+            }
+            entered => entered?,
+        };
         Ok(Admission {
             limiter: Arc::clone(self),
             passage,
@@ -66,12 +105,12 @@ impl Limiter {
 
     /// What has to be read back from records.
     pub(crate) fn seeding(&self, now: Timestamp) -> Option<Seeding> {
-        self.0.lock().seeding(now)
+        self.tree.lock().seeding(now)
     }
 
     /// Counts what the records say was used in these windows.
     pub(crate) fn seed(&self, used: &[(Window, Vec<Used>)], keys: &Teams<'_>, now: Timestamp) {
-        let mut tree = self.0.lock();
+        let mut tree = self.tree.lock();
         for (window, rows) in used {
             for row in rows {
                 let who = Who {
@@ -90,7 +129,7 @@ impl Limiter {
 
     /// How many members are remembered one by one, and how many were folded since the start.
     pub(crate) fn figures(&self) -> (usize, u64) {
-        self.0.lock().figures()
+        self.tree.lock().figures()
     }
 }
 
@@ -99,18 +138,25 @@ pub(crate) type Teams<'a> =
     dyn Fn(&plimsoll_core::KeyName) -> Option<&'a plimsoll_core::TeamName> + 'a;
 
 impl Admission {
-    /// Sets `amounts` aside on the whole path.
-    pub(crate) fn reserve(
+    /// Sets `amounts` aside on the whole path. If what this node holds is spent, it waits for more, at
+    /// most `most`.
+    pub(crate) async fn reserve(
         &self,
         amounts: Amounts,
         now: Timestamp,
+        (clock, most): (&dyn Clock, Duration),
     ) -> Result<Reservation, Box<Exceeded>> {
-        self.limiter.0.lock().reserve(&self.passage, amounts, now)
+        let limiter = &self.limiter;
+        let reserve = |tree: &mut Tree, now| tree.reserve(&self.passage, amounts, now);
+        match limiter.step(|tree| reserve(tree, now)) {
+            Err(short) if short.is_short() => limiter.waited(short, (clock, most), reserve).await,
+            reserved => reserved,
+        }
     }
 
     /// Puts what was spent in the place of what was set aside.
     pub(crate) fn settle(&self, reservation: &Reservation, spent: &Amounts, now: Timestamp) {
-        let mut tree = self.limiter.0.lock();
+        let mut tree = self.limiter.tree.lock();
         tree.settle(&self.passage, reservation, spent, now);
     }
 
@@ -143,7 +189,7 @@ impl Admission {
 impl Drop for Admission {
     fn drop(&mut self) {
         let passage = std::mem::take(&mut self.passage);
-        self.limiter.0.lock().leave(passage);
+        self.limiter.tree.lock().leave(passage);
     }
 }
 
@@ -212,6 +258,7 @@ impl RefusedBy {
     const fn code(&self) -> Code {
         match (self.exceeded.stop, self.exceeded.level) {
             (Stop::Unnamed, _) => Code::LimitUnnamed,
+            (Stop::Slice, _) => Code::LimitsUnavailable,
             (Stop::Ceiling(Resource::Money, _), _) => Code::BudgetExceeded,
             (Stop::Time | Stop::Ceiling(_, Window::Session), _) => Code::SessionSpent,
             (Stop::Ceiling(..) | Stop::Concurrency, _) => Code::RateLimited,
@@ -220,7 +267,7 @@ impl RefusedBy {
 
     /// How long to wait; none if it never fits, or if waiting is no use.
     fn wait(&self) -> Option<Duration> {
-        if self.exceeded.stop == Stop::Concurrency {
+        if matches!(self.exceeded.stop, Stop::Concurrency | Stop::Slice) {
             return Some(Duration::from_secs(1));
         }
         let wait = self.exceeded.resets_at?.since(self.now);
@@ -244,6 +291,9 @@ impl RefusedBy {
                 let seconds = most / 1_000_000;
                 format!("limit `{limit}` allows {group} {seconds} seconds, and they are over")
             }
+            Stop::Slice => format!(
+                "limit `{limit}` of {group} is shared by several nodes: this node has spent the part that it holds, and could not get more in time"
+            ),
             Stop::Unnamed => {
                 let header = match self.exceeded.level {
                     Level::Session => "plimsoll-session",

@@ -18,6 +18,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
 
 use crate::exchange::Open;
+use crate::sharing::SharingFigures;
 
 /// The name and meaning of each metric: the reference page is generated from this table.
 pub const METRICS: &[(&str, &str, &str)] = &[
@@ -80,6 +81,26 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "plimsoll_limits_folded_total",
         "counter",
         "Of these, how often one was folded into others for want of room: some may find less than they could have.",
+    ),
+    (
+        "plimsoll_limits_shared_away",
+        "gauge",
+        "1 while the server that keeps shared limits cannot be used: this node spends what it holds and then refuses.",
+    ),
+    (
+        "plimsoll_limits_exchanges_total",
+        "counter",
+        "Exchanges with the server that keeps shared limits, failed ones too.",
+    ),
+    (
+        "plimsoll_limits_waited_total",
+        "counter",
+        "Requests that waited for a slice of a shared limit: many say that slices are leased too late.",
+    ),
+    (
+        "plimsoll_limits_unavailable_total",
+        "counter",
+        "Of these, how many were refused with `limits_unavailable`.",
     ),
     (
         "plimsoll_labels_total",
@@ -366,14 +387,31 @@ impl AuditGauges {
 pub(crate) struct LimitFigures {
     members: Gauge,
     folded: Counter,
+    away: Gauge,
+    exchanges: Counter,
+    waited: Counter,
+    refused: Counter,
 }
 
 impl LimitFigures {
     /// Takes over what the tree says; foldings only grow.
     pub(crate) fn set(&self, members: i64, folded: u64) {
         self.members.set(members);
-        self.folded.inc_by(folded.saturating_sub(self.folded.get()));
+        reach(&self.folded, folded);
     }
+
+    /// The same of what is shared with other nodes.
+    pub(crate) fn share(&self, figures: SharingFigures) {
+        self.away.set(i64::from(figures.is_away));
+        reach(&self.exchanges, figures.exchanges);
+        reach(&self.waited, figures.waited);
+        reach(&self.refused, figures.refused);
+    }
+}
+
+/// Lets a counter that only grows stand at `number`.
+fn reach(counter: &Counter, number: u64) {
+    counter.inc_by(number.saturating_sub(counter.get()));
 }
 
 impl Metrics {
@@ -431,6 +469,12 @@ impl Metrics {
         self.add("plimsoll_control_lost", self.control_lost.clone());
         self.add("plimsoll_limits_members", self.limits.members.clone());
         self.add("plimsoll_limits_folded_total", self.limits.folded.clone());
+        self.add("plimsoll_limits_shared_away", self.limits.away.clone());
+        let exchanges = self.limits.exchanges.clone();
+        self.add("plimsoll_limits_exchanges_total", exchanges);
+        self.add("plimsoll_limits_waited_total", self.limits.waited.clone());
+        let refused = self.limits.refused.clone();
+        self.add("plimsoll_limits_unavailable_total", refused);
         self.add("plimsoll_in_flight", self.in_flight.clone());
         self.add(
             "plimsoll_workspace_rejected",

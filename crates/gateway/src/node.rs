@@ -10,11 +10,12 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use parking_lot::Mutex;
 use plimsoll_core::deployment::{Slot as DeploymentSlot, Standing, Weight};
 use plimsoll_core::keyring::Keyring;
-use plimsoll_core::ports::{Decisions, Reviews, UsageQuery};
+use plimsoll_core::limits::{Seeding, Who, Window};
+use plimsoll_core::ports::{Decisions, PortError, Reviews, Seed, UsageQuery, Used};
 use plimsoll_core::record::{Aggregate, Deployment, Record, RecordRef};
 use plimsoll_core::{
     Clock, Code, DecisionId, Digest, KeyName, NodeName, ReleaseId, Role, Secret, System,
-    SystemName, TenantName, Timestamp,
+    SystemName, TeamName, TenantName, Timestamp,
 };
 use plimsoll_journal::{AppendError, AuditStatus, Blobs, Health, Journal, SealedPayload, Ticket};
 use plimsoll_models::{OnnxSearch, Transport};
@@ -32,6 +33,7 @@ use crate::refusal::Refusal;
 use crate::replay::Rehearsed;
 use crate::reviews::Waiters;
 use crate::room::Room;
+use crate::sharing::{SharedLimits, Sharing};
 use crate::snapshot::{CanarySlot, Slots, Snapshot};
 use crate::standing::{Recorded, Standings};
 use crate::switch::{Control, ControlLoss, Stop};
@@ -69,6 +71,8 @@ pub struct Parts {
     pub control_loss: ControlLoss,
     /// Where ONNX Runtime is looked for after the settings: the `.runtime` folders.
     pub runtime_folders: Vec<PathBuf>,
+    /// How limits are shared with other nodes; none: this node has them for itself.
+    pub shared_limits: Option<SharedLimits>,
     /// Why deployments are held back from the start on, of the systems of which they are.
     pub held_back: BTreeMap<SystemName, String>,
 }
@@ -173,6 +177,7 @@ impl Node {
             clock,
             pepper,
             held_back,
+            shared_limits,
             ..
         } = parts;
         let now = clock.now();
@@ -189,7 +194,7 @@ impl Node {
             name: workspace.server.node.clone(),
             binary_version: parts.binary_version,
             room: Arc::new(Room::new(workspace.server.in_flight_max)),
-            limiter: Arc::new(Limiter::new(&workspace.limits, now)),
+            limiter: Arc::new(Limiter::new(&workspace.limits, shared_limits, now)),
             workers: workers(&workspace),
             when_full: workspace.storage.queue.when_full,
             ledgers: Mutex::new(ledgers),
@@ -267,12 +272,79 @@ impl Node {
 
     /// Brings into the limits what the records say was used before they began to count: at a start, and
     /// for ceilings that a reload added. The database must hold what the journal does. While it does not
-    /// answer, limits count what they see themselves.
+    /// answer, limits count what they see themselves. Where nodes share limits each counts its own.
     pub async fn seed_limits(&self) {
         let now = self.clock.now();
         let Some(seeding) = self.limiter.seeding(now) else {
             return;
         };
+        let sharing = self.limiter.sharing();
+        let mut used = match self.used_before(&seeding, sharing.is_some()).await {
+            Ok(used) => used,
+            Err(error) => {
+                let error = crate::deployed::chain(&error);
+                tracing::error!(
+                    error,
+                    "limits do not know what was used before; they count from now"
+                );
+                return;
+            }
+        };
+        if sharing.is_some() {
+            let own = |row: &Used| row.node.as_ref() == Some(&self.name);
+            used.iter_mut().for_each(|(_, rows)| rows.retain(own));
+        }
+        let served = self.served();
+        self.limiter.seed(&used, &|key| team_of(&served, key), now);
+        if let Some(sharing) = sharing.filter(|sharing| sharing.has_met())
+            && let Err(error) = self.seed_keeper(sharing).await
+        {
+            let error = crate::deployed::chain(&error);
+            tracing::error!(error, "Redis does not know what was used of new limits");
+        }
+    }
+
+    /// Tells a keeper that remembers nothing what the records say that each node used. Gives how many
+    /// counters that is about.
+    pub(crate) async fn seed_keeper(&self, sharing: &Sharing) -> Result<usize, PortError> {
+        let now = self.clock.now();
+        let Some(seeding) = self.limiter.tree().counting(now) else {
+            return Ok(0);
+        };
+        let used = self.used_before(&seeding, true).await?;
+        let served = self.served();
+        let mut seeds = BTreeMap::new();
+        for (window, rows) in &used {
+            for row in rows {
+                let Some(node) = &row.node else { continue };
+                let who = who_used(row, &served);
+                let shares = self
+                    .limiter
+                    .tree()
+                    .shares_of(*window, &who, &row.amounts, now);
+                for (key, amount, life) in shares {
+                    let seed = seeds.entry((node.clone(), key)).or_insert((0, life));
+                    seed.0 += amount;
+                }
+            }
+        }
+        let seeds = seeds.into_iter().map(|((node, key), (used, life))| Seed {
+            node,
+            key,
+            used,
+            life,
+        });
+        let seeds: Vec<Seed> = seeds.collect();
+        sharing.keeper().seed(&seeds).await?;
+        Ok(seeds.len())
+    }
+
+    /// What the records say was used in each window.
+    async fn used_before(
+        &self,
+        seeding: &Seeding,
+        by_node: bool,
+    ) -> Result<Vec<(Window, Vec<Used>)>, PortError> {
         let mut used = Vec::with_capacity(seeding.windows.len());
         for (window, since) in &seeding.windows {
             let query = UsageQuery {
@@ -281,25 +353,11 @@ impl Node {
                 until: seeding.until,
                 by_subject: seeding.users,
                 by_session: seeding.sessions,
+                by_node,
             };
-            match self.decisions.usage(&query).await {
-                Ok(rows) => used.push((*window, rows)),
-                Err(error) => {
-                    let error = crate::deployed::chain(&error);
-                    tracing::error!(
-                        error,
-                        "limits do not know what was used before; they count from now"
-                    );
-                    return;
-                }
-            }
+            used.push((*window, self.decisions.usage(&query).await?));
         }
-        let served = self.served();
-        let teams = |name: &KeyName| {
-            let key = served.keys.iter().find(|key| key.name == *name)?;
-            key.team.as_ref()
-        };
-        self.limiter.seed(&used, &teams, now);
+        Ok(used)
     }
 
     /// Hands a record to the journal's writer; a full queue sheds, or waits as long as `patience`, as
@@ -451,6 +509,7 @@ impl Node {
             "control_halts": halts,
             "keys_under_another_pepper": self.access.managed.foreign(),
             "workspace_rejected": self.workspace.lock().rejected,
+            "limits_shared": self.limiter.sharing().map(Sharing::detail),
             "journal_failing": failing,
             "audit_log": self.journal.audit().map(|log| audit_detail(&log.status())),
         });
@@ -472,6 +531,8 @@ impl Node {
         self.metrics.in_flight.set(i64::from(self.room.taken()));
         let (members, folded) = self.limiter.figures();
         self.metrics.limits.set(count(members as u64), folded);
+        let sharing = self.limiter.sharing().map(Sharing::figures);
+        self.metrics.limits.share(sharing.unwrap_or_default());
         self.metrics
             .systems_broken
             .set(count(self.snapshot.load().defects() as u64));
@@ -509,6 +570,22 @@ impl CanaryStatus {
             weight: canary.weight,
             broken: canary.slot.defect(),
         }
+    }
+}
+
+fn team_of<'a>(workspace: &'a Workspace, key: &KeyName) -> Option<&'a TeamName> {
+    let key = workspace.keys.iter().find(|known| known.name == *key)?;
+    key.team.as_ref()
+}
+
+fn who_used<'a>(row: &'a Used, workspace: &'a Workspace) -> Who<'a> {
+    Who {
+        tenant: &row.tenant,
+        team: row.key.as_ref().and_then(|key| team_of(workspace, key)),
+        key: row.key.as_ref(),
+        user: row.subject,
+        session: row.session.as_deref(),
+        system: &row.system,
     }
 }
 

@@ -65,7 +65,7 @@ impl SetAside {
 
 /// Sets aside what a call to `name` may use at the most, in the system's budget and in the workspace's
 /// limits, or in neither. `answer_max` is the most tokens that its answer may have.
-pub(crate) fn reserve(
+pub(crate) async fn reserve(
     ex: &mut Open,
     name: &ModelName,
     body: Option<&Bytes>,
@@ -85,7 +85,8 @@ pub(crate) fn reserve(
             format!("what model `{name}` may use has no bound or no price, and a limit counts it"),
         ))
     } else {
-        let reserved = admission.reserve(aside.amounts, now);
+        let wait = (&*ex.node.clock, ex.remaining());
+        let reserved = admission.reserve(aside.amounts, now, wait).await;
         reserved.map_err(|exceeded| ex.limit_failure(*exceeded, now))
     };
     ex.note_control("limits", reserved.as_ref().err());

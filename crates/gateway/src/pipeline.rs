@@ -46,7 +46,10 @@ pub(crate) enum Ending {
 pub(crate) async fn decide(mut ex: Exchange, item: Item) -> Told {
     let primary = ModelName::primary();
     let request = match ex.stop.filter(|stop| stop.is_halt()) {
-        None => admit(&mut ex).and_then(|()| screen(&mut ex, &item)),
+        None => {
+            let admitted = admit(&mut ex).await;
+            admitted.and_then(|()| screen(&mut ex, &item))
+        }
         Some(halt) => {
             payload::keep_input(&mut ex, &item);
             Err(halt.failure())

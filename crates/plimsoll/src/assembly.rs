@@ -16,8 +16,9 @@ use plimsoll_core::record::Recovery;
 use plimsoll_core::{
     Clock, Digest, EventId, NodeName, Record, SystemClock, SystemName, Tenancy, Timestamp,
 };
-use plimsoll_gateway::{ControlLoss, Node, Parts, Recorded};
+use plimsoll_gateway::{ControlLoss, Node, Parts, Recorded, SharedLimits};
 use plimsoll_journal::{AuditConfig, Blobs, Damage, Journal, JournalConfig, Opened, Retention};
+use plimsoll_leases::RedisKeeper;
 use plimsoll_spec::{OnControlLoss, Workspace};
 use plimsoll_store::{
     PayloadSource, PostgresConfig, ProjectedDecisions, Projector, Store, StoredReviews,
@@ -61,6 +62,7 @@ pub(crate) async fn assemble_aside(
     let temporary = tempfile::tempdir().or_exit(Exit::Data)?;
     workspace.storage.path = temporary.path().to_owned();
     workspace.storage.postgres = None;
+    workspace.storage.redis = None;
     workspace.audit.enabled = false;
     let mut assembly = assemble_with(workspace, blobs).await?;
     assembly.temporary = Some(temporary);
@@ -100,6 +102,7 @@ async fn assemble_with(workspace: Workspace, blobs: Option<PathBuf>) -> Outcome<
     let blobs = Blobs::open(blobs.as_deref().unwrap_or(folder.root()))?;
     let parts = Parts {
         held_back: held_back(folder.root()),
+        shared_limits: shared_limits(&workspace)?,
         keyring: keyring.clone(),
         recorded,
         journal: Arc::clone(&journal),
@@ -231,6 +234,20 @@ fn journal_config(workspace: &Workspace) -> JournalConfig {
             copy_to: audit.copy.clone(),
         }),
     }
+}
+
+/// The server through which nodes share limits, if there is one.
+fn shared_limits(workspace: &Workspace) -> Outcome<Option<SharedLimits>> {
+    let Some(config) = &workspace.storage.redis else {
+        return Ok(None);
+    };
+    let (environment, node) = (&workspace.server.environment, &workspace.server.node);
+    let keeper = RedisKeeper::new(&config.url, (environment, node), config.lease);
+    Ok(Some(SharedLimits {
+        keeper: Arc::new(keeper.or_exit(Exit::Workspace)?),
+        lease: config.lease,
+        wait: config.wait,
+    }))
 }
 
 /// A node on its own waits for nobody's word.

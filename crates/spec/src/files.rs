@@ -224,10 +224,10 @@ fn is_secretive(key: &str) -> bool {
 }
 
 /// Tables whose values are secrets, unless they are known to be none.
-const GUARDED: [&str; 3] = ["providers", "operators", "postgres"];
+const GUARDED: [&str; 4] = ["providers", "operators", "postgres", "redis"];
 
 /// Keys within a guarded table or a key of the workspace whose values are no secrets.
-const PUBLIC: [&str; 7] = [
+const PUBLIC: [&str; 9] = [
     "protocol",
     "base_url",
     "systems",
@@ -235,6 +235,8 @@ const PUBLIC: [&str; 7] = [
     "criticality",
     "roles",
     "file",
+    "lease",
+    "wait",
 ];
 
 /// Finds the texts that must never be shown: all below a telling key but for what is known to be
@@ -315,9 +317,9 @@ pub(crate) fn names_variable(text: &str) -> bool {
 /// Whether a text is a secret by its looks, wherever it stands: a password may hold any character, so
 /// whatever a URL has before its last `@` may be one.
 fn looks_secret(text: &str) -> bool {
-    let userinfo = text
-        .split_once("://")
-        .is_some_and(|(scheme, rest)| rest.contains('@') || scheme.ends_with("postgres"));
+    let userinfo = text.split_once("://").is_some_and(|(scheme, rest)| {
+        rest.contains('@') || ["postgres", "redis"].iter().any(|of| scheme.ends_with(of))
+    });
     userinfo || text.contains("sk-") || text.starts_with("Bearer ")
 }
 

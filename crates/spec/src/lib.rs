@@ -46,6 +46,6 @@ pub use starter::{InitError, StarterKind, init};
 pub use system::{MATURED_AFTER, REFERENCE_ARTIFACT};
 pub use workspace::{
     AuditConfig, Environment, Key, KeyScope, LogConfig, LogFormat, LogLevel, OnControlLoss,
-    OnnxConfig, PostgresConfig, ProcessEnvironment, Provider, ProviderProtocol, Queue, Retention,
-    RetentionFloors, ServerConfig, StorageConfig, SystemFolder, WhenFull, Workspace,
+    OnnxConfig, PostgresConfig, ProcessEnvironment, Provider, ProviderProtocol, Queue, RedisConfig,
+    Retention, RetentionFloors, ServerConfig, StorageConfig, SystemFolder, WhenFull, Workspace,
 };

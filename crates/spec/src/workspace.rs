@@ -147,6 +147,8 @@ pub struct StorageConfig {
     pub retention: Retention,
     /// The database that several nodes share; none: SQLite in the data folder.
     pub postgres: Option<PostgresConfig>,
+    /// The server through which several nodes share limits; none: each has them for itself.
+    pub redis: Option<RedisConfig>,
     /// The queue in front of the journal.
     pub queue: Queue,
     /// For how long a commit waits for more durable records to join it.
@@ -179,6 +181,25 @@ impl PartialEq for PostgresConfig {
 }
 
 impl Eq for PostgresConfig {}
+
+/// The Redis or Valkey server through which several nodes share limits.
+#[derive(Clone, Debug)]
+pub struct RedisConfig {
+    /// Its URL, which may hold a password.
+    pub url: Secret,
+    /// For how long slices are leased.
+    pub lease: Duration,
+    /// How long a request waits for one.
+    pub wait: Duration,
+}
+
+impl PartialEq for RedisConfig {
+    fn eq(&self, other: &Self) -> bool {
+        (self.url.expose(), self.lease, self.wait) == (other.url.expose(), other.lease, other.wait)
+    }
+}
+
+impl Eq for RedisConfig {}
 
 /// For how long records and payloads are kept. Whichever bound comes first holds; none: for ever.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

@@ -25,22 +25,25 @@ impl Store {
     /// # Errors
     /// If the database is away or holds what cannot be read.
     pub async fn usage(&self, query: &UsageQuery) -> Result<Vec<Used>, StoreError> {
-        let (apart, columns) = match (query.by_subject, query.by_session) {
-            (false, false) => ("", "NULL, NULL"),
-            (true, false) => (", subject", "subject, NULL"),
-            (false, true) => (", session", "NULL, session"),
-            (true, true) => (", subject, session", "subject, session"),
-        };
+        let apart = [
+            ("subject", query.by_subject),
+            ("session", query.by_session),
+            ("node", query.by_node),
+        ];
+        let columns = apart.map(|(column, is_apart)| if is_apart { column } else { "NULL" });
+        let apart = apart.iter().filter(|(_, is_apart)| *is_apart);
         let mut statement = Statement::new(
             "SELECT tenant, key, system, CAST(COUNT(*) AS bigint),
                     CAST(COALESCE(SUM(input_tokens), 0) AS bigint),
                     CAST(COALESCE(SUM(output_tokens), 0) AS bigint),
                     CAST(COALESCE(SUM(cost_pico / 1000000000), 0) AS bigint),
                     CAST(COALESCE(SUM(cost_pico % 1000000000), 0) AS bigint),
-                    MIN(opened_at), ",
+                    MIN(opened_at)",
         );
+        for column in columns {
+            statement.push(", ").push(column);
+        }
         statement
-            .push(columns)
             .push(" FROM decisions WHERE environment = ")
             .push_bind(query.environment.as_str())
             .push(" AND opened_at < ")
@@ -55,9 +58,12 @@ impl Store {
         statement
             .push(" AND (closed_at IS NULL OR closed_at >= ")
             .push_bind(query.since.as_micros())
-            .push(") AND NOT (attempts = 0 AND code IS NOT NULL AND code IN ('rate_limited', 'session_spent', 'limit_unnamed'))")
-            .push(" GROUP BY tenant, key, system")
-            .push(apart)
+            .push(") AND NOT (attempts = 0 AND code IS NOT NULL AND code IN ('rate_limited', 'session_spent', 'limit_unnamed', 'limits_unavailable'))")
+            .push(" GROUP BY tenant, key, system");
+        for (column, _) in apart {
+            statement.push(", ").push(column);
+        }
+        statement
             .push(" ORDER BY 7 DESC, 4 DESC LIMIT ")
             .push_bind(ROWS_MAX);
         let doing = "read back what limits count";
@@ -86,5 +92,6 @@ fn used(row: &Row) -> Result<Used, StoreError> {
             money: Money::from_pico(i128::from(whole) * PART + i128::from(rest)),
         },
         first_at: time(row, 8)?.unwrap_or(Timestamp::from_micros(0)),
+        node: text(11)?.map(|node| parse("node", &node)).transpose()?,
     })
 }

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use super::calendar::Span;
+use super::slices::Slices;
 
 /// How many places the table has that members are folded into.
 const PLACES: usize = 1024;
@@ -97,6 +98,8 @@ pub(super) struct Member {
     /// Whether it was met since the hand passed it last.
     is_fresh: bool,
     pub(super) usage: Usage,
+    /// What is held of what nodes share; none if nothing is shared, or was not asked for yet.
+    pub(super) slices: Option<Box<Slices>>,
 }
 
 /// All members of a limit.
@@ -108,6 +111,9 @@ pub(super) struct Members {
     hand: usize,
     places: Vec<Option<Usage>>,
     folded: u64,
+    /// Members that gave their slot up before the keeper knew all that they used. Only those that were
+    /// granted something while the keeper answered: no more than there are members then.
+    departed: Vec<(Box<Slices>, Usage)>,
 }
 
 impl Members {
@@ -119,6 +125,7 @@ impl Members {
             hand: 0,
             places: Vec::new(),
             folded: 0,
+            departed: Vec::new(),
         }
     }
 
@@ -139,6 +146,7 @@ impl Members {
             under_way: 0,
             is_fresh: true,
             usage: usage.unwrap_or_else(|| Usage::new(ceilings)),
+            slices: None,
         };
         let freed = (self.slots.len() >= self.max)
             .then(|| self.free(now))
@@ -169,6 +177,25 @@ impl Members {
             .for_each(reshape);
     }
 
+    /// How many slots there are.
+    pub(super) fn len(&self) -> u32 {
+        u32::try_from(self.slots.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Those who gave their slot up before all that they used was reported.
+    pub(super) fn take_departed(&mut self) -> Vec<(Box<Slices>, Usage)> {
+        std::mem::take(&mut self.departed)
+    }
+
+    /// Gives each member that holds slices others, in the places that `places` say, and as many.
+    pub(super) fn reslice(&mut self, places: &[Option<usize>]) {
+        for member in &mut self.slots {
+            if let Some(slices) = &mut member.slices {
+                slices.move_to(places);
+            }
+        }
+    }
+
     /// How many are remembered one by one, and how often one was folded.
     pub(super) fn figures(&self) -> (usize, u64) {
         (self.slots.len(), self.folded)
@@ -189,6 +216,9 @@ impl Members {
                 continue;
             }
             let (key, usage) = (member.key, member.usage.clone());
+            if let Some(slices) = member.slices.take().filter(|of| of.are_listed()) {
+                self.departed.push((slices, usage.clone()));
+            }
             self.by_key.remove(&key);
             if !is_over {
                 self.fold(key, usage, now);

@@ -65,6 +65,8 @@ pub enum Stop {
     Time,
     /// It names no end user or no session.
     Unnamed,
+    /// What this node holds of a limit that nodes share is spent, and the keeper has not answered yet.
+    Slice,
 }
 
 /// The limit that stands in the way of a request: where several do, the one that does so longest.
@@ -92,6 +94,11 @@ impl Exceeded {
         matches!(self.stop, Stop::Ceiling(..)) && self.wanted > self.most
     }
 
+    /// Whether the keeper may have more, so that it is worth waiting for its answer.
+    pub const fn is_short(&self) -> bool {
+        matches!(self.stop, Stop::Slice)
+    }
+
     /// The most, what is left and what was asked for, for people; of ceilings only.
     pub const fn quantities(&self) -> Option<[Quantity; 3]> {
         match self.stop {
@@ -100,7 +107,7 @@ impl Exceeded {
                 Quantity(resource, self.left),
                 Quantity(resource, self.wanted),
             ]),
-            Stop::Concurrency | Stop::Time | Stop::Unnamed => None,
+            Stop::Concurrency | Stop::Time | Stop::Unnamed | Stop::Slice => None,
         }
     }
 
@@ -108,7 +115,8 @@ impl Exceeded {
     pub(super) fn outlasts(&self, other: &Self) -> bool {
         let rank = |exceeded: &Self| match (exceeded.stop, exceeded.resets_at) {
             (Stop::Unnamed, _) => i64::MAX,
-            (Stop::Concurrency, _) => i64::MIN,
+            (Stop::Slice, _) => i64::MIN,
+            (Stop::Concurrency, _) => i64::MIN + 1,
             (_, None) => i64::MAX - 1,
             (_, Some(at)) => at.as_micros(),
         };

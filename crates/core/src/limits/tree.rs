@@ -1,13 +1,17 @@
 //! The state of all limits: what was used, what is set aside, who is under way.
 
+mod sharing;
+
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock::Timestamp;
 
 use super::calendar::{Calendar, Span, Window};
+use super::lease::Ask;
 use super::members::{Counter, Members, Usage};
 use super::path::{Exceeded, Passage, Reservation, Stand, Stop};
 use super::{Amounts, Ceiling, Level, Limit, Limits, Resource, Unnamed, Who};
@@ -27,6 +31,9 @@ pub struct Tree {
     /// Which limits' scopes take a key's requests to a system, by a digest of both.
     ways: HashMap<u128, Arc<[u32]>>,
     hashing: [RandomState; 2],
+    /// For how long slices are leased, if nodes share what may be used.
+    lease: Option<Duration>,
+    is_urgent: bool,
 }
 
 /// What has to be read back from records, so that usage from before counts.
@@ -52,6 +59,13 @@ struct Group {
     /// Whether it was read back when sessions began.
     lives_known: bool,
     members: Members,
+    /// Whether what may be used is leased.
+    shares: bool,
+    /// Slices of which the keeper has to be told: slot and place.
+    listed: Vec<(u32, usize)>,
+    /// Last reports of members that have gone, which the keeper has not heard.
+    unheard: Vec<Ask>,
+    is_urgent: bool,
 }
 
 /// Where a request lies in a limit.
@@ -70,6 +84,8 @@ impl Tree {
             next_group: 0,
             ways: HashMap::new(),
             hashing: [RandomState::new(), RandomState::new()],
+            lease: None,
+            is_urgent: false,
         };
         tree.change(limits, now);
         tree
@@ -96,6 +112,10 @@ impl Tree {
                     begun: vec![(now, false); limit.ceilings.len()],
                     lives_known: limit.time.is_none(),
                     members: Members::new(limit.members_max),
+                    shares: self.lease.is_some(),
+                    listed: Vec::new(),
+                    unheard: Vec::new(),
+                    is_urgent: false,
                 }
             };
             self.groups.push(group);
@@ -134,7 +154,11 @@ impl Tree {
                 .members
                 .slot(key, group.limit.ceilings.len(), now.as_micros());
             group.roll(slot, &mut self.calendar, now);
+            if group.shares {
+                group.prepare(slot, who);
+            }
             worst = group.refused(slot, now, worst);
+            self.is_urgent |= std::mem::take(&mut group.is_urgent);
             passage.steps.push((group.id, slot));
         }
         if let Some(worst) = worst {
@@ -143,7 +167,7 @@ impl Tree {
         for step in 0..passage.steps.len() {
             let (id, slot) = passage.steps[step];
             if let Some(group) = group_of(&mut self.groups, id) {
-                group.take_in(slot, &mut passage);
+                group.take_in(slot, &mut passage, now);
             }
         }
         Ok(passage)
@@ -166,10 +190,11 @@ impl Tree {
             };
             group.roll(*slot, &mut self.calendar, now);
             for place in 0..group.limit.ceilings.len() {
-                if let Some(exceeded) = group.over(*slot, place, &amounts) {
+                if let Some(exceeded) = group.over(*slot, place, &amounts, now) {
                     worst = worse(worst, exceeded);
                 }
             }
+            self.is_urgent |= std::mem::take(&mut group.is_urgent);
         }
         if let Some(worst) = worst {
             return Err(worst);
@@ -215,25 +240,52 @@ impl Tree {
                 };
                 counter.used = (counter.used + spent.of(ceiling.resource) - had).max(0);
             }
+            group.list_all(*slot);
         }
     }
 
     /// Gives the place of a request under way back.
     pub fn leave(&mut self, passage: Passage) {
         for (id, slot) in passage.steps {
-            let group = group_of(&mut self.groups, id);
-            if let Some(member) = group.and_then(|group| group.members.at(slot)) {
+            let Some(group) = group_of(&mut self.groups, id) else {
+                continue;
+            };
+            if let Some(member) = group.members.at(slot) {
                 member.under_way = member.under_way.saturating_sub(1);
+            }
+            if group.shares && group.limit.concurrency.is_some() {
+                group.list(slot, group.limit.ceilings.len());
             }
         }
     }
 
     /// What has to be read back from records; none if everything was.
     pub fn seeding(&mut self, now: Timestamp) -> Option<Seeding> {
+        self.seeding_of(|group| group.unseeded().collect(), now)
+    }
+
+    /// What has to be read from records to know all that counts now; none if nothing does.
+    pub fn counting(&mut self, now: Timestamp) -> Option<Seeding> {
+        let all = |group: &Group| {
+            let ceilings = group.limit.ceilings.iter();
+            ceilings.map(|ceiling| ceiling.window).collect()
+        };
+        let seeding = self.seeding_of(all, now)?;
+        Some(Seeding {
+            until: now,
+            ..seeding
+        })
+    }
+
+    fn seeding_of(
+        &mut self,
+        windows_of: impl Fn(&Group) -> Vec<Window>,
+        now: Timestamp,
+    ) -> Option<Seeding> {
         let (mut users, mut sessions, mut until) = (false, false, None);
         let mut windows: Vec<(Window, Timestamp)> = Vec::new();
         for group in &self.groups {
-            for window in group.unseeded() {
+            for window in windows_of(group) {
                 users |= group.limit.per == Level::User;
                 sessions |= group.limit.per == Level::Session;
                 let span = self.calendar.window(window, group.limit.life, now);
@@ -379,8 +431,16 @@ impl Group {
             };
             usage.counters = places.iter().zip(&limit.ceilings).map(counter).collect();
         });
+        let mut slices = places.clone();
+        let under_way = self.limit.concurrency.map(|_| self.limit.ceilings.len());
+        slices.extend(limit.concurrency.map(|_| under_way));
+        self.members.reslice(&slices);
+        self.listed.clear();
         self.lives_known |= self.limit.time.is_none() && limit.time.is_none();
         (self.limit, self.begun) = (limit.clone(), begun);
+        if self.shares {
+            (0..self.members.len()).for_each(|slot| self.list_all(slot));
+        }
     }
 
     /// The windows of ceilings that wait for usage from before; a session's time waits with them.
@@ -397,13 +457,18 @@ impl Group {
         let Some(member) = self.members.at(slot) else {
             return;
         };
+        let slices = &mut member.slices;
         let Usage { life, counters } = &mut member.usage;
         if is_session && now.as_micros() >= life.end {
             *life = calendar.window(Window::Session, lasting, now);
         }
-        for (counter, ceiling) in counters.iter_mut().zip(&self.limit.ceilings) {
+        let ceilings = counters.iter_mut().zip(&self.limit.ceilings);
+        for (place, (counter, ceiling)) in ceilings.enumerate() {
             if now.as_micros() < counter.span.end {
                 continue;
+            }
+            if let Some(slice) = slices.as_mut().and_then(|of| of.slices.get_mut(place)) {
+                slice.begin_anew();
             }
             let span = match ceiling.window {
                 Window::Session => *life,
@@ -444,7 +509,7 @@ impl Group {
         mut worst: Option<Box<Exceeded>>,
     ) -> Option<Box<Exceeded>> {
         for place in 0..self.limit.ceilings.len() {
-            if let Some(exceeded) = self.over(slot, place, &Amounts::ONE_REQUEST) {
+            if let Some(exceeded) = self.over(slot, place, &Amounts::ONE_REQUEST, now) {
                 worst = worse(worst, exceeded);
             }
         }
@@ -458,6 +523,11 @@ impl Group {
                 worst,
                 self.exceeded(Stop::Concurrency, (most, left, 1), None),
             );
+        } else if self.shares
+            && self.limit.concurrency.is_some()
+            && let Some(exceeded) = self.draw((slot, self.limit.ceilings.len()), 1, now)
+        {
+            worst = worse(worst, exceeded);
         }
         if let Some(time) = self.limit.time {
             let most = i128::try_from(time.as_micros()).unwrap_or(i128::MAX);
@@ -472,12 +542,24 @@ impl Group {
 
     /// Whether `amounts` more would pass the ceiling at `place`. Nothing more passes no ceiling, so that
     /// what costs nothing is not refused for money.
-    fn over(&mut self, slot: u32, place: usize, amounts: &Amounts) -> Option<Exceeded> {
+    fn over(
+        &mut self,
+        slot: u32,
+        place: usize,
+        amounts: &Amounts,
+        now: Timestamp,
+    ) -> Option<Exceeded> {
         let ceiling = *self.limit.ceilings.get(place)?;
         let wanted = amounts.of(ceiling.resource);
         let counter = *self.members.at(slot)?.usage.counters.get(place)?;
-        if wanted == 0 || counter.used + wanted <= ceiling.most {
+        if wanted == 0 {
             return None;
+        }
+        if counter.used + wanted <= ceiling.most {
+            return self
+                .shares
+                .then(|| self.draw((slot, place), wanted, now))
+                .flatten();
         }
         let left = (ceiling.most - counter.used).max(0);
         let fits = wanted <= ceiling.most;
@@ -508,13 +590,13 @@ impl Group {
     }
 
     /// Counts a request that is let in, and tells it how the ceilings stand.
-    fn take_in(&mut self, slot: u32, passage: &mut Passage) {
+    fn take_in(&mut self, slot: u32, passage: &mut Passage, now: Timestamp) {
         self.count(slot, |_, ceiling| Amounts::ONE_REQUEST.of(ceiling.resource));
-        let Some(member) = self.members.at(slot) else {
-            return;
-        };
-        member.under_way += 1;
-        for (counter, ceiling) in member.usage.counters.iter().zip(&self.limit.ceilings) {
+        if let Some(member) = self.members.at(slot) {
+            member.under_way += 1;
+        }
+        for place in 0..self.limit.ceilings.len() {
+            let ceiling = self.limit.ceilings[place];
             passage.bounds_money |= ceiling.resource == Resource::Money;
             passage.bounds_answers |= ceiling.resource == Resource::TokensOut;
             if ceiling.resource == Resource::Money || passage.stands.len() >= STANDS_MAX {
@@ -525,14 +607,20 @@ impl Group {
                 resource: ceiling.resource,
                 window: ceiling.window,
                 most: ceiling.most,
-                left: (ceiling.most - counter.used).max(0),
-                resets_at: Timestamp::from_micros(counter.span.end),
+                left: self.left(slot, place, now),
+                resets_at: self.resets_at(slot, place),
             });
         }
-        if let Some(time) = self.limit.time {
+        if let Some((time, member)) = self.limit.time.zip(self.members.at(slot)) {
             let until = Timestamp::from_micros(member.usage.life.start).plus(time);
             passage.until = Some(passage.until.map_or(until, |earlier| earlier.min(until)));
         }
+    }
+
+    fn resets_at(&mut self, slot: u32, place: usize) -> Timestamp {
+        let counters = self.members.at(slot).map(|member| &member.usage.counters);
+        let counter = counters.and_then(|counters| counters.get(place));
+        Timestamp::from_micros(counter.map_or(0, |counter| counter.span.end))
     }
 
     /// Adds to each counter.
@@ -543,6 +631,7 @@ impl Group {
                 counter.used += more(place, ceiling);
             }
         }
+        self.list_all(slot);
     }
 }
 

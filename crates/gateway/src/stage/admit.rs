@@ -12,11 +12,11 @@ use crate::failure::Failure;
 use crate::limiting;
 
 /// Admits the decision or fails as `overload`.
-pub(crate) fn admit(ex: &mut Exchange) -> Result<(), Failure> {
+pub(crate) async fn admit(ex: &mut Exchange) -> Result<(), Failure> {
     let since = ex.lapped;
     let failure = match &ex.rehearsal {
         Some(rehearsal) => rehearsal.admission(),
-        None => enter(ex),
+        None => enter(ex).await,
     };
     ex.note_control("admission", failure.as_ref());
     ex.decision.stages.admit = ex.micros_since(since);
@@ -31,7 +31,7 @@ pub(crate) fn admit(ex: &mut Exchange) -> Result<(), Failure> {
 }
 
 /// Takes the places, or says why there are none.
-fn enter(ex: &mut Open) -> Option<Failure> {
+async fn enter(ex: &mut Open) -> Option<Failure> {
     let most = ex.caller.criticality;
     let criticality = ex.envelope.criticality.unwrap_or(most).min(most);
     let rooms = [&ex.node.room, &ex.system.room];
@@ -42,10 +42,11 @@ fn enter(ex: &mut Open) -> Option<Failure> {
     let is_full = places.len() < rooms.len();
     ex.places = places;
     let observes = ex.decision.mode == Mode::Observe;
-    if (!is_full || observes)
-        && let Err(failure) = pass_limits(ex)
-    {
-        return Some(failure);
+    if !is_full || observes {
+        let passed = pass_limits(ex).await;
+        if let Err(failure) = passed {
+            return Some(failure);
+        }
     }
     if is_full {
         return Some(Failure::plain(Code::TooManyInFlight));
@@ -55,10 +56,11 @@ fn enter(ex: &mut Open) -> Option<Failure> {
 }
 
 /// Takes a passage through the limits of the workspace. A session's own time bounds the decision too.
-fn pass_limits(ex: &mut Open) -> Result<(), Failure> {
+async fn pass_limits(ex: &mut Open) -> Result<(), Failure> {
     let now = ex.now();
+    let wait = (&*ex.node.clock, ex.remaining());
     let who = limiting::who(&ex.caller, &ex.decision);
-    let admission = ex.node.limiter.enter(&who, now);
+    let admission = ex.node.limiter.enter(&who, now, wait).await;
     let admission = admission.map_err(|exceeded| ex.limit_failure(*exceeded, now))?;
     if let Some(until) = admission.until() {
         ex.deadline = ex.deadline.min(ex.lapped + until.since(now));

@@ -256,7 +256,7 @@ async fn attempt(
     reason: AttemptReason,
     call: &Call<'_>,
 ) -> Result<Said, Tried> {
-    let reservation = opening::reserve(ex, name, call.body(), call.answer_max())?;
+    let reservation = opening::reserve(ex, name, call.body(), call.answer_max()).await?;
     let opened = opening::open(ex, reservation.money()).await;
     ex.lap();
     if let Err(failure) = opened {

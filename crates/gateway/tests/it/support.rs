@@ -151,6 +151,7 @@ impl TestNode {
         let stop_projector = CancellationToken::new();
         let projecting = tokio::spawn(projector.run(feed, Pace::default(), stop_projector.clone()));
         let parts = Parts {
+            shared_limits: None,
             held_back: std::collections::BTreeMap::new(),
             blobs: Blobs::open(&data).unwrap(),
             journal: Arc::clone(&journal),

@@ -16,6 +16,9 @@ use crate::workspace::{Key, StorageConfig};
 /// The longest month.
 const MONTH: Duration = Duration::from_hours(31 * 24);
 
+/// A millionth of the currency, in 10⁻¹² of it.
+const MILLIONTH: i128 = 1_000_000;
+
 impl Reader<'_> {
     pub(super) fn limits(
         &mut self,
@@ -41,7 +44,36 @@ impl Reader<'_> {
             }
         }
         self.kept_long_enough(file, &limits, storage);
+        self.shared(file, &limits, storage);
         limits
+    }
+
+    /// What is said of limits that nodes share: scripts in Redis count whole millionths of money, up to 2⁵².
+    fn shared(&mut self, file: View<'_>, limits: &Limits, storage: &StorageConfig) {
+        if storage.redis.is_none() {
+            return;
+        }
+        if limits.limits.is_empty() {
+            let view = file.table("storage");
+            let at = view.key("redis").unwrap_or_else(|| view.at());
+            self.report
+                .warning(view.source, &at, "there are no limits that nodes could share")
+                .help("give some, as in [limits.acme] with per = \"tenant\" and money = { month = \"500 USD\" }, or take `storage.redis` out");
+        }
+        let is_unfit = |ceiling: &Ceiling| {
+            ceiling.resource == Resource::Money
+                && !(MILLIONTH..=MILLIONTH << 52).contains(&ceiling.most)
+        };
+        for limit in &limits.limits {
+            if limit.ceilings.iter().any(is_unfit) {
+                let view = file.table("limits").table(limit.name.as_str());
+                let at = view.key("money").unwrap_or_else(|| view.at());
+                let message = "nodes share money from 0.000001 to 4,500,000,000";
+                self.report
+                    .error(view.source, &at, message)
+                    .help("write another amount, or take `storage.redis` out");
+            }
+        }
     }
 
     fn limit(&mut self, name: LimitName, view: View<'_>, keys: &[Key]) -> Option<Limit> {

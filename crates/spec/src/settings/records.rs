@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::{Reader, value_or};
 use crate::forms::view::{Found, View};
-use crate::workspace::{AuditConfig, PostgresConfig, Queue, ServerConfig, StorageConfig, WhenFull};
+use crate::workspace::{
+    AuditConfig, PostgresConfig, Queue, RedisConfig, ServerConfig, StorageConfig, WhenFull,
+};
 
 /// The longest name of a log, in bytes.
 const ORIGIN_BYTES_MAX: usize = 256;
@@ -12,6 +14,15 @@ const ORIGIN_BYTES_MAX: usize = 256;
 /// How far apart checkpoints may be.
 const CHECKPOINT: std::ops::RangeInclusive<Duration> =
     Duration::from_millis(100)..=Duration::from_secs(10);
+
+/// For how long a slice of a shared limit may be leased: nodes report twice a second.
+const LEASE: std::ops::RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from_mins(10);
+
+/// How long a request may wait for a slice at the most.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// How URLs of Redis and Valkey begin.
+const REDIS_SCHEMES: [&str; 6] = ["redis", "rediss", "valkey", "valkeys", "redis+unix", "unix"];
 
 impl Reader<'_> {
     pub(super) fn storage(&mut self, view: View<'_>) -> StorageConfig {
@@ -67,6 +78,7 @@ impl Reader<'_> {
             segment_bytes: value_or(segment, 64 << 20),
             retention: self.retention(view.table("retention")),
             postgres: self.postgres(view.table("postgres")),
+            redis: self.redis(view.table("redis")),
             queue: Queue {
                 bytes: value_or(room, 64 << 20),
                 when_full: if wait { WhenFull::Wait } else { WhenFull::Shed },
@@ -97,6 +109,40 @@ impl Reader<'_> {
                 .help("give the node a role of its own, or leave `migrate` away and change the schema elsewhere");
         }
         Some(PostgresConfig { url, migrate })
+    }
+
+    fn redis(&mut self, view: View<'_>) -> Option<RedisConfig> {
+        if !view.exists() {
+            return None;
+        }
+        let (lease, wait) = (view.duration("lease"), view.duration("wait"));
+        let out_of = |found: &Option<Found<Duration>>,
+                      range: &std::ops::RangeInclusive<Duration>| {
+            let out = found.as_ref().filter(|found| !range.contains(&found.value));
+            out.map(|found| found.at.clone())
+        };
+        if let Some(at) = out_of(&lease, &LEASE) {
+            let message = "`storage.redis.lease` must be from 2s to 10m";
+            self.report.error(view.source, &at, message);
+        }
+        if let Some(at) = out_of(&wait, &(Duration::ZERO..=WAIT_MAX)) {
+            let message = "`storage.redis.wait` must be at most 5s: a request waits for it";
+            self.report.error(view.source, &at, message);
+        }
+        let url = self.secret(view, "url", "storage.redis.url")?;
+        let scheme = url.expose().split_once("://").map(|(scheme, _)| scheme);
+        if scheme.is_none_or(|scheme| !REDIS_SCHEMES.contains(&scheme)) {
+            let at = view.key("url").unwrap_or_else(|| view.at());
+            let message = "`storage.redis.url` is not the URL of a Redis or Valkey server";
+            self.report.error(view.source, &at, message).help(
+                "it begins with redis:// or rediss://, as in rediss://NAME:PASSWORD@HOST:6379/0",
+            );
+        }
+        Some(RedisConfig {
+            url,
+            lease: value_or(lease, Duration::from_secs(30)),
+            wait: value_or(wait, Duration::from_millis(100)),
+        })
     }
 
     /// The URL of a database. Nothing of it is ever part of a problem.

@@ -186,3 +186,38 @@ fn an_unpriced_or_endless_model_under_a_limit_is_an_error() {
         .with("prices.toml", prices)
         .workspace();
 }
+
+#[test]
+fn nodes_share_limits_through_redis_by_reference() {
+    let shared = "[limits.acme]\nper = \"tenant\"\nmoney = { month = \"50 USD\" }\n[storage]\npepper = { env = \"PEPPER\" }\n[storage.redis]\nurl = { env = \"URL\" }\n";
+    let with = |text: &str, url: &str| {
+        with_limits(text)
+            .env("URL", url)
+            .env("PEPPER", "0123456789abcdef0123456789abcdef")
+    };
+    let url = "rediss://plimsoll:correct-horse@redis:6379/0";
+    let redis = with(shared, url).workspace().storage.redis.unwrap();
+    assert_eq!(redis.url.expose(), url);
+    assert_eq!((redis.lease.as_secs(), redis.wait.as_millis()), (30, 100));
+    let set = format!("{shared}lease = \"1m\"\nwait = \"0ms\"\n");
+    let redis = with(&set, url).workspace().storage.redis.unwrap();
+    assert_eq!((redis.lease.as_secs(), redis.wait.as_millis()), (60, 0));
+    let wrong =
+        format!("{shared}lease = \"1s\"\nwait = \"6s\"\n").replace("50 USD", "9000000000 USD");
+    let problems = with(&wrong, "https://redis.example.com:swordfish@x").told();
+    for told in [
+        "must be from 2s to 10m",
+        "must be at most 5s",
+        "is not the URL of a Redis or Valkey server",
+        "nodes share money from 0.000001",
+    ] {
+        assert!(problems.contains(told), "{told}: {problems}");
+    }
+    assert!(!problems.contains("swordfish"));
+    let plain = shared.replace("{ env = \"URL\" }", "\"redis://:swordfish@redis\"");
+    let problems = with(&plain, url).told();
+    assert!(
+        problems.contains("storage.redis.url") && !problems.contains("swordfish"),
+        "{problems}"
+    );
+}

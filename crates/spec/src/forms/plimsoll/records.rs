@@ -32,6 +32,12 @@ pub(super) static STORAGE: TableForm = table(
             "The PostgreSQL database that several nodes share.",
         ),
         field(
+            "redis",
+            Form::Table(&REDIS),
+            Means("each node has all of each limit for itself"),
+            "The Redis or Valkey server through which several nodes share `[limits]`.",
+        ),
+        field(
             "pepper",
             Form::Secret,
             Means("the one that the node makes, in `pepper` of the data folder"),
@@ -102,6 +108,30 @@ static POSTGRES: TableForm = table(
             Form::Secret,
             Means("the node changes no schema"),
             "Where the URL is of the role that owns the tables and may change them.",
+        ),
+    ],
+);
+
+static REDIS: TableForm = table(
+    "The Redis or Valkey server through which several nodes share limits. Each node leases slices of what is left and spends them from memory; while the server is away it spends what it holds and then refuses.",
+    &[
+        field(
+            "url",
+            Form::Secret,
+            Required("say where it is, as in url = { env = \"PLIMSOLL_REDIS_URL\" }"),
+            "Where the URL is: redis://, or rediss:// for TLS.",
+        ),
+        field(
+            "lease",
+            Form::Duration,
+            Default("\"30s\""),
+            "For how long a slice is leased, from 2s to 10m: so long a node goes on without the server, and so long what a dead node held is missing to the others.",
+        ),
+        field(
+            "wait",
+            Form::Duration,
+            Default("\"100ms\""),
+            "How long a request whose node has spent its slice waits for more, at most 5s. Then it is refused with `limits_unavailable`.",
         ),
     ],
 );

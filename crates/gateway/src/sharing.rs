@@ -1,0 +1,270 @@
+//! Limits that several nodes share: exchanging slices with their keeper beside the requests.
+//!
+//! Requests spend what this node holds, from memory. One task reports and leases ahead of need, each
+//! half second and whenever a slice runs low; only a request whose slice is spent waits for it, and no
+//! longer than declared. The rules are [`plimsoll_core::limits::lease`].
+//!
+//! What always holds: while the keeper is away nothing waits for it, and nothing is spent beyond what is
+//! held; whoever is refused for that is told so, counted, and it stands in readiness.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use plimsoll_core::limits::lease::{GRACE, REPORT_EVERY, Tenure};
+use plimsoll_core::limits::{Exceeded, Tree};
+use plimsoll_core::ports::{Exchanged, Leases, PortError};
+use plimsoll_core::{Clock, Timestamp};
+use serde_json::{Value, json};
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use crate::limiting::Limiter;
+use crate::node::Node;
+
+/// The keeper that nodes share limits through.
+pub struct SharedLimits {
+    /// Where slices are leased.
+    pub keeper: Arc<dyn Leases>,
+    /// For how long.
+    pub lease: Duration,
+    /// How long a request may wait for an answer.
+    pub wait: Duration,
+}
+
+/// What this node knows of the keeper.
+pub(crate) struct Sharing {
+    keeper: Arc<dyn Leases>,
+    wait: Duration,
+    wake: Notify,
+    /// Counts up with each exchange, so that those who wait try again.
+    rounds: watch::Sender<u64>,
+    state: Mutex<State>,
+    waited: AtomicU64,
+    refused: AtomicU64,
+}
+
+#[derive(Default)]
+struct State {
+    tenure: Tenure,
+    /// Whether answers hold, so that it is worth asking for more.
+    grows: bool,
+    /// Why the last exchange failed, and since when they do.
+    away: Option<(String, Timestamp)>,
+    /// Whether another process goes by this node's name.
+    is_displaced: bool,
+}
+
+/// What is counted, for the metrics.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct SharingFigures {
+    pub(crate) is_away: bool,
+    pub(crate) exchanges: u64,
+    pub(crate) waited: u64,
+    pub(crate) refused: u64,
+}
+
+impl Sharing {
+    pub(crate) fn new(shared: SharedLimits) -> Self {
+        Self {
+            keeper: shared.keeper,
+            wait: shared.wait,
+            wake: Notify::new(),
+            rounds: watch::Sender::new(0),
+            state: Mutex::default(),
+            waited: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+        }
+    }
+
+    /// Has the next exchange begin now.
+    pub(crate) fn hurry(&self) {
+        self.wake.notify_one();
+    }
+
+    pub(crate) fn keeper(&self) -> &dyn Leases {
+        &*self.keeper
+    }
+
+    /// Whether the keeper has a name here, so that what the records say may be told to it.
+    pub(crate) fn has_met(&self) -> bool {
+        let state = self.state.lock();
+        state.grows || state.tenure.wants_seeds()
+    }
+
+    fn is_away(&self) -> bool {
+        self.state.lock().away.is_some()
+    }
+
+    /// For operators; nothing secret.
+    pub(crate) fn detail(&self) -> Value {
+        let state = self.state.lock();
+        let away = state.away.as_ref();
+        json!({
+            "leasing": state.grows && away.is_none(),
+            "away": away.map(|(reason, _)| reason),
+            "away_since": away.map(|(_, since)| since.to_string()),
+            "another_node_has_this_name": state.is_displaced,
+        })
+    }
+
+    pub(crate) fn figures(&self) -> SharingFigures {
+        SharingFigures {
+            is_away: self.is_away(),
+            exchanges: *self.rounds.borrow(),
+            waited: self.waited.load(Ordering::Relaxed),
+            refused: self.refused.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Notes what came of an exchange. Whether its answers hold, and whether all has to be told again.
+    fn note(&self, exchanged: &Result<Exchanged, PortError>, now: Timestamp) -> (bool, bool) {
+        let mut state = self.state.lock();
+        let memory = match exchanged {
+            Ok(exchanged) => exchanged.memory,
+            Err(error) => {
+                let reason = crate::deployed::chain(error);
+                if state.away.is_none() {
+                    tracing::error!(
+                        reason,
+                        "shared limits cannot be drawn on: this node spends what it holds and then refuses"
+                    );
+                }
+                let since = state.away.as_ref().map_or(now, |(_, since)| *since);
+                state.away = Some((reason, since));
+                return (false, false);
+            }
+        };
+        if let Some((_, since)) = state.away.take() {
+            let seconds = now.since(since).as_secs();
+            tracing::info!(seconds, "shared limits can be drawn on again");
+        }
+        if memory.is_ours == state.is_displaced {
+            state.is_displaced = !memory.is_ours;
+            if state.is_displaced {
+                tracing::error!(
+                    "another node goes by this one's name: it leases no more; give each its own `server.node`"
+                );
+            }
+        }
+        let before = state.tenure;
+        state.grows = state.tenure.meet(memory);
+        let is_new = state.tenure.wants_seeds() && before != state.tenure;
+        if is_new {
+            tracing::warn!(
+                "Redis knows nothing of shared limits: it is told what was used and is held"
+            );
+        }
+        (state.grows, is_new)
+    }
+}
+
+impl Limiter {
+    /// Reports what was used and leases what is wanted, once.
+    async fn exchange(&self, sharing: &Sharing, clock: &dyn Clock) {
+        let grows = sharing.state.lock().grows;
+        let sent = clock.now();
+        let asks = self.tree().asks(sent, grows);
+        let exchanged = sharing.keeper.exchange(&asks).await;
+        let now = clock.now();
+        let (holds, is_new) = sharing.note(&exchanged, now);
+        {
+            let mut tree = self.tree();
+            match exchanged {
+                Ok(exchanged) if holds => tree.answered(&asks, &exchanged.answers, (sent, now)),
+                _ => tree.unanswered(asks, now),
+            }
+            if is_new {
+                tree.report_again();
+            }
+        }
+        sharing.rounds.send_modify(|rounds| *rounds += 1);
+    }
+
+    /// Tries `step` again after each exchange until it is not for want of a slice that it fails, for no
+    /// longer than `most`.
+    pub(crate) async fn waited<T>(
+        &self,
+        short: Box<Exceeded>,
+        (clock, most): (&dyn Clock, Duration),
+        mut step: impl FnMut(&mut Tree, Timestamp) -> Result<T, Box<Exceeded>>,
+    ) -> Result<T, Box<Exceeded>> {
+        let Some(sharing) = self.sharing() else {
+            return Err(short);
+        };
+        sharing.waited.fetch_add(1, Ordering::Relaxed);
+        let deadline = Instant::now() + sharing.wait.min(most);
+        loop {
+            let mut rounds = sharing.rounds.subscribe();
+            let short = match self.step(|tree| step(tree, clock.now())) {
+                Err(short) if short.is_short() => short,
+                result => return result,
+            };
+            let is_late = sharing.is_away()
+                || tokio::time::timeout_at(deadline, rounds.changed())
+                    .await
+                    .is_err();
+            if is_late {
+                sharing.refused.fetch_add(1, Ordering::Relaxed);
+                return Err(short);
+            }
+        }
+    }
+}
+
+impl Node {
+    /// Begins to share limits, if it is to; comes back once slices are leased, or could not be so far.
+    pub(crate) async fn share_limits(self: &Arc<Self>) {
+        let Some(sharing) = self.limiter.sharing() else {
+            return;
+        };
+        let node = Arc::downgrade(self);
+        let rounds = sharing.rounds.subscribe();
+        tokio::spawn(async move {
+            while let Some(node) = node.upgrade() {
+                node.exchange_limits().await;
+                let Some(sharing) = node.limiter.sharing() else {
+                    return;
+                };
+                let wait = tokio::time::timeout(REPORT_EVERY, sharing.wake.notified());
+                wait.await.ok();
+            }
+        });
+        self.settled(sharing, rounds).await;
+    }
+
+    /// Waits for the first lease; not for a server that is away.
+    async fn settled(&self, sharing: &Sharing, mut rounds: watch::Receiver<u64>) {
+        let deadline = Instant::now() + GRACE + REPORT_EVERY * 3;
+        while !sharing.state.lock().grows && !sharing.is_away() {
+            let changed = tokio::time::timeout_at(deadline, rounds.changed()).await;
+            if changed.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// One exchange; a keeper that remembers nothing is told what the records say.
+    pub(crate) async fn exchange_limits(&self) {
+        let Some(sharing) = self.limiter.sharing() else {
+            return;
+        };
+        self.limiter.exchange(sharing, &*self.clock).await;
+        if sharing.state.lock().tenure.wants_seeds() {
+            match self.seed_keeper(sharing).await {
+                Ok(counters) => {
+                    tracing::info!(counters, "Redis was told what the records say was used")
+                }
+                Err(error) => {
+                    let error = crate::deployed::chain(&error);
+                    tracing::error!(
+                        error,
+                        "shared limits do not know what nodes used that are not running"
+                    );
+                }
+            }
+            sharing.state.lock().tenure.seeded();
+        }
+    }
+}

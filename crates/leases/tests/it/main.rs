@@ -1,0 +1,6 @@
+//! The keeper on a real server, which each test starts for itself.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+mod keeper;
+mod server;
