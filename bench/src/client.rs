@@ -1,6 +1,8 @@
 //! One connection that asks one request after the other.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -8,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use plimsoll_core::Clock;
@@ -28,6 +30,8 @@ pub(crate) struct Question {
     pub(crate) path: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Bytes,
+    /// Counts up if each request is to have a key that nobody has met.
+    pub(crate) keys: Option<Arc<AtomicU64>>,
 }
 
 /// What came back.
@@ -48,6 +52,7 @@ pub(crate) struct Client {
     path: Uri,
     headers: HeaderMap,
     body: Bytes,
+    keys: Option<Arc<AtomicU64>>,
 }
 
 impl Client {
@@ -70,6 +75,7 @@ impl Client {
             path: question.path.parse()?,
             headers,
             body: question.body.clone(),
+            keys: question.keys.clone(),
         })
     }
 
@@ -78,6 +84,12 @@ impl Client {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.path.clone();
         *request.headers_mut() = self.headers.clone();
+        if let Some(keys) = &self.keys {
+            let key = format!("Bearer nobody-{:032}", keys.fetch_add(1, Ordering::Relaxed));
+            request
+                .headers_mut()
+                .insert(AUTHORIZATION, HeaderValue::from_str(&key)?);
+        }
         self.sender.ready().await?;
         Ok(self.sender.send_request(request).await?)
     }

@@ -256,6 +256,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<bool> {
         path: options.path.clone(),
         headers: options.header.iter().filter_map(header).collect(),
         body,
+        keys: None,
     };
     let mut load = Load::of(question, options.connections, options.requests);
     load.rate = options.rate;

@@ -16,8 +16,10 @@ mod process;
 mod target;
 mod workspace;
 
+mod account;
 mod compare;
 mod first_token;
+mod flood;
 mod kill;
 mod memory;
 mod table;
@@ -47,10 +49,16 @@ enum Command {
     Memory(memory::Options),
     /// Kills Plimsoll under load, again and again, and looks for every answer it gave.
     Kill(kill::Options),
+    /// Tells what a flood of invalid keys costs above a bare server, and whether memory grows.
+    Flood(flood::Options),
+    /// Tells what identity, four levels of limits and a budget cost a request.
+    Account(account::Options),
     /// Drives any URL path of one address with one body.
     Load(load::Options),
     /// The floor: a bare proxy, as a process of its own.
     Floor(floor::Options),
+    /// The bare server of `flood`, as a process of its own.
+    Refuse(flood::RefusingOptions),
     /// The simulator as it is used for measuring, as a process of its own.
     Upstream(upstream::Options),
 }
@@ -90,6 +98,9 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         Command::Compare(options) => compare::run(&options).await,
         Command::FirstToken(options) => first_token::run(&options).await,
         Command::Memory(options) => memory::run(&options).await,
+        Command::Account(options) => account::run(&options).await,
+        Command::Flood(options) => flood::run(&options).await,
+        Command::Refuse(options) => flood::refuse(&options).await,
         Command::Kill(options) => kill::run(&options).await,
         Command::Load(options) => load::run(&options).await,
         Command::Floor(options) => floor::run(&options).await,

@@ -71,6 +71,14 @@ impl Stage {
         self.started("floor", command, bare(address, false)).await
     }
 
+    /// Starts the server that refuses all.
+    pub(crate) async fn refusing(&self) -> anyhow::Result<Target> {
+        let address = free_address()?;
+        let mut command = this_program()?;
+        command.args(["refuse", &address.to_string()]);
+        self.started("refuse", command, bare(address, false)).await
+    }
+
     /// Starts nginx; `None` if it is not installed.
     pub(crate) async fn nginx(&self) -> anyhow::Result<Option<Target>> {
         let Some(nginx) = ["/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/sbin/nginx"]
@@ -159,6 +167,7 @@ fn bare(address: SocketAddr, stream: bool) -> Question {
         path: body::CHAT.to_owned(),
         headers: Vec::new(),
         body: body::chat("sim-small", stream),
+        keys: None,
     }
 }
 

@@ -93,6 +93,24 @@ impl Workspace {
         })
     }
 
+    /// Gives the workspace a tree of four levels of limits beside its key and its budget; or takes key and
+    /// budget out.
+    pub(crate) fn account(&self, is_on: bool) -> anyhow::Result<()> {
+        let server = self.folder.join("plimsoll.toml");
+        let system = self.folder.join("systems").join(SYSTEM).join("system.toml");
+        let (mut settings, mut about) =
+            (fs::read_to_string(&server)?, fs::read_to_string(&system)?);
+        if is_on {
+            settings.push_str(LIMITS);
+        } else {
+            settings.truncate(settings.find("[keys.").unwrap_or(settings.len()));
+            about = about.replace(BUDGET, "");
+        }
+        fs::write(server, settings)?;
+        fs::write(system, about)?;
+        Ok(())
+    }
+
     /// `plimsoll ARGUMENTS --workspace FOLDER`, with the secrets in its environment.
     pub(crate) fn command(&self, plimsoll: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(plimsoll);
@@ -118,6 +136,7 @@ impl Workspace {
                 format!("Bearer {}", SECRETS[0].1),
             )],
             body,
+            keys: None,
         }
     }
 }
@@ -176,10 +195,7 @@ total = "20s"
 first_token = "4s"
 stall = "5s"
 
-[budget]
-per_unit = "0.05 USD"
-per_day = "1000000 USD"
-
+{BUDGET}
 [on]
 malformed = ["refuse"]
 adversarial = ["refuse"]
@@ -194,6 +210,36 @@ message = "I cannot answer this one."
 "#
     )
 }
+
+const BUDGET: &str = r#"[budget]
+per_unit = "0.05 USD"
+per_day = "1000000 USD"
+"#;
+
+/// A tree of four levels, none of which is ever reached.
+const LIMITS: &str = r#"
+[limits.all]
+per = "workspace"
+requests = { minute = 1000000000 }
+money = { month = "1000000 USD" }
+
+[limits.tenants]
+per = "tenant"
+requests = { minute = 1000000000 }
+tokens_out = { minute = 1000000000000 }
+money = { month = "1000000 USD" }
+
+[limits.keys]
+per = "key"
+requests = { minute = 1000000000 }
+tokens_in = { day = 1000000000000 }
+concurrency = 1000000
+
+[limits.users]
+per = "user"
+requests = { hour = 1000000000 }
+money = { day = "1000000 USD" }
+"#;
 
 const OUTPUT_GUARDS: &str = r#"
 [guards.output]
