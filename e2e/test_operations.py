@@ -329,3 +329,24 @@ def test_money_is_counted_and_a_budget_holds(own_server, simulator):
     id = answers[0].headers["plimsoll-decision"]
     server.closed(id)
     assert "USD" in server.workspace.cli("explain", id).stdout
+
+
+def test_a_budget_that_an_edit_adds_knows_what_was_spent_before(own_server, simulator):
+    server = own_server()
+    for _ in range(60):
+        assert server.chat("bare").status == 200
+    path = "systems/bare/system.toml"
+    server.workspace.write(path, server.workspace.read(path) + '\n[budget]\nper_day = "0.0005 USD"\n')
+    server.reload()
+    served = 0
+
+    def is_refused():
+        """what was spent before the edit counts"""
+        nonlocal served
+        answer = server.chat("bare")
+        served += answer.status == 200
+        return answer.status == 429 and answer.error_code == "budget_exceeded"
+
+    eventually(is_refused, 20, 0.5)
+    # From nothing it would take some twenty.
+    assert served < 10, served

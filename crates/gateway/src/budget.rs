@@ -2,7 +2,8 @@
 //!
 //! A reservation is taken in one step over the unit's and the day's limit, so that callers at the
 //! same time never overshoot by more than what they reserved. Usage outlives a reload, and a start: it is
-//! recovered from the records.
+//! recovered from the records, also for a limit that an edit or a deployment adds to a system that has
+//! spent before. A system's budget is this node's own; what nodes share are limits of the workspace.
 
 use std::collections::HashMap;
 
@@ -31,6 +32,17 @@ struct Spending {
     day: i64,
     today: Money,
     units: HashMap<String, (Money, i64)>,
+    /// Whether all that was spent today is in it, and all that was on units.
+    knows: Known,
+}
+
+/// What a ledger has from the records, or lacks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Known {
+    /// What was spent today.
+    pub day: bool,
+    /// What was spent on units of work.
+    pub units: bool,
 }
 
 /// Money set aside for one decision.
@@ -61,18 +73,44 @@ impl Reservation {
 
 impl Ledger {
     /// A ledger of a system that spent `today` on the UTC day of `now` and so much on these units, as the
-    /// records say.
-    pub(crate) fn recovered(today: Money, units: &[UnitSpent], now: Timestamp) -> Self {
-        let mut spending = Spending {
-            day: day_of(now),
-            today,
-            units: HashMap::new(),
-        };
-        for one in units {
-            let unit = unit_key(&one.tenant, &one.unit);
-            spending.add_to_unit(&unit, one.spent, one.last_at);
+    /// records say, as far as they were asked.
+    pub(crate) fn recovered(
+        today: Option<Money>,
+        units: Option<&[UnitSpent]>,
+        now: Timestamp,
+    ) -> Self {
+        let ledger = Self::default();
+        ledger.learn(today, units, now);
+        ledger
+    }
+
+    /// Takes in what the records say: what was counted here meanwhile stands in them too.
+    pub(crate) fn learn(&self, today: Option<Money>, units: Option<&[UnitSpent]>, now: Timestamp) {
+        let mut spending = self.0.lock();
+        spending.begin_day(now);
+        if let Some(today) = today {
+            spending.today = spending.today.max(today);
+            spending.knows.day = true;
         }
-        Self(Mutex::new(spending))
+        for one in units.unwrap_or_default() {
+            let unit = unit_key(&one.tenant, &one.unit);
+            let counted = spending.units.get(&unit).map_or(Money::ZERO, |of| of.0);
+            let more = (one.spent - counted).max(Money::ZERO);
+            spending.add_to_unit(&unit, more, one.last_at);
+        }
+        spending.knows.units |= units.is_some();
+    }
+
+    /// What it lacks for these limits. Where there is no limit nothing is counted, so that it will lack it
+    /// when there is one again.
+    pub(crate) fn lacks(&self, limits: &BudgetSpec) -> Known {
+        let (day, units) = (limits.per_day.is_some(), limits.per_unit.is_some());
+        let knows = &mut self.0.lock().knows;
+        (knows.day, knows.units) = (knows.day && day, knows.units && units);
+        Known {
+            day: day && !knows.day,
+            units: units && !knows.units,
+        }
     }
 
     /// Sets `estimate` aside, or says which limit stands against it. A decision that belongs to no
@@ -85,11 +123,7 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<Reservation, Refusal> {
         let mut spending = self.0.lock();
-        let day = day_of(now);
-        if spending.day != day {
-            spending.day = day;
-            spending.today = Money::ZERO;
-        }
+        spending.begin_day(now);
         let spent_on_unit = match unit {
             Some(unit) => spending
                 .units
@@ -103,7 +137,7 @@ impl Ledger {
         Ok(Reservation {
             amount: estimate,
             unit: unit.map(str::to_owned),
-            day,
+            day: spending.day,
             limited: true,
         })
     }
@@ -122,6 +156,13 @@ impl Ledger {
 }
 
 impl Spending {
+    fn begin_day(&mut self, now: Timestamp) {
+        let day = day_of(now);
+        if self.day != day {
+            (self.day, self.today) = (day, Money::ZERO);
+        }
+    }
+
     fn add(&mut self, unit: Option<&str>, amount: Money, now: Timestamp) {
         self.today += amount;
         if let Some(unit) = unit {
@@ -247,7 +288,7 @@ mod tests {
             spent: "0.4".parse().unwrap(),
             last_at: NOW,
         };
-        let ledger = Ledger::recovered(Money::ZERO, &[of("acme")], NOW);
+        let ledger = Ledger::recovered(None, Some(&[of("acme")]), NOW);
         let limits = limits("0.5", "");
         let some: Money = "0.2".parse().unwrap();
         let reserve = |tenant: &str, estimate| {
@@ -257,6 +298,33 @@ mod tests {
         assert!(reserve("acme", some).is_err());
         assert!(reserve("acme", "0.1".parse().unwrap()).is_ok());
         assert!(reserve("other", some).is_ok(), "another's ticket");
+    }
+
+    #[test]
+    fn a_limit_that_comes_later_lacks_what_was_spent_before_until_it_is_told() {
+        let (ledger, none) = (Ledger::default(), limits("", ""));
+        assert_eq!(ledger.lacks(&none), Known::default());
+        let both = limits("0.5", "1");
+        let all = Known {
+            day: true,
+            units: true,
+        };
+        assert_eq!(ledger.lacks(&both), all);
+        let some: Money = "0.2".parse().unwrap();
+        let unit = unit_key(&TenantName::new("acme").unwrap(), "ticket-7");
+        let reserve = |estimate| ledger.reserve(&both, (Some(&unit), Money::ZERO), estimate, NOW);
+        assert!(reserve(some).is_ok());
+        let told = UnitSpent {
+            tenant: TenantName::new("acme").unwrap(),
+            unit: "ticket-7".into(),
+            spent: "0.4".parse().unwrap(),
+            last_at: NOW,
+        };
+        ledger.learn("0.9".parse().ok(), Some(&[told]), NOW);
+        assert_eq!(ledger.lacks(&both), Known::default());
+        assert!(reserve(some).is_err() && reserve("0.1".parse().unwrap()).is_ok());
+        ledger.lacks(&none);
+        assert_eq!(ledger.lacks(&both), all, "nothing was counted meanwhile");
     }
 
     #[test]

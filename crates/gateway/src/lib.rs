@@ -49,6 +49,7 @@ mod standing;
 mod switch;
 mod watching;
 
+pub use budget::Known as KnownBudget;
 pub use deploying::{
     ApplyError, ApprovalRule, DeployError, InterveneError, Mandate, Order, ReloadReport, StartError,
 };

@@ -11,10 +11,10 @@ use parking_lot::Mutex;
 use plimsoll_core::deployment::{Slot as DeploymentSlot, Standing, Weight};
 use plimsoll_core::keyring::Keyring;
 use plimsoll_core::limits::{Seeding, Who, Window};
-use plimsoll_core::ports::{Decisions, PortError, Reviews, Seed, UsageQuery, Used};
+use plimsoll_core::ports::{Decisions, PortError, Reviews, Seed, UnitSpent, UsageQuery, Used};
 use plimsoll_core::record::{Aggregate, Deployment, Record, RecordRef};
 use plimsoll_core::{
-    Clock, Code, DecisionId, Digest, KeyName, NodeName, ReleaseId, Role, Secret, System,
+    Clock, Code, DecisionId, Digest, KeyName, Money, NodeName, ReleaseId, Role, Secret, System,
     SystemName, TeamName, TenantName, Timestamp,
 };
 use plimsoll_journal::{AppendError, AuditStatus, Blobs, Health, Journal, SealedPayload, Ticket};
@@ -23,7 +23,7 @@ use plimsoll_spec::{WhenFull, Workspace};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::budget::Ledger;
+use crate::budget::{Known, Ledger};
 use crate::caller::Access;
 use crate::idempotency::Idempotency;
 use crate::last_good::LastGood;
@@ -184,8 +184,8 @@ impl Node {
         let (today, units) = (recorded.spent_today, recorded.spent_on_units);
         let spenders: BTreeSet<&SystemName> = today.keys().chain(units.keys()).collect();
         let ledgers = spenders.into_iter().map(|name| {
-            let today = today.get(name).copied().unwrap_or_default();
-            let units = units.get(name).map_or(&[][..], Vec::as_slice);
+            let today = today.get(name).copied();
+            let units = units.get(name).map(Vec::as_slice);
             let ledger = Ledger::recovered(today, units, now);
             (name.clone(), Arc::new(ledger))
         });
@@ -268,6 +268,33 @@ impl Node {
     pub(crate) fn ledger(&self, system: &SystemName) -> Arc<Ledger> {
         let mut ledgers = self.ledgers.lock();
         Arc::clone(ledgers.entry(system.clone()).or_default())
+    }
+
+    /// The systems of whose budget it is not known what was spent before it came, and what of it: it was
+    /// added by an edit or by a deployment.
+    pub fn lacking_budgets(&self) -> Vec<(SystemName, Known)> {
+        let snapshot = self.snapshot.load();
+        let lacks = |(name, slots): (&SystemName, &Slots)| {
+            let mut limits = slots.stable.system().manifest.budget.clone();
+            if let Some(canary) = &slots.canary {
+                let of_canary = &canary.slot.system().manifest.budget;
+                limits.per_day = limits.per_day.or(of_canary.per_day);
+                limits.per_unit = limits.per_unit.or(of_canary.per_unit);
+            }
+            let lacks = self.ledger(name).lacks(&limits);
+            (lacks != Known::default()).then(|| (name.clone(), lacks))
+        };
+        snapshot.systems.iter().filter_map(lacks).collect()
+    }
+
+    /// Takes in what the records say that a system spent today, and on units of work.
+    pub fn learn_budget(
+        &self,
+        system: &SystemName,
+        today: Option<Money>,
+        units: Option<&[UnitSpent]>,
+    ) {
+        self.ledger(system).learn(today, units, self.clock.now());
     }
 
     /// Brings into the limits what the records say was used before they began to count: at a start, and

@@ -33,9 +33,9 @@ use crate::monitor_file;
 const DEPLOYMENTS_MAX: u32 = 500;
 /// Events of reviews that are brought into the journal at a start.
 const REVIEW_EVENTS_MAX: u32 = 1_000;
-const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
+pub(crate) const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
 /// For how long before a start a unit of work is looked for: what it cost counts on in its budget.
-const UNITS_LATELY: Duration = Duration::from_hours(30 * 24);
+pub(crate) const UNITS_LATELY: Duration = Duration::from_hours(30 * 24);
 
 /// A node with what it stands on.
 pub(crate) struct Assembly {

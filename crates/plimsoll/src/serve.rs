@@ -7,6 +7,7 @@
 mod acting;
 mod alerting;
 mod background;
+mod budgets;
 mod erasing;
 mod evaluating;
 mod keeping;

@@ -43,6 +43,7 @@ impl Background {
         let tasks = TaskTracker::new();
         tasks.spawn(project(assembly, stop));
         tasks.spawn(expire(Arc::clone(&assembly.node), stop.clone()));
+        tasks.spawn(Arc::clone(operations).recover_budgets(stop.clone()));
         tasks.spawn(count_refused(Arc::clone(&assembly.node), stop.clone()));
         tasks.spawn(retain(Retiring::of(assembly), stop.clone()));
         tasks.spawn(erase(Eraser::of(assembly), stop.clone()));
