@@ -254,7 +254,7 @@ impl Node {
         if sharing.state.lock().tenure.wants_seeds() {
             match self.seed_keeper(sharing).await {
                 Ok(counters) => {
-                    tracing::info!(counters, "Redis was told what the records say was used")
+                    tracing::info!(counters, "Redis was told what the records say was used");
                 }
                 Err(error) => {
                     let error = crate::deployed::chain(&error);

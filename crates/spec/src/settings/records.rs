@@ -131,7 +131,7 @@ impl Reader<'_> {
         }
         let url = self.secret(view, "url", "storage.redis.url")?;
         let scheme = url.expose().split_once("://").map(|(scheme, _)| scheme);
-        if scheme.is_none_or(|scheme| !REDIS_SCHEMES.contains(&scheme)) {
+        if scheme.is_some_and(|scheme| !REDIS_SCHEMES.contains(&scheme)) {
             let at = view.key("url").unwrap_or_else(|| view.at());
             let message = "`storage.redis.url` is not the URL of a Redis or Valkey server";
             self.report.error(view.source, &at, message).help(

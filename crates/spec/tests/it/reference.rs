@@ -134,6 +134,7 @@ fn the_reference_has_every_key() {
     ### `[storage]`
     ### `[storage.retention]`
     ### `[storage.postgres]`
+    ### `[storage.redis]`
     ### `[storage.queue]`
     ### `[audit]`
     ### `[onnx]`
