@@ -303,6 +303,8 @@ fn attempt_text(
     if let Some(usage) = &attempt.usage {
         let (read, written) = (usage.input_tokens, usage.output_tokens);
         let _infallible = write!(text, ", {read} + {written} tokens");
+    } else if let Some((read, written)) = attempt.counted_tokens() {
+        let _infallible = write!(text, ", at most {read} + {written} tokens");
     }
     if let Some(reported) = &attempt.reported_model {
         let _infallible = write!(text, ", as {}", printable(reported));
@@ -478,6 +480,7 @@ mod tests {
                 reason: AttemptReason::First,
                 micros: 14,
                 first_token_micros: None,
+                at_most: None,
                 code: None,
                 reported_model: None,
                 usage: None,

@@ -246,6 +246,37 @@ pub struct AttemptRecord {
     pub usage: Option<Usage>,
     /// What it cost.
     pub cost: Cost,
+    /// What it could use at the most, as it was set aside before; none if that had no bound. Beside a
+    /// measured cost it tells how far such estimates lie above the truth.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_most: Option<AtMost>,
+}
+
+/// What a call can use at the most.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct AtMost {
+    /// Tokens read.
+    pub input_tokens: u64,
+    /// Tokens written.
+    pub output_tokens: u64,
+    /// Money.
+    pub money: Money,
+}
+
+impl AttemptRecord {
+    /// The tokens that count on limits, read and written: what the provider says or, where it was called
+    /// and says nothing, what was set aside. None if it was not called, or told of no tokens.
+    pub fn counted_tokens(&self) -> Option<(u64, u64)> {
+        let told = self
+            .usage
+            .map(|usage| (usage.input_tokens, usage.output_tokens));
+        told.or_else(|| {
+            let at_most = self
+                .at_most
+                .filter(|_| self.cost.basis != CostBasis::Measured)?;
+            Some((at_most.input_tokens, at_most.output_tokens))
+        })
+    }
 }
 
 /// Why a model was asked.

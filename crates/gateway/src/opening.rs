@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use plimsoll_core::decision::{Cost, CostBasis, Usage};
+use plimsoll_core::decision::{AtMost, Cost, CostBasis, Usage};
 use plimsoll_core::limits::{self, Amounts};
 use plimsoll_core::record::RecordRef;
 use plimsoll_core::stakes::Durability;
@@ -54,6 +54,15 @@ impl SetAside {
         } else {
             Cost::UNKNOWN
         }
+    }
+
+    /// What the call can use at the most; none if nothing bounds it.
+    pub(crate) fn at_most(&self) -> Option<AtMost> {
+        self.is_ceiling.then_some(AtMost {
+            input_tokens: self.amounts.tokens_in,
+            output_tokens: self.amounts.tokens_out,
+            money: self.amounts.money,
+        })
     }
 
     /// How many tokens the answer may have before it is cut; none if nothing limits it.

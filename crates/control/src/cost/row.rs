@@ -69,6 +69,8 @@ pub struct Row {
     pub reviews_cost: Money,
     /// Attempts and reviews with a price, by how their cost is known.
     pub basis: BTreeMap<CostBasis, BasisFigures>,
+    /// How far estimates lie above the truth.
+    pub estimates: Estimates,
     /// What the same cost as recorded, reviews left out.
     pub recorded: Money,
     /// Attempts that were to be priced anew and kept what is recorded, since nobody counted what they used.
@@ -86,6 +88,20 @@ pub struct Tokens {
     pub output: u64,
     /// Of these, while reasoning.
     pub reasoning: u64,
+}
+
+/// Attempts of which both is known: what they could cost at the most, as an estimate would have it, and what
+/// they cost.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize)]
+pub struct Estimates {
+    /// How many.
+    pub count: u64,
+    /// What they could cost at the most.
+    pub at_most: Money,
+    /// What they cost.
+    pub measured: Money,
+    /// How many times the truth such an estimate is, on the average of what was spent.
+    pub ratio: Option<f64>,
 }
 
 /// What is known in one way.
@@ -116,6 +132,14 @@ impl Row {
             self.tokens.cached += usage.cached_tokens;
             self.tokens.output += usage.output_tokens;
             self.tokens.reasoning += usage.reasoning_tokens;
+        }
+        if let Some(at_most) = attempt.at_most
+            && attempt.cost.basis == CostBasis::Measured
+            && attempt.usage.is_some()
+        {
+            self.estimates.count += 1;
+            self.estimates.at_most += at_most.money;
+            self.estimates.measured += attempt.cost.amount;
         }
         self.cache_saved += priced.saved;
         self.kept += u64::from(priced.is_kept);
@@ -149,6 +173,7 @@ impl Row {
         self.per_accepted = mean(self.total, self.accepted);
         self.straight_through_rate = share(self.straight_through, self.units);
         self.touches_per_unit = share(units.touches, self.units);
+        self.estimates.ratio = self.estimates.measured_ratio();
         if traffic != Traffic::SAME {
             self.scale(traffic);
         }
@@ -199,6 +224,17 @@ impl Row {
         let count = |figures: &BasisFigures| figures.count;
         let of = self.basis.get(&basis).map_or(0, count);
         (of, self.basis.values().map(count).sum())
+    }
+}
+
+impl Estimates {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a ratio for people need not be exact"
+    )]
+    fn measured_ratio(&self) -> Option<f64> {
+        let measured = self.measured.as_pico();
+        (measured > 0).then(|| self.at_most.as_pico() as f64 / measured as f64)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use plimsoll_core::decision::{AttemptReason, Cost, CostBasis, Usage};
+use plimsoll_core::decision::{AtMost, AttemptReason, Cost, CostBasis, Usage};
 use plimsoll_core::manifest::{Manifest, ModelSpec, OpenaiSpec, ReviewSpec};
 use plimsoll_core::{Decision, Digest, ModelName, Outcome, ReleaseId, ReviewId, Timestamp};
 use plimsoll_spec::PriceTable;
@@ -103,9 +103,15 @@ fn attempt(mut decision: Decision, model: &str, reason: AttemptReason, told: Tol
         }
         Told::Nothing => (None, Cost::UNKNOWN),
     };
+    // What was set aside is three times what is told to have been used.
+    let at_most = usage.map(|usage| AtMost {
+        input_tokens: usage.input_tokens * 3,
+        output_tokens: usage.output_tokens * 3,
+        money: cost.amount + cost.amount + cost.amount,
+    });
     decision.attempts.push(
         serde_json::from_value(json!({
-            "model": model, "reason": reason, "micros": 5, "usage": usage, "cost": cost,
+            "model": model, "reason": reason, "micros": 5, "usage": usage, "cost": cost, "at_most": at_most,
         }))
         .unwrap(),
     );
@@ -199,6 +205,9 @@ fn what_nobody_knows_is_counted_and_never_nothing() {
     let text = render(&report(&[]), "ticket", Paint::Plain);
     assert!(text.contains("1 unknown and in no sum"), "{text}");
     assert!(text.contains("2 estimated, at most 1.21 USD"), "{text}");
+    let error = "of 4 calls that were measured it is 3.0 times what they cost";
+    assert!(text.contains(error), "{text}");
+    assert_eq!(total.estimates.ratio, Some(3.0));
 }
 
 #[test]

@@ -169,8 +169,15 @@ fn known(row: &Row, currency: &str) -> String {
         money(measured.amount, currency)
     );
     if estimated.count > 0 {
+        let error = match (row.estimates.ratio, row.estimates.count) {
+            (Some(ratio), measured) => format!(
+                ": of {} that were measured it is {ratio:.1} times what they cost",
+                counted(measured, "call")
+            ),
+            (None, _) => ", and no call was measured to tell by how much less".to_owned(),
+        };
         said.push_str(&format!(
-            " · {} estimated, at most {} (an estimate is what a call may have cost at the most)",
+            " · {} estimated, at most {} (an estimate is what a call may have cost at the most{error})",
             count(estimated.count),
             money(estimated.amount, currency)
         ));

@@ -265,7 +265,7 @@ async fn attempt(
     }
     let number = begin_attempt(ex, name, reason);
     if let Some(attempt) = ex.decision.attempts.get_mut(number) {
-        attempt.cost = reservation.cost();
+        (attempt.cost, attempt.at_most) = (reservation.cost(), reservation.at_most());
     }
     let timers = timers(ex, name, call);
     let result = match call {
@@ -365,6 +365,7 @@ fn begin_attempt(ex: &mut Open, model: &ModelName, reason: AttemptReason) -> usi
         reported_model: None,
         usage: None,
         cost: Cost::UNKNOWN,
+        at_most: None,
     });
     ex.decision.attempts.len() - 1
 }

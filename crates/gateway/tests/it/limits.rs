@@ -360,3 +360,28 @@ async fn limits_hold_in_observe_mode_and_concurrency_is_given_back() {
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 429]);
 }
+
+#[tokio::test]
+async fn tokens_that_nobody_counted_count_at_most_also_after_a_restart() {
+    let sim = simulator().await;
+    let rules = vec![Rule::always(Fault::NoUsage)];
+    sim.set_script(Script { seed: 1, rules }).unwrap();
+    let limits = "[limits.out]\nper = \"tenant\"\ntokens_out = { month = 120 }\n";
+    let node = start(&sim, limits, "").await;
+    for _ in 0..2 {
+        assert_eq!(ask(&node, &[]).await.status, 200);
+    }
+    assert_eq!(
+        ask(&node, &[]).await.status,
+        429,
+        "twice 50 may have been written"
+    );
+    let closed = node.closed_at_least(3).await;
+    let at_most = closed[0].attempts[0].at_most.unwrap();
+    assert_eq!(at_most.output_tokens, 50);
+    assert_eq!(closed[0].cost.amount, at_most.money);
+    let node = TestNode::start_in(node.stop().await).await;
+    let refused = ask(&node, &[]).await;
+    assert_eq!(refused.status, 429, "{}", refused.text());
+    assert_eq!(error(&refused)["limit"]["left"], "20");
+}

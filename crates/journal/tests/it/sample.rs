@@ -84,6 +84,7 @@ pub(crate) fn large(at: Timestamp) -> Record {
             reason: AttemptReason::First,
             micros: 1000 + number,
             first_token_micros: None,
+            at_most: None,
             code: None,
             reported_model: Some("gpt-5-mini-2026-01-01".to_owned()),
             usage: Some(Usage {

@@ -304,6 +304,7 @@ fn attempt(cost: Cost) -> AttemptRecord {
         reason: AttemptReason::First,
         micros: 14,
         first_token_micros: None,
+        at_most: None,
         code: None,
         reported_model: Some("gpt-5-mini-2026-01-01".to_owned()),
         usage: Some(Usage {

@@ -58,16 +58,16 @@ impl Sample {
     }
 }
 
-/// The tokens of all attempts, read and written; none if no provider counted any.
+/// The tokens of all attempts, read and written, as limits count them; none if there are none to count.
 pub(crate) fn tokens(attempts: &[AttemptRecord]) -> Option<(i64, i64)> {
     attempts
         .iter()
-        .filter_map(|attempt| attempt.usage)
-        .fold(None, |sum, usage| {
+        .filter_map(AttemptRecord::counted_tokens)
+        .fold(None, |sum, (read, written)| {
             let (input, output) = sum.unwrap_or((0, 0));
             Some((
-                signed(usage.input_tokens).saturating_add(input),
-                signed(usage.output_tokens).saturating_add(output),
+                signed(read).saturating_add(input),
+                signed(written).saturating_add(output),
             ))
         })
 }

@@ -192,6 +192,7 @@ pub(crate) fn decision(number: u64, outcome: Outcome) -> Decision {
             reason: AttemptReason::First,
             micros: 14,
             first_token_micros: None,
+            at_most: None,
             code: None,
             reported_model: None,
             usage: Some(Usage {
