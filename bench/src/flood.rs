@@ -88,7 +88,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<bool> {
     sleep(SETTLE).await;
     let after = float(plimsoll.process.resident_kib()) / 1024.0;
     let above = median(ours.iter().zip(&theirs).map(|(ours, theirs)| ours - theirs));
-    let (ours, theirs) = (median(ours.into_iter()), median(theirs.into_iter()));
+    let (ours, theirs) = (median(ours), median(theirs));
     table::say(&format!(
         "a refusal costs {ours:.1} µs of CPU, the bare server {theirs:.1} µs: {above:.1} above (at most {ABOVE_MAX} are \
          promised); {} keys, none twice, {before:.1} MiB before and {after:.1} MiB after (at most {GROWTH_MAX} more)",
