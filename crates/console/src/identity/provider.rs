@@ -2,7 +2,8 @@
 //!
 //! Documents are asked for when somebody needs them and kept for an hour. A token that is signed with a key
 //! that is not known has the keys asked for again, at most twice a minute; a provider that did not answer is
-//! left alone for some seconds. One asks at a time, and the others wait for what it learns.
+//! left alone for some seconds. One asks at a time, to the end whether or not whoever needed it is still there,
+//! and the others wait for what it learns.
 
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -24,7 +25,7 @@ use plimsoll_core::{Clock, Timestamp};
 use plimsoll_spec::IdentityProvider;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::claims::Vouched;
 use super::fetch::{FetchError, Fetcher};
@@ -105,7 +106,7 @@ type Asking = Client<
 pub(super) struct Provider {
     issuer: String,
     fetcher: Fetcher,
-    known: Mutex<Known>,
+    known: Arc<Mutex<Known>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -137,14 +138,14 @@ impl Provider {
         Self {
             issuer: rules.issuer.clone(),
             fetcher: Fetcher::of(&rules.issuer),
-            known: Mutex::default(),
+            known: Arc::default(),
             clock,
         }
     }
 
     /// Where somebody goes to sign in.
     pub(super) async fn authorization_url(
-        &self,
+        self: &Arc<Self>,
         rules: &IdentityProvider,
         login: &Login,
     ) -> Result<String, ProviderError> {
@@ -167,7 +168,7 @@ impl Provider {
 
     /// Whom the provider vouches for with this code.
     pub(super) async fn exchange(
-        &self,
+        self: &Arc<Self>,
         rules: &IdentityProvider,
         login: &Login,
         code: &str,
@@ -193,7 +194,7 @@ impl Provider {
 
     /// The claims of a token, if everything about it is right.
     async fn verified(
-        &self,
+        self: &Arc<Self>,
         rules: &IdentityProvider,
         said: &Arc<CoreProviderMetadata>,
         token: &Token,
@@ -227,32 +228,48 @@ impl Provider {
     }
 
     /// What the provider says of itself; asked for if that is not known, or was long ago.
-    async fn said(&self) -> Result<Arc<CoreProviderMetadata>, ProviderError> {
-        let mut known = self.known.lock().await;
+    async fn said(self: &Arc<Self>) -> Result<Arc<CoreProviderMetadata>, ProviderError> {
+        let known = Arc::clone(&self.known).lock_owned().await;
         let age = known.age(&*self.clock);
         match (&known.said, &known.failed) {
             (Some(said), None) if age.is_some_and(|age| age < KEPT) => Ok(Arc::clone(said)),
             (_, Some(why)) if age.is_some_and(|age| age < LEFT_ALONE) => {
                 Err(ProviderError::Away(why.clone()))
             }
-            _ => self.ask(&mut known).await,
+            _ => self.ask(known).await,
         }
     }
 
     /// What it says of itself since `seen`; none if it was asked just now, and that is what it said.
     async fn newer_than(
-        &self,
+        self: &Arc<Self>,
         seen: &Arc<CoreProviderMetadata>,
     ) -> Result<Option<Arc<CoreProviderMetadata>>, ProviderError> {
-        let mut known = self.known.lock().await;
+        let known = Arc::clone(&self.known).lock_owned().await;
         match &known.said {
             Some(said) if !Arc::ptr_eq(said, seen) => Ok(Some(Arc::clone(said))),
             _ if known.age(&*self.clock).is_some_and(|age| age < KEYS_AGAIN) => Ok(None),
-            _ => self.ask(&mut known).await.map(Some),
+            _ => self.ask(known).await.map(Some),
         }
     }
 
-    async fn ask(&self, known: &mut Known) -> Result<Arc<CoreProviderMetadata>, ProviderError> {
+    /// Asks, and learns what comes of it also if whoever waits for it goes away meanwhile.
+    async fn ask(
+        self: &Arc<Self>,
+        known: OwnedMutexGuard<Known>,
+    ) -> Result<Arc<CoreProviderMetadata>, ProviderError> {
+        let provider = Arc::clone(self);
+        let asking = tokio::spawn(async move {
+            let mut known = known;
+            provider.learn(&mut known).await
+        });
+        asking.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "the identity provider was not asked to the end");
+            Err(self.unusable("was not asked to the end"))
+        })
+    }
+
+    async fn learn(&self, known: &mut Known) -> Result<Arc<CoreProviderMetadata>, ProviderError> {
         known.asked_at = Some(self.clock.elapsed());
         let issuer = IssuerUrl::new(self.issuer.clone());
         let issuer = issuer.map_err(|_| self.unusable("has no address that could be asked"))?;

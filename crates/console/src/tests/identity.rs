@@ -518,6 +518,22 @@ async fn a_new_key_is_asked_for_and_not_too_often() {
 }
 
 #[tokio::test]
+async fn whoever_goes_away_while_the_provider_is_asked_leaves_nobody_with_old_keys() {
+    let place = place().await;
+    place.begin("").await;
+    place.clock.advance(Duration::from_secs(3_601));
+    place
+        .provider
+        .set(|script| script.slow = Duration::from_millis(300));
+    let asked = place.ask(("GET", BEGIN), &[]);
+    let left = tokio::time::timeout(Duration::from_millis(50), asked).await;
+    assert!(left.is_err(), "nobody waited for the provider");
+    place.begin("").await;
+    assert_eq!(place.provider.asked("discovery"), 2, "asked to the end");
+    assert_eq!(place.provider.asked("jwks"), 2);
+}
+
+#[tokio::test]
 async fn a_provider_that_is_away_says_so_and_passwords_go_on_working() {
     let place = place().await;
     let away = place.begin("").await;

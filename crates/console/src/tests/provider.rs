@@ -1,6 +1,7 @@
 //! A small identity provider that says what it is told to, true or not, on a real socket.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
@@ -75,6 +76,8 @@ pub(super) struct Script {
     /// What it answers whatever it is asked.
     pub(super) broken: Option<(StatusCode, String)>,
     pub(super) asked: Vec<String>,
+    /// How long it thinks before it says something of itself.
+    pub(super) slow: Duration,
 }
 
 /// The provider.
@@ -144,6 +147,8 @@ fn answer(script: &Scripted, what: &str, answer: impl FnOnce(&Script) -> Respons
 }
 
 async fn discovery(script: Scripted) -> Response {
+    let slow = script.lock().unwrap().slow;
+    tokio::time::sleep(slow).await;
     answer(&script, "discovery", |script| {
         let issuer = &script.issuer;
         let mut said = json!({
