@@ -24,7 +24,7 @@ use crate::access::Actor;
 pub(crate) use claims::Vouched;
 pub(crate) use login::{LASTS as LOGIN_LASTS, LoginError};
 use login::{Login, Logins};
-use provider::{Provider, ProviderError};
+use provider::{Provider, ProviderError, is_code};
 
 /// What the names of people begin with whom a provider vouches for: no account, operator or key has such a
 /// name.
@@ -76,6 +76,8 @@ pub(crate) enum NotIn {
     Away(String),
     /// Nobody began this sign-in here, or it is over.
     NoLogin(LoginError),
+    /// Whoever came back brought no code of this provider's: whoever likes can say so.
+    NoCode(String),
     /// The provider did not vouch for anybody.
     NotVouched(String),
     /// It did, and they may work for nobody, or not for whom they asked.
@@ -145,17 +147,10 @@ impl Identity {
         let (provider, rules) = self.now()?;
         let _place = self.places.try_acquire().map_err(|_| NotIn::Busy)?;
         let now = self.clock.now();
-        let login = self.logins.end((back.cookie, back.state), now);
+        let login = self.logins.known((back.cookie, back.state), now);
         let login = login.map_err(NotIn::NoLogin)?;
-        if back.issuer.is_some_and(|issuer| issuer != rules.issuer) {
-            let message = "another provider than the one of this node sent them back";
-            return Err(NotIn::NotVouched(message.to_owned()));
-        }
-        if let Some(error) = back.error {
-            let message = format!("the identity provider says `{}`", shown(error));
-            return Err(NotIn::NotVouched(message));
-        }
-        let code = back.code.unwrap_or_default();
+        let code = code_of(&rules, back)?;
+        self.logins.end(&login, now).map_err(NotIn::NoLogin)?;
         let vouched = provider.exchange(&rules, &login, code).await?;
         let (tenancy, why) = self.place_of(&rules, &vouched, login.tenant);
         let vouched = Vouched { tenancy, ..vouched };
@@ -233,6 +228,20 @@ impl From<ProviderError> for NotIn {
             ProviderError::Refused(why) => Self::NotVouched(why),
         }
     }
+}
+
+/// The code that the provider sent somebody back with.
+fn code_of<'a>(rules: &IdentityProvider, back: SentBack<'a>) -> Result<&'a str, NotIn> {
+    if back.issuer.is_some_and(|issuer| issuer != rules.issuer) {
+        let message = "another provider than the one of this node sent them back";
+        return Err(NotIn::NoCode(message.to_owned()));
+    }
+    if let Some(error) = back.error {
+        let message = format!("the identity provider says `{}`", shown(error));
+        return Err(NotIn::NoCode(message));
+    }
+    let code = back.code.filter(|code| is_code(code));
+    code.ok_or_else(|| NotIn::NoCode("the identity provider sent no code back".to_owned()))
 }
 
 /// An error code that came through a browser, as far as it is one (RFC 6749, 4.1.2.1).

@@ -174,6 +174,12 @@ impl People {
         Ok(())
     }
 
+    /// Counts a try to sign in through a provider, with those of passwords from the same address.
+    pub(crate) fn tries_from(&self, address: Option<IpAddr>) -> Result<(), SignInError> {
+        let counted = self.throttle.lock().begin_from(address, self.clock.now());
+        counted.map_err(SignInError::TooMany)
+    }
+
     /// Who has the session with this id.
     pub(crate) fn of_session(&self, id: &str) -> Option<SignedIn> {
         match self.sessions.lock().find(id, self.clock.now())? {

@@ -24,7 +24,9 @@ use crate::error::{
 use crate::identity::{LOGIN_LASTS, LoginError, NotIn, SentBack, Vouched};
 use crate::reading::{parse, read_query};
 use crate::routes::Control;
-use crate::sign_in::{Cookie, begin_cookie, cookie, goes_over_tls, noted, set_cookie, view};
+use crate::sign_in::{
+    Cookie, begin_cookie, cookie, goes_over_tls, noted, set_cookie, turned_away, view,
+};
 
 /// The cookie's name.
 const LOGIN: &str = "plimsoll_login";
@@ -117,6 +119,12 @@ async fn let_in(
         error: back.error.as_deref(),
         issuer: back.iss.as_deref(),
     };
+    // Without the cookie nothing is done that could be too much.
+    if back.cookie.is_some()
+        && let Err(error) = control.people.tries_from(address)
+    {
+        return Ok(turned_away(error));
+    }
     let (vouched, actor) = match control.identity.complete(back).await {
         Ok(known) => known,
         Err(not_in) => {
@@ -147,13 +155,15 @@ fn through(vouched: &Vouched, roles: impl IntoIterator<Item = Role>) -> Through 
     }
 }
 
-/// What is recorded of somebody who does not come in: nothing of what nobody began here, as whoever likes can
-/// send that.
+/// What is recorded of somebody who does not come in: nothing of what nobody began here, or of what brings no
+/// code, as whoever likes can send that.
 fn refusal(not_in: &NotIn) -> Option<(Option<String>, AccountChange)> {
     let (vouched, why) = match not_in {
         NotIn::NoPlace(vouched, why) => (Some(vouched), why),
         NotIn::NotVouched(why) => (None, why),
-        NotIn::NoProvider | NotIn::Busy | NotIn::Away(_) | NotIn::NoLogin(_) => return None,
+        NotIn::NoProvider | NotIn::Busy | NotIn::Away(_) | NotIn::NoLogin(_) | NotIn::NoCode(_) => {
+            return None;
+        }
     };
     let change = AccountChange::RefusedThrough {
         through: vouched.map(|vouched| through(vouched, [])),
@@ -191,7 +201,7 @@ fn told(not_in: NotIn) -> ApiError {
             };
             ApiError::own(SIGN_IN_FAILED, message).hint("begin again at /api/v1/session/oidc")
         }
-        NotIn::NotVouched(why) => {
+        NotIn::NoCode(why) | NotIn::NotVouched(why) => {
             ApiError::own(SIGN_IN_FAILED, why).hint("begin again at /api/v1/session/oidc")
         }
         NotIn::NoPlace(_, why) => ApiError::own(NO_PLACE, why)

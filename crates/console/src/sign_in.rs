@@ -133,7 +133,7 @@ const fn session_cookie(id: &str, lasts: Duration) -> Cookie<'_> {
 }
 
 /// Too many tries, with when to come again.
-fn turned_away(error: SignInError) -> Response {
+pub(crate) fn turned_away(error: SignInError) -> Response {
     let SignInError::TooMany(too_many) = error else {
         let busy = "too many sign in at this moment: try again in a few seconds";
         return ApiError::of(Code::TooManyInFlight, busy).into_response();

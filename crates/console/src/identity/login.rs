@@ -2,8 +2,8 @@
 //!
 //! A browser keeps one random value in a cookie, and `state`, `nonce` and the PKCE verifier are made from it
 //! with a key that is this process' alone. So whoever begins takes no memory here, the cookie gives none of the
-//! three away, and what comes back with another cookie, or with none, is nobody's. One answer ends a sign-in:
-//! what was answered is remembered until the cookie would be over, and if too much is, nobody else is let in
+//! three away, and what comes back with another cookie, or with none, is nobody's. One code ends a sign-in:
+//! what was ended is remembered until the cookie would be over, and if too much is, nobody else is let in
 //! meanwhile rather than anybody twice.
 
 use std::collections::HashMap;
@@ -79,8 +79,8 @@ impl Logins {
         self.of(format!("{}.{chance}.{name}", now.as_micros()), tenant)
     }
 
-    /// Somebody comes back with this cookie and this state, for the first and only time.
-    pub(super) fn end(
+    /// Somebody comes back with this cookie and this state, which nothing is remembered of yet.
+    pub(super) fn known(
         &self,
         (cookie, state): (Option<&str>, Option<&str>),
         now: Timestamp,
@@ -98,8 +98,13 @@ impl Logins {
         if now >= begun_at.plus(LASTS) || now < begun_at {
             return Err(LoginError::Over);
         }
-        self.remember(Digest::of(cookie.as_bytes()), begun_at, now)?;
         Ok(self.of(cookie.to_owned(), tenant))
+    }
+
+    /// A sign-in that is known ends, for the first and only time.
+    pub(super) fn end(&self, login: &Login, now: Timestamp) -> Result<(), LoginError> {
+        let (begun_at, _) = read(&login.cookie).ok_or(LoginError::Unknown)?;
+        self.remember(Digest::of(login.cookie.as_bytes()), begun_at, now)
     }
 
     fn remember(&self, id: Digest, begun_at: Timestamp, now: Timestamp) -> Result<(), LoginError> {
@@ -159,7 +164,9 @@ mod tests {
     }
 
     fn end(logins: &Logins, login: &Login, now: Timestamp) -> Result<Login, LoginError> {
-        logins.end((Some(&login.cookie), Some(&login.state)), now)
+        let known = logins.known((Some(&login.cookie), Some(&login.state)), now)?;
+        logins.end(&known, now)?;
+        Ok(known)
     }
 
     #[test]
@@ -185,8 +192,8 @@ mod tests {
             (Some(mine.cookie.as_str()), Some(other.state.as_str())),
             (Some(other.cookie.as_str()), Some(mine.state.as_str())),
         ] {
-            let ended = logins.end((cookie, state), at(1));
-            assert_eq!(ended.err(), Some(LoginError::Unknown));
+            let known = logins.known((cookie, state), at(1));
+            assert_eq!(known.err(), Some(LoginError::Unknown));
         }
         let restarted = Logins::new();
         assert_eq!(
@@ -210,7 +217,7 @@ mod tests {
         assert_eq!(over.err(), Some(LoginError::Over));
         let (_, rest) = login.cookie.split_once('.').unwrap();
         let later = format!("{}.{rest}", at(500).as_micros());
-        let later = logins.end((Some(&later), Some(&login.state)), at(700));
+        let later = logins.known((Some(&later), Some(&login.state)), at(700));
         assert_eq!(later.err(), Some(LoginError::Unknown));
     }
 

@@ -129,6 +129,11 @@ pub(super) enum ProviderError {
     Refused(String),
 }
 
+/// Whether this can be a code.
+pub(super) const fn is_code(code: &str) -> bool {
+    !code.is_empty() && code.len() <= CODE_BYTES_MAX
+}
+
 fn refused(why: impl Into<String>) -> ProviderError {
     ProviderError::Refused(why.into())
 }
@@ -173,9 +178,6 @@ impl Provider {
         login: &Login,
         code: &str,
     ) -> Result<Vouched, ProviderError> {
-        if code.is_empty() || code.len() > CODE_BYTES_MAX {
-            return Err(refused("the identity provider sent no code back"));
-        }
         let said = self.said().await?;
         let client = client(rules, &said)?;
         let code = AuthorizationCode::new(code.to_owned());

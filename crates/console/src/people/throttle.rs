@@ -62,11 +62,7 @@ impl Throttle {
         address: Option<IpAddr>,
         now: Timestamp,
     ) -> Result<(), TooMany> {
-        if let Some(network) = address.and_then(network) {
-            self.addresses
-                .of(network, now)
-                .count(TRIES_FROM_ADDRESS, now)?;
-        }
+        self.begin_from(address, now)?;
         let tries = if is_known {
             let tries = self.accounts.entry(name.to_owned());
             tries.or_insert(Tries::none(now))
@@ -74,6 +70,19 @@ impl Throttle {
             self.nobodies.of(Digest::of(name.as_bytes()), now)
         };
         tries.count(TRIES_OF_NAME, now)
+    }
+
+    /// Counts a try of nobody in particular from `address`, or says that there were too many.
+    pub(super) fn begin_from(
+        &mut self,
+        address: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<(), TooMany> {
+        let Some(network) = address.and_then(network) else {
+            return Ok(());
+        };
+        let tries = self.addresses.of(network, now);
+        tries.count(TRIES_FROM_ADDRESS, now)
     }
 
     /// Whoever signed in begins anew, also if their name was nobody's when it was tried.

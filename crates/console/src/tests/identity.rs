@@ -1,11 +1,13 @@
 //! People sign in through an identity provider, and nobody else does.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use plimsoll_core::{Clock, ManualClock, Role, Secret, TenantName, Timestamp};
@@ -487,6 +489,32 @@ async fn what_the_provider_says_instead_of_a_code_is_told_as_far_as_it_is_a_code
         assert!(back.message().contains(told), "{}", back.body);
     }
     assert_eq!(place.provider.asked("token"), 0);
+    let asked = place.node.asked();
+    assert!(asked.is_empty(), "it fills no record: {asked:?}");
+}
+
+#[tokio::test]
+async fn an_address_may_try_so_often_and_what_brings_no_code_ends_nothing() {
+    let place = place().await;
+    let away = place.begin("").await;
+    let path = format!("{BEGIN}/callback?error=x&state={}", away.sent("state"));
+    let tried = async |address: [u8; 4]| {
+        let request = Request::get(path.as_str()).header("cookie", away.cookie.as_str());
+        let mut request = request.body(Body::empty()).unwrap();
+        let from = SocketAddr::from((address, 4_711));
+        request.extensions_mut().insert(ConnectInfo(from));
+        place.app.clone().oneshot(request).await.unwrap()
+    };
+    for _ in 0..60 {
+        assert_eq!(tried([203, 0, 113, 7]).await.status(), 401);
+    }
+    let refused = tried([203, 0, 113, 7]).await;
+    assert_eq!(refused.status(), 429);
+    assert!(refused.headers().contains_key("retry-after"));
+    assert_eq!(tried([203, 0, 113, 8]).await.status(), 401);
+    assert!(place.node.asked().is_empty(), "it fills no record");
+    let token = key().sign(&place.claims(&away));
+    assert_eq!(place.come_back_with(&away, token).await.status, 200);
 }
 
 #[tokio::test]
