@@ -30,7 +30,8 @@ use provider::{Provider, ProviderError, is_code};
 /// name.
 pub(crate) const PREFIX: &str = "oidc:";
 
-/// How many sign-ins may wait for the provider at a time; each calls it.
+/// How many sign-ins may wait for the provider at a time, of those that begin and of those that come back; each
+/// calls it.
 const WAITING_MAX: usize = 32;
 
 /// The identity provider of this node, if it has one.
@@ -40,7 +41,10 @@ pub struct Identity {
     /// What its groups may do now.
     rules: RwLock<Option<Arc<IdentityProvider>>>,
     logins: Logins,
-    places: Semaphore,
+    /// For those who set out, of whom nothing is known.
+    setting_out: Semaphore,
+    /// For those who come back to what they began here.
+    coming_back: Semaphore,
     clock: Arc<dyn Clock>,
 }
 
@@ -91,7 +95,8 @@ impl Identity {
             provider: RwLock::new(None),
             rules: RwLock::new(None),
             logins: Logins::new(),
-            places: Semaphore::new(WAITING_MAX),
+            setting_out: Semaphore::new(WAITING_MAX),
+            coming_back: Semaphore::new(WAITING_MAX),
             clock,
         };
         identity.replace(provider);
@@ -131,7 +136,7 @@ impl Identity {
     /// Somebody wants to sign in, to work for `tenant` if they say so.
     pub(crate) async fn begin(&self, tenant: Option<TenantName>) -> Result<Begun, NotIn> {
         let (provider, rules) = self.now()?;
-        let _place = self.places.try_acquire().map_err(|_| NotIn::Busy)?;
+        let _place = self.setting_out.try_acquire().map_err(|_| NotIn::Busy)?;
         let login = self.logins.begin(tenant, self.clock.now());
         let url = provider.authorization_url(&rules, &login).await;
         let url = url.map_err(NotIn::from)?;
@@ -145,11 +150,11 @@ impl Identity {
         back: SentBack<'_>,
     ) -> Result<(Arc<Vouched>, Actor), NotIn> {
         let (provider, rules) = self.now()?;
-        let _place = self.places.try_acquire().map_err(|_| NotIn::Busy)?;
         let now = self.clock.now();
         let login = self.logins.known((back.cookie, back.state), now);
         let login = login.map_err(NotIn::NoLogin)?;
         let code = code_of(&rules, back)?;
+        let _place = self.coming_back.try_acquire().map_err(|_| NotIn::Busy)?;
         self.logins.end(&login, now).map_err(NotIn::NoLogin)?;
         let vouched = provider.exchange(&rules, &login, code).await?;
         let (tenancy, why) = self.place_of(&rules, &vouched, login.tenant);
