@@ -77,7 +77,7 @@ pub(crate) enum NotIn {
     /// Too many wait for it.
     Busy,
     /// It does not answer, or not in a way that can be used.
-    Away(String),
+    Away,
     /// Nobody began this sign-in here, or it is over.
     NoLogin(LoginError),
     /// Whoever came back brought no code of this provider's: whoever likes can say so.
@@ -229,7 +229,7 @@ impl Identity {
 impl From<ProviderError> for NotIn {
     fn from(error: ProviderError) -> Self {
         match error {
-            ProviderError::Away(why) => Self::Away(why),
+            ProviderError::Away => Self::Away,
             ProviderError::Refused(why) => Self::NotVouched(why),
         }
     }

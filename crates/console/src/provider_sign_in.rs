@@ -161,7 +161,7 @@ fn refusal(not_in: &NotIn) -> Option<(Option<String>, AccountChange)> {
     let (vouched, why) = match not_in {
         NotIn::NoPlace(vouched, why) => (Some(vouched), why),
         NotIn::NotVouched(why) => (None, why),
-        NotIn::NoProvider | NotIn::Busy | NotIn::Away(_) | NotIn::NoLogin(_) | NotIn::NoCode(_) => {
+        NotIn::NoProvider | NotIn::Busy | NotIn::Away | NotIn::NoLogin(_) | NotIn::NoCode(_) => {
             return None;
         }
     };
@@ -184,8 +184,12 @@ fn told(not_in: NotIn) -> ApiError {
             let message = "too many sign in at this moment: try again in a few seconds";
             ApiError::of(Code::TooManyInFlight, message)
         }
-        NotIn::Away(why) => ApiError::own(PROVIDER_AWAY, why)
-            .hint("signing in with a password, and the owner's token, need no provider"),
+        NotIn::Away => {
+            let message = "the identity provider does not answer, or not in a way that can be used";
+            ApiError::own(PROVIDER_AWAY, message).hint(
+                "signing in with a password, and the owner's token, need no provider; the node's log says why",
+            )
+        }
         NotIn::NoLogin(LoginError::TooMany) => {
             let message =
                 "too many signed in through the provider lately: try again in ten minutes";

@@ -116,15 +116,16 @@ struct Known {
     said: Option<Arc<CoreProviderMetadata>>,
     /// When it was asked last, by the clock that is never set.
     asked_at: Option<Duration>,
-    /// Why that came to nothing, if it did.
-    failed: Option<String>,
+    /// Whether that came to nothing.
+    failed: bool,
 }
 
 /// Why the provider is of no use now.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum ProviderError {
-    /// It does not answer, or not in a way that can be used.
-    Away(String),
+    /// It does not answer, or not in a way that can be used: why stands in the log alone, as whoever likes is told
+    /// the rest.
+    Away,
     /// It vouches for nobody.
     Refused(String),
 }
@@ -132,6 +133,11 @@ pub(super) enum ProviderError {
 /// Whether this can be a code.
 pub(super) const fn is_code(code: &str) -> bool {
     !code.is_empty() && code.len() <= CODE_BYTES_MAX
+}
+
+fn of_no_use(issuer: &str, why: &str) -> ProviderError {
+    tracing::warn!(issuer, why, "the identity provider is of no use");
+    ProviderError::Away
 }
 
 fn refused(why: impl Into<String>) -> ProviderError {
@@ -233,11 +239,9 @@ impl Provider {
     async fn said(self: &Arc<Self>) -> Result<Arc<CoreProviderMetadata>, ProviderError> {
         let known = Arc::clone(&self.known).lock_owned().await;
         let age = known.age(&*self.clock);
-        match (&known.said, &known.failed) {
-            (Some(said), None) if age.is_some_and(|age| age < KEPT) => Ok(Arc::clone(said)),
-            (_, Some(why)) if age.is_some_and(|age| age < LEFT_ALONE) => {
-                Err(ProviderError::Away(why.clone()))
-            }
+        match (&known.said, known.failed) {
+            (Some(said), false) if age.is_some_and(|age| age < KEPT) => Ok(Arc::clone(said)),
+            (_, true) if age.is_some_and(|age| age < LEFT_ALONE) => Err(ProviderError::Away),
             _ => self.ask(known).await,
         }
     }
@@ -280,24 +284,18 @@ impl Provider {
             Ok(said) => {
                 let said = Arc::new(said);
                 known.said = Some(Arc::clone(&said));
-                known.failed = None;
+                known.failed = false;
                 Ok(said)
             }
             Err(error) => {
-                let why = self.not_discovered(&error);
-                tracing::warn!(
-                    issuer = self.issuer,
-                    why,
-                    "the identity provider is of no use"
-                );
-                known.failed = Some(why.clone());
-                Err(ProviderError::Away(why))
+                known.failed = true;
+                Err(of_no_use(&self.issuer, &self.not_discovered(&error)))
             }
         }
     }
 
     fn unusable(&self, what: &str) -> ProviderError {
-        ProviderError::Away(format!("the identity provider `{}` {what}", self.issuer))
+        of_no_use(&self.issuer, what)
     }
 
     fn not_discovered(&self, error: &DiscoveryError<FetchError>) -> String {
@@ -319,7 +317,7 @@ impl Provider {
         error: RequestTokenError<FetchError, StandardErrorResponse<CoreErrorResponseType>>,
     ) -> ProviderError {
         match error {
-            RequestTokenError::Request(error) => ProviderError::Away(error.to_string()),
+            RequestTokenError::Request(error) => of_no_use(&self.issuer, &error.to_string()),
             RequestTokenError::ServerResponse(answer) => {
                 let code = shown(answer.error().as_ref());
                 tracing::warn!(code, issuer = self.issuer, "a code was not taken");
@@ -345,8 +343,7 @@ fn client(rules: &IdentityProvider, said: &CoreProviderMetadata) -> Result<Askin
     let secret = rules.client_secret.as_ref();
     let secret = secret.map(|secret| ClientSecret::new(secret.expose().to_owned()));
     let redirect = RedirectUrl::new(rules.redirect_url());
-    let redirect =
-        redirect.map_err(|_| ProviderError::Away("`oidc.base_url` is no URL".to_owned()))?;
+    let redirect = redirect.map_err(|_| of_no_use(&rules.issuer, "`oidc.base_url` is no URL"))?;
     let id = ClientId::new(rules.client_id.clone());
     let client = Asking::from_provider_metadata(said.clone(), id, secret);
     let methods = said.token_endpoint_auth_methods_supported();
@@ -368,7 +365,7 @@ fn verifier(
     now: Timestamp,
 ) -> Result<IdTokenVerifier<'static, CoreJsonWebKey>, ProviderError> {
     let issuer = IssuerUrl::new(rules.issuer.clone());
-    let issuer = issuer.map_err(|_| ProviderError::Away("`oidc.issuer` is no URL".to_owned()))?;
+    let issuer = issuer.map_err(|_| of_no_use(&rules.issuer, "`oidc.issuer` is no URL"))?;
     let id = ClientId::new(rules.client_id.clone());
     let micros = |at: Timestamp| u64::try_from(at.as_micros()).unwrap_or_default();
     let behind = UNIX_EPOCH + Duration::from_micros(micros(now.minus(SKEW)));

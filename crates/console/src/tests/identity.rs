@@ -624,7 +624,11 @@ async fn a_provider_that_answers_what_cannot_be_used_is_away_and_left_alone_for_
         .provider
         .set(|script| script.said = json!({"issuer": "https://evil.example.com"}));
     let begun = place.ask(("GET", BEGIN), &[]).await;
-    assert!(begun.message().contains("another issuer"), "{}", begun.body);
+    assert_eq!(begun.code(), "provider_away", "{}", begun.body);
+    let told = begun.body.to_string();
+    for inner in ["127.0.0.1", "evil.example.com"] {
+        assert!(!told.contains(inner), "whoever likes is told this: {told}");
+    }
 }
 
 #[tokio::test]
