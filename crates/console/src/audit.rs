@@ -1,5 +1,7 @@
 //! `/api/v1/audit`: how the log stands, who read what, and what people do to records.
 
+use std::collections::BTreeSet;
+
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
@@ -15,7 +17,7 @@ use crate::error::ApiError;
 use crate::operations::audit::{
     CheckpointRequest, ErasureRequest, HoldRequest, LiftRequest, VerificationRequest,
 };
-use crate::permit::{Asking, Object};
+use crate::permit::{Asking, Object, guarded_most};
 use crate::reading::{
     PHRASE_MAX, WORDS_MAX, limit, maybe_said, parse, read_body, read_query, said, the_one, time,
 };
@@ -110,16 +112,21 @@ pub(crate) async fn erase(
             "an erasure names at most {ERASED_MAX} decisions"
         )));
     }
-    let decisions = control.operations.erasable(&request).await?;
-    let permit = if decisions.is_empty() {
+    let erasable = control.operations.erasable(&request).await?;
+    let permit = if erasable.is_empty() {
         asking.permit_for(&control, request.tenant.clone()).await?
     } else {
-        let objects = decisions
-            .iter()
-            .map(|decision| control.of_decision(decision));
+        let objects = erasable.iter().map(|(id, decision)| match decision {
+            Some(decision) => control.of_decision(decision),
+            None => Object {
+                decision: Some(*id),
+                ..guarded_most(request.tenant.clone()).into()
+            },
+        });
         asking.permit_with_each(&control, objects.collect()).await?
     };
-    let erased = control.operations.erase(request, &permit);
+    let permitted: BTreeSet<DecisionId> = erasable.iter().map(|(id, _)| *id).collect();
+    let erased = control.operations.erase(request, &permitted, &permit);
     Ok(Json(json!(erased.await?)))
 }
 

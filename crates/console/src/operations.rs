@@ -13,6 +13,8 @@ pub(crate) mod releases;
 pub(crate) mod reviews;
 pub(crate) mod systems;
 
+use std::collections::BTreeSet;
+
 use plimsoll_control::bar::Report;
 use plimsoll_control::watch::MonitorView;
 use plimsoll_core::access::DataClass;
@@ -29,8 +31,8 @@ use plimsoll_core::ports::Boxed;
 use plimsoll_core::record::{Deployment, Drill, ReleaseRecord, RunbookRun};
 use plimsoll_core::review::Review;
 use plimsoll_core::{
-    Decision, EnvironmentName, FailureKind, KeyName, ReleaseId, Stakes, SystemName, Tenancy,
-    TenantName, Timestamp,
+    Decision, DecisionId, EnvironmentName, FailureKind, KeyName, ReleaseId, Stakes, SystemName,
+    Tenancy, TenantName, Timestamp,
 };
 use plimsoll_spec::Role;
 use plimsoll_store::{AccessEntry, AccessFilter, DecisionFilter, LabelFilter, StoredLabel};
@@ -476,16 +478,20 @@ pub trait Operations: Send + Sync {
         not_offered("accesses")
     }
 
-    /// The decisions that an erasure is about, as far as anything is known of them.
-    fn erasable<'a>(&'a self, _request: &'a ErasureRequest) -> Answer<'a, Vec<Decision>> {
+    /// The decisions that an erasure is about, each with what is known of it, if anything is.
+    fn erasable<'a>(
+        &'a self,
+        _request: &'a ErasureRequest,
+    ) -> Answer<'a, Vec<(DecisionId, Option<Decision>)>> {
         not_offered("erasable")
     }
 
-    /// Erases what is kept of decisions, or tells what would be erased; `erasure_held` if a hold covers any
+    /// Erases what is kept of those decisions that are `permitted`, or tells what would be erased; `erasure_held` if a hold covers any
     /// of it, and then nothing is.
     fn erase<'a>(
         &'a self,
         _request: ErasureRequest,
+        _permitted: &'a BTreeSet<DecisionId>,
         _permit: &'a Permit,
     ) -> Answer<'a, ErasureReport> {
         not_offered("erase")

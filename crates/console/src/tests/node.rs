@@ -1,5 +1,6 @@
 //! A node that notes what it was asked, and has next to nothing.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use plimsoll_control::bar::Report;
@@ -15,8 +16,8 @@ use plimsoll_core::monitor::Alarm;
 use plimsoll_core::record::{Deployment, Drill, ReleaseRecord, RunbookRun};
 use plimsoll_core::review::Review;
 use plimsoll_core::{
-    Code, Decision, Digest, EnvironmentName, EventId, FailureKind, KeyName, ReleaseId, Stakes,
-    SystemName, Tenancy, TenantName, Timestamp,
+    Code, Decision, DecisionId, Digest, EnvironmentName, EventId, FailureKind, KeyName, ReleaseId,
+    Stakes, SystemName, Tenancy, TenantName, Timestamp,
 };
 use plimsoll_guard::access_policy::AccessPolicies;
 use plimsoll_spec::{ApprovalRule, Role};
@@ -31,6 +32,8 @@ use crate::*;
 pub(super) struct Noting {
     pub(super) asked: Mutex<Vec<String>>,
     pub(super) decision: Option<Decision>,
+    /// A decision of which nothing is known.
+    pub(super) unknown: Option<DecisionId>,
     pub(super) review: Option<Review>,
     pub(super) payload: Option<Payload>,
     pub(super) keys: Vec<KeyView>,
@@ -516,13 +519,20 @@ impl Operations for Noting {
         let what = format!("accesses of {tenancy} {filter:?}");
         self.note(what, Ok(Vec::new()))
     }
-    fn erasable<'a>(&'a self, request: &'a ErasureRequest) -> Answer<'a, Vec<Decision>> {
-        let decisions = self.decision.iter().cloned().collect();
+    fn erasable<'a>(
+        &'a self,
+        request: &'a ErasureRequest,
+    ) -> Answer<'a, Vec<(DecisionId, Option<Decision>)>> {
+        let known = self.decision.iter().map(|known| (known.id, Some(known)));
+        let unknown = self.unknown.iter().map(|id| (*id, None));
+        let decisions = known.chain(unknown);
+        let decisions = decisions.map(|(id, known)| (id, known.cloned())).collect();
         self.note(format!("erasable {}", request.basis), Ok(decisions))
     }
     fn erase<'a>(
         &'a self,
         request: ErasureRequest,
+        _permitted: &'a BTreeSet<DecisionId>,
         permit: &'a Permit,
     ) -> Answer<'a, ErasureReport> {
         let actor = permit.actor();

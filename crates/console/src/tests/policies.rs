@@ -251,6 +251,21 @@ async fn what_is_not_known_counts_as_what_is_guarded_most() {
 }
 
 #[tokio::test]
+async fn a_decision_of_which_nothing_is_known_is_erased_as_what_is_guarded_most() {
+    let (app, node) = app_of(Noting {
+        unknown: Some("01J9ZC6T7R8Y3V5W1X2Q4K0M9N".parse().unwrap()),
+        ..under(
+            PolicyEffect::Deny,
+            "resource.data_class == 'special' && resource.system == ''",
+        )
+    });
+    let body = r#"{"subject":"4711","basis":"b"}"#;
+    let refused = Ask::post("/api/v1/audit/erasures", body).refused(&app);
+    assert_eq!(refused.await, "policy_denied");
+    assert_eq!(node.asked(), ["erasable b"]);
+}
+
+#[tokio::test]
 async fn a_release_to_go_back_to_is_named_where_a_policy_asks_who_made_it() {
     let back = |body| Ask::post("/api/v1/systems/x/rollback", body);
     let node = || {

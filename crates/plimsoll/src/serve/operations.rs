@@ -1,5 +1,6 @@
 //! The console's [`Operations`] over a running node, in the order of the table of routes.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use plimsoll_console::{
@@ -26,8 +27,8 @@ use plimsoll_core::monitor::Alarm;
 use plimsoll_core::record::{Deployment, Drill, Record, ReleaseRecord, RunbookRun};
 use plimsoll_core::review::Review;
 use plimsoll_core::{
-    Code, Decision, EnvironmentName, EventId, FailureKind, KeyName, ReleaseId, Stakes, SystemName,
-    Tenancy, TenantName, Timestamp,
+    Code, Decision, DecisionId, EnvironmentName, EventId, FailureKind, KeyName, ReleaseId, Stakes,
+    SystemName, Tenancy, TenantName, Timestamp,
 };
 use plimsoll_gateway::SystemStatus;
 use plimsoll_spec::Role;
@@ -394,16 +395,20 @@ impl Operations for LiveNode {
         Box::pin(async move { Ok(self.store.accesses(&filter).await?) })
     }
 
-    fn erasable<'a>(&'a self, request: &'a ErasureRequest) -> Answer<'a, Vec<Decision>> {
+    fn erasable<'a>(
+        &'a self,
+        request: &'a ErasureRequest,
+    ) -> Answer<'a, Vec<(DecisionId, Option<Decision>)>> {
         Box::pin(self.to_be_erased(request))
     }
 
     fn erase<'a>(
         &'a self,
         request: ErasureRequest,
+        permitted: &'a BTreeSet<DecisionId>,
         permit: &'a Permit,
     ) -> Answer<'a, ErasureReport> {
-        Box::pin(self.erase_kept(request, permit.actor()))
+        Box::pin(self.erase_kept(request, permitted, permit.actor()))
     }
 
     fn holds(&self) -> Answer<'_, Vec<HoldEvent>> {

@@ -1,5 +1,7 @@
 //! What is done with a running node's records: read, proved, erased, held, checked.
 
+use std::collections::BTreeSet;
+
 use plimsoll_console::{
     AccessRequest, ApiError, AuditStatus, DecisionProof, ErasureReport, ErasureRequest,
     HoldRequest, Permit, SignedCheckpoint, VerificationRequest,
@@ -7,7 +9,7 @@ use plimsoll_console::{
 use plimsoll_core::decision::Payload;
 use plimsoll_core::governance::{Access, Chosen, HoldChange, HoldEvent, Verification};
 use plimsoll_core::record::Record;
-use plimsoll_core::{Code, Decision, EventId, Tenancy};
+use plimsoll_core::{Code, Decision, DecisionId, EventId, Tenancy};
 use plimsoll_journal::PayloadFound;
 use plimsoll_journal::audit::verifier_key;
 use plimsoll_store::DecisionMark;
@@ -153,15 +155,15 @@ impl LiveNode {
         Ok(())
     }
 
-    /// The decisions that an erasure is about.
+    /// The decisions that an erasure is about, each with what is known of it, if anything is.
     pub(super) async fn to_be_erased(
         &self,
         request: &ErasureRequest,
-    ) -> Result<Vec<Decision>, ApiError> {
+    ) -> Result<Vec<(DecisionId, Option<Decision>)>, ApiError> {
         self.view_is_current().await?;
         let mut decisions = Vec::new();
         for mark in self.marked(request).await? {
-            decisions.extend(self.store.decision(mark.id).await?);
+            decisions.push((mark.id, self.store.decision(mark.id).await?));
         }
         Ok(decisions)
     }
@@ -169,6 +171,7 @@ impl LiveNode {
     pub(super) async fn erase_kept(
         &self,
         request: ErasureRequest,
+        permitted: &BTreeSet<DecisionId>,
         actor: &str,
     ) -> Result<ErasureReport, ApiError> {
         let chosen = match request.subject {
@@ -176,7 +179,9 @@ impl LiveNode {
             None => Chosen::Decision,
         };
         self.view_is_current().await?;
-        let marks = self.marked(&request).await?;
+        let mut marks = self.marked(&request).await?;
+        // Of what came meanwhile nobody was asked whether it may be erased.
+        marks.retain(|mark| permitted.contains(&mark.id));
         let decisions = marks.len() as u64;
         let nothing = ErasureReport {
             request: None,
