@@ -99,6 +99,8 @@ pub(crate) async fn lift(
 ) -> Result<Json<Value>, ApiError> {
     let silences = control.operations.silences().await?;
     let silence = the_one(&silences, &id, |silence| silence.id.to_string());
+    // Lifted is what is judged on, whatever else begins like that by then.
+    let id = silence.map_or_else(|| id.clone(), |silence| silence.id.to_string());
     let objects = silence.map_or_else(Vec::new, |silence| {
         control.of_system_or_each(silence.system.as_ref(), silence.actor.as_deref())
     });

@@ -184,6 +184,8 @@ pub(crate) async fn lift(
     said("reason", &reason, WORDS_MAX)?;
     let holds = control.operations.holds().await?;
     let held = the_one(&holds, &id, |hold| hold.hold.to_string());
+    // Lifted is what is judged on, whatever else begins like that by then.
+    let id = held.map_or_else(|| id.clone(), |hold| hold.hold.to_string());
     let objects = match held {
         Some(HoldEvent { covers, actor, .. }) => {
             covered(

@@ -193,6 +193,8 @@ pub(crate) async fn review(
     let request: DeploymentReviewRequest = read_body(body)?;
     said("note", &request.note, WORDS_MAX)?;
     let deployment = control.operations.deployment(&id).await?;
+    // Looked back at is what is judged on, whatever else begins like that by then.
+    let id = deployment.id.to_string();
     let resource = Resource {
         author: Some(deployment.actor),
         ..control.of_system(&deployment.system)

@@ -61,13 +61,14 @@ pub(crate) fn time(name: &str, text: Option<String>) -> Result<Option<Timestamp>
     text.map(parse).transpose()
 }
 
-/// The one of these whose id begins with `id`; none if there is none, or several.
+/// The one of these whose id begins with `id`, read as the node reads it; none if there is none, or several.
 pub(crate) fn the_one<'a, T>(
     all: &'a [T],
     id: &str,
     id_of: impl Fn(&T) -> String,
 ) -> Option<&'a T> {
-    let mut found = all.iter().filter(|one| id_of(one).starts_with(id));
+    let id = id.trim().trim_end_matches(['…', '.']).to_ascii_uppercase();
+    let mut found = all.iter().filter(|one| id_of(one).starts_with(&id));
     let first = found.next()?;
     found.next().is_none().then_some(first)
 }

@@ -266,6 +266,32 @@ async fn a_decision_of_which_nothing_is_known_is_erased_as_what_is_guarded_most(
 }
 
 #[tokio::test]
+async fn what_is_lifted_is_what_was_judged_on_however_its_id_is_written() {
+    let reason = r#"{"reason":"because"}"#;
+    for (path, body, lifted) in [
+        (
+            "/api/v1/silences/01j9/lift",
+            "",
+            "lift silence 01J9ZC6T7R8Y3V5W1X2Q4K0M9N operator",
+        ),
+        (
+            "/api/v1/audit/holds/01j9./lift",
+            reason,
+            "lift 01J9ZC6T7R8Y3V5W1X2Q4K0M9N operator: because",
+        ),
+    ] {
+        let (app, node) = app_of(theirs());
+        assert_eq!(
+            Ask::post(path, body).refused(&app).await,
+            "store_unavailable"
+        );
+        assert_eq!(node.asked().last().map(String::as_str), Some(lifted));
+        let (app, _) = app_of(under(PolicyEffect::Deny, "resource.author == 'ada'"));
+        assert_eq!(Ask::post(path, body).refused(&app).await, "policy_denied");
+    }
+}
+
+#[tokio::test]
 async fn a_release_to_go_back_to_is_named_where_a_policy_asks_who_made_it() {
     let back = |body| Ask::post("/api/v1/systems/x/rollback", body);
     let node = || {
