@@ -92,16 +92,23 @@ impl Fetcher {
     /// Whether this may be called at all, as it stands.
     fn check(&self, uri: &Uri) -> Result<(), FetchError> {
         let host = uri.host().unwrap_or_default();
-        if uri.scheme_str() != Some("https") && !self.issuer.is_plain {
-            let message =
-                format!("the identity provider names an address at `{host}` that is not https");
-            return Err(FetchError(message));
-        }
+        self.check_scheme(uri.scheme_str(), host)?;
         let is_issuers = host == self.issuer.host;
         if is_private_host(&uri.to_string()) && !is_issuers && !self.issuer.is_private {
             return Err(FetchError(private(host)));
         }
         Ok(())
+    }
+
+    /// Whether anybody may go there, browsers too: over TLS, unless the issuer itself does without.
+    pub(super) fn check_scheme(&self, scheme: Option<&str>, host: &str) -> Result<(), FetchError> {
+        let is_plain = scheme == Some("http") && self.issuer.is_plain;
+        if scheme == Some("https") || is_plain {
+            return Ok(());
+        }
+        let message =
+            format!("the identity provider names an address at `{host}` that is not https");
+        Err(FetchError(message))
     }
 
     async fn fetch(&self, request: HttpRequest) -> Result<HttpResponse, FetchError> {
@@ -218,6 +225,22 @@ mod tests {
             ("http://127.0.0.1:9", "http://127.0.0.1:9/jwks", true),
         ] {
             assert_eq!(check(issuer, uri).is_ok(), may, "{issuer} {uri}");
+        }
+    }
+
+    #[test]
+    fn browsers_are_sent_over_tls_unless_the_issuer_does_without() {
+        let (tls, plain) = ("https://login.example.com", "http://127.0.0.1:9");
+        for (issuer, scheme, may) in [
+            (tls, "https", true),
+            (tls, "http", false),
+            (tls, "javascript", false),
+            (plain, "https", true),
+            (plain, "http", true),
+            (plain, "javascript", false),
+        ] {
+            let checked = Fetcher::of(issuer).check_scheme(Some(scheme), "x");
+            assert_eq!(checked.is_ok(), may, "{issuer} {scheme}");
         }
     }
 

@@ -280,18 +280,28 @@ impl Provider {
         let issuer = IssuerUrl::new(self.issuer.clone());
         let issuer = issuer.map_err(|_| self.unusable("has no address that could be asked"))?;
         let asked = CoreProviderMetadata::discover_async(issuer, &self.fetcher).await;
-        match asked {
+        let asked = asked.map_err(|error| self.not_discovered(&error));
+        match asked.and_then(|said| self.checked(said)) {
             Ok(said) => {
                 let said = Arc::new(said);
                 known.said = Some(Arc::clone(&said));
                 known.failed = false;
                 Ok(said)
             }
-            Err(error) => {
+            Err(why) => {
                 known.failed = true;
-                Err(of_no_use(&self.issuer, &self.not_discovered(&error)))
+                Err(of_no_use(&self.issuer, &why))
             }
         }
+    }
+
+    /// What it says of itself, if browsers may be sent where it says.
+    fn checked(&self, said: CoreProviderMetadata) -> Result<CoreProviderMetadata, String> {
+        let url = said.authorization_endpoint().url();
+        let host = url.host_str().unwrap_or_default();
+        let checked = self.fetcher.check_scheme(Some(url.scheme()), host);
+        checked.map_err(|error| error.to_string())?;
+        Ok(said)
     }
 
     fn unusable(&self, what: &str) -> ProviderError {

@@ -619,6 +619,16 @@ async fn a_provider_that_answers_what_cannot_be_used_is_away_and_left_alone_for_
         place.clock.advance(Duration::from_secs(6));
         place.begin("").await;
     }
+    for said in [
+        json!({"authorization_endpoint": "javascript:alert(1)"}),
+        json!({"authorization_endpoint": "ftp://evil.example.com/"}),
+    ] {
+        let place = place().await;
+        place.provider.set(|script| script.said = said);
+        let begun = place.ask(("GET", BEGIN), &[]).await;
+        assert_eq!(begun.code(), "provider_away", "{}", begun.body);
+        assert!(!begun.headers.contains_key("location"));
+    }
     let place = place().await;
     place
         .provider
