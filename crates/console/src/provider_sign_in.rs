@@ -31,6 +31,10 @@ use crate::sign_in::{
 /// The cookie's name.
 const LOGIN: &str = "plimsoll_login";
 
+/// Its name where it goes over TLS alone: no sibling domain, and nothing that speaks without TLS, can set a
+/// cookie of this name.
+const HOST_LOGIN: &str = "__Host-plimsoll_login";
+
 /// For whom somebody wants to work.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -66,15 +70,29 @@ fn login_cookie(
     value: &str,
     lasts: Duration,
 ) {
+    let secure = goes_over_tls(request) || control.identity.is_behind_tls();
+    let (name, path) = if secure {
+        (HOST_LOGIN, "/")
+    } else {
+        (LOGIN, "/api/v1/session/oidc")
+    };
     let cookie = Cookie {
-        name: LOGIN,
+        name,
         value,
-        path: "/api/v1/session/oidc",
+        path,
         lasts,
         same_site: "Lax",
     };
-    let secure = goes_over_tls(request) || control.identity.is_behind_tls();
     set_cookie(response, &cookie, secure);
+}
+
+/// The login cookie that a browser comes back with: where the workspace says that there is TLS, by no other name.
+fn kept<'a>(control: &Control, headers: &'a HeaderMap) -> Option<&'a str> {
+    let kept = cookie(headers, HOST_LOGIN);
+    if kept.is_some() || control.identity.is_behind_tls() {
+        return kept;
+    }
+    cookie(headers, LOGIN)
 }
 
 /// What a provider sends a browser back with. Providers add to it what they like.
@@ -113,7 +131,7 @@ async fn let_in(
     address: Option<IpAddr>,
 ) -> Result<Response, ApiError> {
     let back = SentBack {
-        cookie: cookie(headers, LOGIN),
+        cookie: kept(control, headers),
         state: back.state.as_deref(),
         code: back.code.as_deref(),
         error: back.error.as_deref(),

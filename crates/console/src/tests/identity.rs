@@ -158,7 +158,7 @@ impl Place {
             .ask(("GET", &path), &[("host", "evil.example.com")])
             .await;
         assert_eq!(begun.status, 303, "{}", begun.body);
-        let cookie = begun.set("plimsoll_login").unwrap();
+        let cookie = begun.set("__Host-plimsoll_login").unwrap();
         Away {
             cookie: cookie.split(';').next().unwrap().to_owned(),
             location: begun.headers["location"].to_str().unwrap().to_owned(),
@@ -294,8 +294,8 @@ async fn the_cookies_are_for_this_site_and_the_one_of_the_way_back_opens_nothing
     let begun = place
         .ask(("GET", BEGIN), &[("host", "127.0.0.1:8081")])
         .await;
-    let login = begun.set("plimsoll_login").unwrap();
-    let rest = "; Path=/api/v1/session/oidc; Max-Age=600; HttpOnly; SameSite=Lax; Secure";
+    let login = begun.set("__Host-plimsoll_login").unwrap();
+    let rest = "; Path=/; Max-Age=600; HttpOnly; SameSite=Lax; Secure";
     assert!(login.ends_with(rest), "{login}");
     assert_eq!(begun.headers["cache-control"], "no-store");
     let back = place.sign_in("", &["sre"]).await;
@@ -303,12 +303,30 @@ async fn the_cookies_are_for_this_site_and_the_one_of_the_way_back_opens_nothing
     let rest = "; Path=/; Max-Age=43200; HttpOnly; SameSite=Strict; Secure";
     assert!(session.ends_with(rest), "{session}");
     assert!(
-        back.set("plimsoll_login")
+        back.set("__Host-plimsoll_login")
             .unwrap()
-            .starts_with("plimsoll_login=; ")
+            .starts_with("__Host-plimsoll_login=; ")
     );
     assert_eq!(back.headers["referrer-policy"], "no-referrer");
     assert_eq!(back.headers["cache-control"], "no-store");
+}
+
+#[tokio::test]
+async fn where_there_is_no_tls_the_cookie_of_the_way_back_has_its_plain_name() {
+    let place = place_of(|rules| rules.base_url = "http://127.0.0.1:8081".into()).await;
+    let host = ("host", "127.0.0.1:8081");
+    let begun = place.ask(("GET", BEGIN), &[host]).await;
+    let login = begun.set("plimsoll_login").unwrap();
+    let rest = "; Path=/api/v1/session/oidc; Max-Age=600; HttpOnly; SameSite=Lax";
+    assert!(login.ends_with(rest), "{login}");
+    let away = Away {
+        cookie: login.split(';').next().unwrap().to_owned(),
+        location: begun.headers["location"].to_str().unwrap().to_owned(),
+    };
+    let path = format!("{BEGIN}/callback?error=x&state={}", away.sent("state"));
+    let headers = [host, ("cookie", away.cookie.as_str())];
+    let back = place.ask(("GET", &path), &headers).await;
+    assert!(back.message().contains("`x`"), "it is known: {}", back.body);
 }
 
 /// Makes a token of the claims of one that is good.
@@ -441,6 +459,11 @@ async fn a_sign_in_ends_once_in_the_browser_that_began_it() {
         cookie: "plimsoll_other=x".into(),
         location: mine.location.clone(),
     };
+    let planted = Away {
+        cookie: mine.cookie.replace("__Host-", ""),
+        location: mine.location.clone(),
+    };
+    assert_eq!(place.come_back(&planted, "").await.code(), "sign_in_failed");
     assert_eq!(
         place.come_back(&no_cookie, "").await.code(),
         "sign_in_failed"
