@@ -144,7 +144,9 @@ impl Slice {
             ask.hold = held.min(ask.want);
         }
         let is_known = self.reported == Some(ask.used) && ask.hold == held && ask.need == 0;
-        if is_known && (held == 0 || self.until > renew) {
+        // Places under way end with the lease at the keeper, so that it is renewed for them too.
+        let is_in_use = ask.is_gauge && ask.used > 0;
+        if is_known && (self.until > renew || (held == 0 && !is_in_use)) {
             return false;
         }
         // What is given back is not spent any more from here on, whether the keeper hears of it or not.
@@ -176,9 +178,9 @@ impl Slice {
         self.reported = None;
     }
 
-    /// Whether anything is held or waited for, so that it has to be looked at again.
-    pub(super) const fn is_held(&self, used: i128) -> bool {
-        self.granted > used || self.need > 0
+    /// Whether anything is held or waited for, or is a place under way, so that it has to be looked at again.
+    pub(super) const fn is_held(&self, used: i128, is_gauge: bool) -> bool {
+        self.granted > used || self.need > 0 || (is_gauge && used > 0)
     }
 
     /// Whether the keeper does not know all that was used.

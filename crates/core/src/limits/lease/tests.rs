@@ -507,3 +507,48 @@ fn editing_a_limit_keeps_what_all_nodes_used() {
     assert!(!world.spend(2, 60));
     assert!(world.spend(2, 50));
 }
+
+/// One exchange of a tree with the keeper, of which nothing is lost.
+fn meet(keeper: &mut Keeper, (name, tree): (&NodeName, &mut Tree), number: u64, now: Timestamp) {
+    let asks = tree.asks(now, true);
+    let report = Report { start: 1, number };
+    let step = |ask: &Ask| keeper.step((name, report), ask, LEASE, now);
+    let answers: Vec<_> = asks.iter().map(step).collect();
+    tree.answered(&asks, &answers, (now, now));
+}
+
+#[test]
+fn places_under_way_stay_taken_though_nothing_else_happens_for_longer_than_a_lease() {
+    let mut limits = limits();
+    limits.limits.truncate(1);
+    limits.limits[0].ceilings.clear();
+    limits.limits[0].concurrency = Some(10);
+    let names = ["a", "b"].map(|name| NodeName::new(name).unwrap());
+    let mut trees = [Tree::new(&limits, START), Tree::new(&limits, START)];
+    trees.iter_mut().for_each(|tree| tree.share(LEASE));
+    let (tenant, key) = (
+        TenantName::new("acme").unwrap(),
+        KeyName::new("web").unwrap(),
+    );
+    let system = SystemName::new("answers").unwrap();
+    let asker = who(&tenant, &key, &system);
+    let (mut keeper, mut number, mut now) = (Keeper::default(), 0, START);
+    let mut under_way = Vec::new();
+    while under_way.len() < 10 {
+        if let Ok(passage) = trees[0].enter(&asker, now) {
+            under_way.push(passage);
+            continue;
+        }
+        number += 1;
+        assert!(number < 50, "the places were not granted");
+        meet(&mut keeper, (&names[0], &mut trees[0]), number, now);
+    }
+    while now.since(START) < LEASE * 2 {
+        now = now.plus(REPORT_EVERY);
+        number += 1;
+        meet(&mut keeper, (&names[0], &mut trees[0]), number, now);
+    }
+    assert!(trees[1].enter(&asker, now).is_err());
+    meet(&mut keeper, (&names[1], &mut trees[1]), 1, now);
+    assert!(trees[1].enter(&asker, now).is_err(), "all ten are taken");
+}

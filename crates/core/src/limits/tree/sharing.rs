@@ -65,7 +65,7 @@ impl Tree {
             let used = group.used(slot, place);
             let is_held = group
                 .slice(slot, place)
-                .is_some_and(|held| answer.is_none() || held.is_held(used));
+                .is_some_and(|held| answer.is_none() || held.is_held(used, ask.is_gauge));
             if is_held {
                 group.list(slot, place);
             }
@@ -348,7 +348,7 @@ impl Group {
         let times = (now.as_micros(), renew);
         if slice.report(&mut ask, (unit, used), times, grows) {
             asks.push(ask);
-        } else if slice.is_held(used) {
+        } else if slice.is_held(used, end.is_none()) {
             self.list(slot, place);
         }
     }
