@@ -331,6 +331,11 @@ impl Node {
         }
     }
 
+    /// Whether limits do not know yet what was used before they began to count.
+    pub fn lacks_seeds(&self) -> bool {
+        self.limiter.seeding(self.clock.now()).is_some()
+    }
+
     /// Tells a keeper that remembers nothing what the records say that each node used. Gives how many
     /// counters that is about.
     pub(crate) async fn seed_keeper(&self, sharing: &Sharing) -> Result<usize, PortError> {

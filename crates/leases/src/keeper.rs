@@ -138,6 +138,7 @@ impl RedisKeeper {
                 .arg(ask.need)
                 .arg(ask.want)
                 .arg(u8::from(ask.is_gauge))
+                .arg(u8::from(ask.is_whole))
                 .arg(millis(ask.life));
         }
         script

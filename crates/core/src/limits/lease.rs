@@ -11,7 +11,8 @@
 //!
 //! - what a settlement says beyond its reservation, as on one node;
 //! - what a node spent after its last report before it crashed, or was cut off for longer than its lease: at
-//!   most the slice that it held then, and only until it reports again, from its journal;
+//!   most the slice that it held then, and only until it reports again, from its journal (one that starts
+//!   and cannot read it yet reports what it uses beyond what the keeper knows of its earlier start);
 //! - slices of nodes that could not reach a keeper which lost its memory, until their leases ran out.
 //!
 //! A keeper that lost its memory has another [`Epoch`]. Nodes tell it what they used and hold, and are
@@ -56,6 +57,8 @@ pub struct Ask {
     pub most: u64,
     /// What this node has used in the window, what is set aside included.
     pub used: u64,
+    /// Whether that is all, also from before this start of the node: it has read its records.
+    pub is_whole: bool,
     /// What it holds unspent and may go on to spend.
     pub hold: u64,
     /// What requests wait for beyond that.
@@ -102,6 +105,8 @@ pub struct Keeper {
 struct Entry {
     report: Report,
     used: u64,
+    /// How much of that was used before the start that reports, as long as that one has not read it.
+    before: u64,
     slice: u64,
     until: Timestamp,
 }
@@ -117,11 +122,15 @@ impl Keeper {
         now: Timestamp,
     ) -> Option<Answer> {
         let entries = self.counters.entry(ask.key.clone()).or_default();
-        let (mut others, mut holders) = (0, 1);
+        let (mut others, mut holders, mut before) = (0, 1, 0);
         for (name, entry) in entries.iter() {
             if name == node {
                 if entry.report >= report {
                     return None;
+                }
+                if !ask.is_whole {
+                    let is_earlier = entry.report.start < report.start;
+                    before = if is_earlier { entry.used } else { entry.before };
                 }
             } else if entry.until > now {
                 others += entry.used + entry.slice;
@@ -130,14 +139,16 @@ impl Keeper {
                 others += entry.used;
             }
         }
-        let room = ask.most.saturating_sub(others + ask.used);
+        let used = (before + ask.used).min(MOST);
+        let room = ask.most.saturating_sub(others + used);
         // Ahead of need nobody takes more than a fair part of half of what is left.
         let ahead = ask.want.min(room / (2 * holders));
         let slice = ask.hold.max(room.min(ahead.max(ask.hold + ask.need)));
-        let (used, until) = (ask.used, now.plus(lease));
+        let until = now.plus(lease);
         let entry = Entry {
             report,
             used,
+            before,
             slice,
             until,
         };
@@ -157,6 +168,7 @@ impl Keeper {
                 number: 0,
             },
             used,
+            before: 0,
             slice: 0,
             until: Timestamp::from_micros(0),
         });

@@ -348,6 +348,9 @@ impl Tree {
             group.begun.iter_mut().for_each(|begun| begun.1 = true);
             group.lives_known = true;
         }
+        if self.lease.is_some() {
+            self.report_again();
+        }
     }
 
     /// How many members are remembered one by one, and how many were folded since the start.

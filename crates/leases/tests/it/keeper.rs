@@ -174,6 +174,30 @@ async fn what_the_records_say_counts_until_the_node_reports_itself() {
 }
 
 #[tokio::test]
+async fn a_node_that_starts_and_cannot_read_its_records_adds_to_what_is_known_of_it() {
+    let server = Server::start();
+    let (first, second) = (server.keeper("a", LEASE), server.keeper("a", LEASE));
+    let b = server.keeper("b", LEASE);
+    let known = ask("tokens", 100, 60, 0, 0);
+    first.exchange(&[known]).await.unwrap();
+    for used in [0, 10] {
+        let unread = Ask {
+            is_whole: false,
+            ..ask("tokens", 100, used, 0, 0)
+        };
+        second.exchange(&[unread]).await.unwrap();
+    }
+    let granted = b.exchange(&[ask("tokens", 100, 0, 0, 50)]).await.unwrap();
+    assert_eq!(granted.answers, [Some(Answer { slice: 30, room: 0 })]);
+    second
+        .exchange(&[ask("tokens", 100, 65, 0, 0)])
+        .await
+        .unwrap();
+    let granted = b.exchange(&[ask("tokens", 100, 0, 30, 50)]).await.unwrap();
+    assert_eq!(granted.answers, [Some(Answer { slice: 35, room: 0 })]);
+}
+
+#[tokio::test]
 async fn a_server_that_is_away_is_told_of_soon_and_found_again() {
     let mut server = Server::start();
     let a = server.keeper("a", LEASE);

@@ -87,6 +87,7 @@ pub(crate) fn ask(name: &str, most: u64, used: u64, hold: u64, need: u64) -> Ask
         },
         most,
         used,
+        is_whole: true,
         hold,
         need,
         want: 0,

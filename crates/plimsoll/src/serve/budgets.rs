@@ -1,5 +1,6 @@
 //! Budgets that come while a system is served: an edit or a deployment, here or at another node, gave it one.
 //! What the system spent before counts on them, once the records were asked; a start asks before it serves.
+//! Limits whose records could not be read then are asked about again here too.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,8 @@ use crate::assembly::{DAY_MICROS, UNITS_LATELY};
 const TICK: Duration = Duration::from_secs(1);
 
 impl LiveNode {
-    /// Tells budgets that an edit or a deployment added what was spent before, until it is told to stop.
+    /// Tells budgets that an edit or a deployment added what was spent before, and limits what was used
+    /// while the records could not be read, until it is told to stop.
     pub(super) async fn recover_budgets(self: Arc<Self>, stop: CancellationToken) {
         loop {
             tokio::select! {
@@ -28,6 +30,16 @@ impl LiveNode {
                     tracing::warn!(%system, %error, "its budget does not know what was spent before it came");
                 }
             }
+            self.recover_limits().await;
+        }
+    }
+
+    /// Asks again about limits that do not know what was used before them, once the database holds all
+    /// records of this node.
+    async fn recover_limits(&self) {
+        if self.node.lacks_seeds() && matches!(self.lacking(self.journal.committed()).await, Ok(0))
+        {
+            self.node.seed_limits().await;
         }
     }
 

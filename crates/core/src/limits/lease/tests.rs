@@ -87,9 +87,11 @@ fn used(tokens: u64) -> Amounts {
 
 impl Node {
     fn new(name: &str) -> Self {
+        let mut tree = tree(START);
+        tree.seeded();
         Self {
             name: NodeName::new(name).unwrap(),
-            tree: tree(START),
+            tree,
             tenure: Tenure::default(),
             grows: false,
             report: Report {
@@ -506,6 +508,43 @@ fn editing_a_limit_keeps_what_all_nodes_used() {
     world.pass(8);
     assert!(!world.spend(2, 60));
     assert!(world.spend(2, 50));
+}
+
+#[test]
+fn a_node_that_starts_and_cannot_read_its_records_adds_to_what_the_keeper_knows_of_it() {
+    let mut keeper = Keeper::default();
+    let [a, b] = ["a", "b"].map(|name| NodeName::new(name).unwrap());
+    let mut asked = |node: &NodeName, (start, number), (used, is_whole), need| {
+        let ask = Ask {
+            key: CounterKey {
+                tag: "acme".into(),
+                name: "tokens".to_owned(),
+            },
+            most: 100,
+            used,
+            is_whole,
+            hold: 0,
+            need,
+            want: 0,
+            is_gauge: false,
+            life: LEASE,
+            at: None,
+        };
+        let answer = keeper.step((node, Report { start, number }), &ask, LEASE, START);
+        answer.unwrap().slice
+    };
+    assert_eq!(asked(&a, (1, 1), (60, true), 0), 0);
+    assert_eq!(asked(&a, (2, 1), (0, false), 0), 0);
+    assert_eq!(asked(&b, (1, 1), (0, true), 100), 40);
+    assert_eq!(asked(&b, (1, 2), (0, true), 0), 0);
+    assert_eq!(asked(&a, (2, 2), (10, false), 0), 0);
+    assert_eq!(asked(&b, (1, 3), (0, true), 100), 30, "70 are used");
+    assert_eq!(asked(&b, (1, 4), (0, true), 0), 0);
+    assert_eq!(asked(&a, (3, 1), (5, false), 0), 0);
+    assert_eq!(asked(&b, (1, 5), (0, true), 100), 25, "75 are used");
+    assert_eq!(asked(&b, (1, 6), (0, true), 0), 0);
+    assert_eq!(asked(&a, (3, 2), (75, true), 0), 0);
+    assert_eq!(asked(&b, (1, 7), (0, true), 100), 25, "its records say all");
 }
 
 /// One exchange of a tree with the keeper, of which nothing is lost.

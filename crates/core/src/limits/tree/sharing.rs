@@ -282,6 +282,11 @@ impl Group {
         }
     }
 
+    /// Whether a place counts also what was used before this start; places under way have no before.
+    fn is_whole(&self, place: usize) -> bool {
+        self.begun.get(place).is_none_or(|begun| begun.1)
+    }
+
     fn unit(&self, place: usize) -> i128 {
         let ceiling = self.limit.ceilings.get(place);
         ceiling.map_or(1, |ceiling| unit(ceiling.resource))
@@ -326,6 +331,7 @@ impl Group {
         };
         let place_u32 = u32::try_from(place).unwrap_or(u32::MAX);
         let at = Some((self.id, slot, place_u32));
+        let is_whole = self.is_whole(place);
         let Some(slice) = self.slice(slot, place) else {
             return;
         };
@@ -337,6 +343,7 @@ impl Group {
             key,
             most,
             used: 0,
+            is_whole,
             hold: 0,
             need: 0,
             want: 0,
@@ -375,6 +382,7 @@ impl Group {
                     },
                     most: units(ceiling.most, unit),
                     used,
+                    is_whole: self.is_whole(place),
                     hold: 0,
                     need: 0,
                     want: 0,
