@@ -88,6 +88,11 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "1 while the server that keeps shared limits cannot be used: this node spends what it holds and then refuses.",
     ),
     (
+        "plimsoll_limits_shared_untold",
+        "gauge",
+        "1 while the server that keeps shared limits could not be told what the records say: the database does not answer.",
+    ),
+    (
         "plimsoll_limits_exchanges_total",
         "counter",
         "Exchanges with the server that keeps shared limits, failed ones too.",
@@ -388,6 +393,7 @@ pub(crate) struct LimitFigures {
     members: Gauge,
     folded: Counter,
     away: Gauge,
+    untold: Gauge,
     exchanges: Counter,
     waited: Counter,
     refused: Counter,
@@ -403,6 +409,7 @@ impl LimitFigures {
     /// The same of what is shared with other nodes.
     pub(crate) fn share(&self, figures: SharingFigures) {
         self.away.set(i64::from(figures.is_away));
+        self.untold.set(i64::from(figures.is_untold));
         reach(&self.exchanges, figures.exchanges);
         reach(&self.waited, figures.waited);
         reach(&self.refused, figures.refused);
@@ -470,6 +477,8 @@ impl Metrics {
         self.add("plimsoll_limits_members", self.limits.members.clone());
         self.add("plimsoll_limits_folded_total", self.limits.folded.clone());
         self.add("plimsoll_limits_shared_away", self.limits.away.clone());
+        let untold = self.limits.untold.clone();
+        self.add("plimsoll_limits_shared_untold", untold);
         let exchanges = self.limits.exchanges.clone();
         self.add("plimsoll_limits_exchanges_total", exchanges);
         self.add("plimsoll_limits_waited_total", self.limits.waited.clone());

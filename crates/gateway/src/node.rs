@@ -323,11 +323,9 @@ impl Node {
         }
         let served = self.served();
         self.limiter.seed(&used, &|key| team_of(&served, key), now);
-        if let Some(sharing) = sharing.filter(|sharing| sharing.has_met())
-            && let Err(error) = self.seed_keeper(sharing).await
-        {
-            let error = crate::deployed::chain(&error);
-            tracing::error!(error, "Redis does not know what was used of new limits");
+        if let Some(sharing) = sharing.filter(|sharing| sharing.has_met()) {
+            let met = sharing.tenure();
+            sharing.note_told(self.seed_keeper(sharing).await, met);
         }
     }
 

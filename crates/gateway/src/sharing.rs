@@ -7,8 +7,8 @@
 //! What always holds: while the keeper is away nothing waits for it, and nothing is spent beyond what is
 //! held; whoever is refused for that is told so, counted, and it stands in readiness.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -52,6 +52,8 @@ struct State {
     grows: bool,
     /// Why the last exchange failed, and since when they do.
     away: Option<(String, Timestamp)>,
+    /// Why the keeper could not be told what the records say.
+    untold: Option<String>,
     /// Whether another process goes by this node's name.
     is_displaced: bool,
 }
@@ -60,6 +62,7 @@ struct State {
 #[derive(Clone, Copy, Default)]
 pub(crate) struct SharingFigures {
     pub(crate) is_away: bool,
+    pub(crate) is_untold: bool,
     pub(crate) exchanges: u64,
     pub(crate) waited: u64,
     pub(crate) refused: u64,
@@ -105,6 +108,7 @@ impl Sharing {
             "leasing": state.grows && away.is_none(),
             "away": away.map(|(reason, _)| reason),
             "away_since": away.map(|(_, since)| since.to_string()),
+            "records_untold": state.untold,
             "another_node_has_this_name": state.is_displaced,
         })
     }
@@ -112,9 +116,46 @@ impl Sharing {
     pub(crate) fn figures(&self) -> SharingFigures {
         SharingFigures {
             is_away: self.is_away(),
+            is_untold: self.state.lock().untold.is_some(),
             exchanges: *self.rounds.borrow(),
             waited: self.waited.load(Ordering::Relaxed),
             refused: self.refused.load(Ordering::Relaxed),
+        }
+    }
+
+    /// What is known of the keeper's memory, if it has to be told what the records say.
+    fn lacks_records(&self) -> Option<Tenure> {
+        let state = self.state.lock();
+        let lacks = state.tenure.wants_seeds() || state.untold.is_some();
+        lacks.then_some(state.tenure)
+    }
+
+    pub(crate) fn tenure(&self) -> Tenure {
+        self.state.lock().tenure
+    }
+
+    /// Notes whether the keeper, whose memory was `met`, was told what the records say: of how many
+    /// counters. It is told again until it was.
+    pub(crate) fn note_told(&self, told: Result<usize, PortError>, met: Tenure) {
+        let mut state = self.state.lock();
+        match told {
+            Ok(counters) => {
+                state.untold = None;
+                if state.tenure == met {
+                    state.tenure.seeded();
+                }
+                tracing::info!(counters, "Redis was told what the records say was used");
+            }
+            Err(error) => {
+                let reason = crate::deployed::chain(&error);
+                if state.untold.is_none() {
+                    tracing::error!(
+                        reason,
+                        "shared limits do not know what nodes used that are not running"
+                    );
+                }
+                state.untold = Some(reason);
+            }
         }
     }
 
@@ -221,6 +262,7 @@ impl Node {
         };
         let node = Arc::downgrade(self);
         let rounds = sharing.rounds.subscribe();
+        tokio::spawn(tell_records(Weak::clone(&node), rounds.clone()));
         tokio::spawn(async move {
             while let Some(node) = node.upgrade() {
                 node.exchange_limits().await;
@@ -245,26 +287,34 @@ impl Node {
         }
     }
 
-    /// One exchange; a keeper that remembers nothing is told what the records say.
+    /// One exchange.
     pub(crate) async fn exchange_limits(&self) {
         let Some(sharing) = self.limiter.sharing() else {
             return;
         };
         self.limiter.exchange(sharing, &*self.clock).await;
-        if sharing.state.lock().tenure.wants_seeds() {
-            match self.seed_keeper(sharing).await {
-                Ok(counters) => {
-                    tracing::info!(counters, "Redis was told what the records say was used");
-                }
-                Err(error) => {
-                    let error = crate::deployed::chain(&error);
-                    tracing::error!(
-                        error,
-                        "shared limits do not know what nodes used that are not running"
-                    );
-                }
-            }
-            sharing.state.lock().tenure.seeded();
+    }
+}
+
+/// Tells a keeper what the records say that does not know it: after each exchange, and beside them, since
+/// the database may take its time.
+async fn tell_records(node: Weak<Node>, mut rounds: watch::Receiver<u64>) {
+    while rounds.changed().await.is_ok() {
+        let Some(node) = node.upgrade() else {
+            return;
+        };
+        let Some(sharing) = node.limiter.sharing() else {
+            return;
+        };
+        let Some(met) = sharing.lacks_records() else {
+            continue;
+        };
+        let told = node.seed_keeper(sharing).await;
+        let is_told = told.is_ok();
+        sharing.note_told(told, met);
+        drop(node);
+        if !is_told {
+            tokio::time::sleep(REPORT_EVERY).await;
         }
     }
 }

@@ -78,8 +78,8 @@ impl RedisKeeper {
         }
         let (pipeline, order) = self.reports_of(asks);
         let replies: Vec<redis::Value> = self.asked(&mut connection, &pipeline).await?;
-        let (time, epoch, start): (Vec<u64>, Option<String>, Option<u64>) = {
-            let at = replies.len().saturating_sub(3);
+        let (time, epoch, told, start): (Vec<u64>, Option<String>, Option<String>, Option<u64>) = {
+            let at = replies.len().saturating_sub(4);
             let last = redis::Value::Array(replies[at..].to_vec());
             redis::from_redis_value(last).map_err(|_| KeeperError::Unfit("name of its memory"))?
         };
@@ -95,12 +95,13 @@ impl RedisKeeper {
             (epoch, self.start.load(Ordering::Relaxed))
         };
         let is_ours = start == self.start.load(Ordering::Relaxed);
-        let memory = memory(&epoch, &time, is_ours)?;
+        let is_told = told.is_some_and(|told| told == epoch);
+        let memory = memory(&epoch, &time, (is_told, is_ours))?;
         Ok(Exchanged { answers, memory })
     }
 
-    /// One call of the script for each tag, then the server's time, the name of its memory, and who
-    /// reports under this node's name. Gives which asks each call is about.
+    /// One call of the script for each tag, then the server's time, the name of its memory, the one that
+    /// was told what the records say, and who reports under this node's name. Gives which asks each call is about.
     fn reports_of(&self, asks: &[Ask]) -> (Pipeline, Vec<Vec<usize>>) {
         let mut by_tag: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (place, ask) in asks.iter().enumerate() {
@@ -115,6 +116,7 @@ impl RedisKeeper {
         }
         pipeline.cmd("TIME");
         pipeline.get(self.control("epoch"));
+        pipeline.get(self.control("told"));
         pipeline.get(self.control(&format!("node:{}", self.node)));
         (pipeline, order)
     }
@@ -150,6 +152,8 @@ impl RedisKeeper {
             by_tag.entry(&seed.key.tag).or_default().push(seed);
         }
         let mut connection = self.connected().await?;
+        let epoch = Cmd::get(self.control("epoch"));
+        let epoch: Option<String> = self.one(&mut connection, epoch).await?;
         for chunk in by_tag.values().flat_map(|of| of.chunks(COUNTERS_MAX)) {
             let mut script = redis::cmd("EVAL");
             script.arg(SEED).arg(chunk.len());
@@ -163,6 +167,10 @@ impl RedisKeeper {
                     .arg(millis(seed.life));
             }
             let _: u64 = self.one(&mut connection, script).await?;
+        }
+        if let Some(epoch) = epoch {
+            let told = Cmd::set(self.control("told"), epoch);
+            self.one::<()>(&mut connection, told).await?;
         }
         Ok(())
     }
@@ -273,7 +281,11 @@ fn answers(
 }
 
 /// What `"name born"` and the server's time say.
-fn memory(epoch: &str, time: &[u64], is_ours: bool) -> Result<Memory, KeeperError> {
+fn memory(
+    epoch: &str,
+    time: &[u64],
+    (is_told, is_ours): (bool, bool),
+) -> Result<Memory, KeeperError> {
     let unfit = || KeeperError::Unfit("name of its memory");
     let (name, born) = epoch.split_once(' ').ok_or_else(unfit)?;
     let (epoch, born): (u64, u64) = name.parse().ok().zip(born.parse().ok()).ok_or_else(unfit)?;
@@ -284,6 +296,7 @@ fn memory(epoch: &str, time: &[u64], is_ours: bool) -> Result<Memory, KeeperErro
     Ok(Memory {
         epoch,
         age: Duration::from_millis(now.saturating_sub(born)),
+        is_told,
         is_ours,
     })
 }

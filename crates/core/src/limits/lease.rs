@@ -192,6 +192,8 @@ pub struct Memory {
     pub epoch: Epoch,
     /// How long it has lasted.
     pub age: Duration,
+    /// Whether some node told it what the records say.
+    pub is_told: bool,
     /// Whether this process still is who reports under the node's name.
     pub is_ours: bool,
 }
@@ -205,7 +207,7 @@ impl Tenure {
             self.is_seeded = false;
             return false;
         }
-        self.is_seeded && memory.is_ours && memory.age >= GRACE
+        (self.is_seeded || memory.is_told) && memory.is_ours && memory.age >= GRACE
     }
 
     /// Whether the records have to be read for the keeper.

@@ -175,6 +175,7 @@ impl World {
         let memory = Memory {
             epoch,
             age,
+            is_told: false,
             is_ours: true,
         };
         let before = node.tenure;
