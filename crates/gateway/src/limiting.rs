@@ -23,6 +23,7 @@ use crate::sharing::{SharedLimits, Sharing};
 /// The tree of limits, shared by all that is under way.
 pub(crate) struct Limiter {
     tree: Mutex<Tree>,
+    clock: Arc<dyn Clock>,
     /// What is known of their keeper, if several nodes share them.
     sharing: Option<Sharing>,
 }
@@ -47,19 +48,27 @@ pub struct RefusedBy {
 }
 
 impl Limiter {
-    pub(crate) fn new(limits: &Limits, shared: Option<SharedLimits>, now: Timestamp) -> Self {
-        let mut tree = Tree::new(limits, now);
+    pub(crate) fn new(
+        limits: &Limits,
+        shared: Option<SharedLimits>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let mut tree = Tree::new(limits, clock.now());
         if let Some(shared) = &shared {
             tree.share(shared.lease);
         }
         Self {
             tree: Mutex::new(tree),
+            clock,
             sharing: shared.map(Sharing::new),
         }
     }
 
+    /// The tree, which knows what time it is for leases.
     pub(crate) fn tree(&self) -> MutexGuard<'_, Tree> {
-        self.tree.lock()
+        let mut tree = self.tree.lock();
+        tree.tick(self.clock.elapsed());
+        tree
     }
 
     /// What is known of the keeper; none if this node shares its limits with no other.
@@ -69,7 +78,7 @@ impl Limiter {
 
     /// Takes one step in the tree; hurries the keeper's answers if something runs short.
     pub(crate) fn step<T>(&self, step: impl FnOnce(&mut Tree) -> T) -> T {
-        let mut tree = self.tree.lock();
+        let mut tree = self.tree();
         let result = step(&mut tree);
         if let Some(sharing) = self.sharing.as_ref().filter(|_| tree.takes_urgent()) {
             sharing.hurry();

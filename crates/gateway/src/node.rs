@@ -194,7 +194,11 @@ impl Node {
             name: workspace.server.node.clone(),
             binary_version: parts.binary_version,
             room: Arc::new(Room::new(workspace.server.in_flight_max)),
-            limiter: Arc::new(Limiter::new(&workspace.limits, shared_limits, now)),
+            limiter: Arc::new(Limiter::new(
+                &workspace.limits,
+                shared_limits,
+                Arc::clone(&clock),
+            )),
             workers: workers(&workspace),
             when_full: workspace.storage.queue.when_full,
             ledgers: Mutex::new(ledgers),

@@ -205,8 +205,8 @@ impl Limiter {
     /// Reports what was used and leases what is wanted, once.
     async fn exchange(&self, sharing: &Sharing, clock: &dyn Clock) {
         let grows = sharing.state.lock().grows;
-        let sent = clock.now();
-        let asks = self.tree().asks(sent, grows);
+        let sent = clock.elapsed();
+        let asks = self.tree().asks(clock.now(), grows);
         let exchanged = sharing.keeper.exchange(&asks).await;
         let now = clock.now();
         let (holds, is_new) = sharing.note(&exchanged, now);

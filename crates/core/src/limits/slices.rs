@@ -24,11 +24,13 @@ pub(super) struct Slices {
 pub(super) struct Slice {
     /// Up to how much the node may have used, in the amounts of the tree.
     granted: i128,
-    /// Until when, by the node's clock.
+    /// Until when, by how long the node has run.
     until: i64,
     /// When the keeper answered last, and what nobody held then, in the amounts of the tree.
-    answered: i64,
+    answered: Option<i64>,
     room: i128,
+    /// When it was asked for what was answered last.
+    asked: i64,
     /// What waits for more, in the amounts of the tree.
     need: i128,
     /// What was last reported as used, in units; none if nothing was in this window and epoch.
@@ -102,7 +104,8 @@ impl Slice {
             let low = (left - wanted) * 2 < self.goal && self.room > 0;
             return Draw::Fits { low };
         }
-        let is_fresh = self.answered > 0 && now < self.answered.saturating_add(REFUSED_FOR);
+        let fresh = |answered: i64| now < answered.saturating_add(REFUSED_FOR);
+        let is_fresh = self.answered.is_some_and(fresh);
         if is_fresh && wanted > left + self.room {
             return Draw::Exceeds {
                 left: left + self.room,
@@ -164,13 +167,17 @@ impl Slice {
         unit: i128,
         (sent, until, now): (i64, i64, i64),
     ) {
-        debug_assert!(sent <= now);
+        // Answers may overtake each other.
+        if sent < self.asked {
+            return;
+        }
+        self.asked = sent;
         self.reported = Some(ask.used);
         self.granted = i128::from(ask.used + slice) * unit;
         self.until = until;
         self.room = i128::from(room) * unit;
         self.goal = self.goal.min(i128::from(slice) * unit);
-        self.answered = now;
+        self.answered = Some(now);
     }
 
     /// Notes that the keeper knows nothing of it.

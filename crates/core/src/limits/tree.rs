@@ -33,6 +33,8 @@ pub struct Tree {
     hashing: [RandomState; 2],
     /// For how long slices are leased, if nodes share what may be used.
     lease: Option<Duration>,
+    /// What leases are measured by, which never goes back: µs.
+    ran: i64,
     is_urgent: bool,
 }
 
@@ -65,6 +67,8 @@ struct Group {
     listed: Vec<(u32, usize)>,
     /// Last reports of members that have gone, which the keeper has not heard.
     unheard: Vec<Ask>,
+    /// What the tree's said when it was looked at last.
+    ran: i64,
     is_urgent: bool,
 }
 
@@ -85,6 +89,7 @@ impl Tree {
             ways: HashMap::new(),
             hashing: [RandomState::new(), RandomState::new()],
             lease: None,
+            ran: 0,
             is_urgent: false,
         };
         tree.change(limits, now);
@@ -115,6 +120,7 @@ impl Tree {
                     shares: self.lease.is_some(),
                     listed: Vec::new(),
                     unheard: Vec::new(),
+                    ran: self.ran,
                     is_urgent: false,
                 }
             };
@@ -155,6 +161,7 @@ impl Tree {
                 .slot(key, group.limit.ceilings.len(), now.as_micros());
             group.roll(slot, &mut self.calendar, now);
             if group.shares {
+                group.ran = self.ran;
                 group.prepare(slot, who);
             }
             worst = group.refused(slot, now, worst);
@@ -167,7 +174,7 @@ impl Tree {
         for step in 0..passage.steps.len() {
             let (id, slot) = passage.steps[step];
             if let Some(group) = group_of(&mut self.groups, id) {
-                group.take_in(slot, &mut passage, now);
+                group.take_in(slot, &mut passage);
             }
         }
         Ok(passage)
@@ -189,8 +196,9 @@ impl Tree {
                 continue;
             };
             group.roll(*slot, &mut self.calendar, now);
+            group.ran = self.ran;
             for place in 0..group.limit.ceilings.len() {
-                if let Some(exceeded) = group.over(*slot, place, &amounts, now) {
+                if let Some(exceeded) = group.over(*slot, place, &amounts) {
                     worst = worse(worst, exceeded);
                 }
             }
@@ -512,7 +520,7 @@ impl Group {
         mut worst: Option<Box<Exceeded>>,
     ) -> Option<Box<Exceeded>> {
         for place in 0..self.limit.ceilings.len() {
-            if let Some(exceeded) = self.over(slot, place, &Amounts::ONE_REQUEST, now) {
+            if let Some(exceeded) = self.over(slot, place, &Amounts::ONE_REQUEST) {
                 worst = worse(worst, exceeded);
             }
         }
@@ -528,7 +536,7 @@ impl Group {
             );
         } else if self.shares
             && self.limit.concurrency.is_some()
-            && let Some(exceeded) = self.draw((slot, self.limit.ceilings.len()), 1, now)
+            && let Some(exceeded) = self.draw((slot, self.limit.ceilings.len()), 1)
         {
             worst = worse(worst, exceeded);
         }
@@ -545,13 +553,7 @@ impl Group {
 
     /// Whether `amounts` more would pass the ceiling at `place`. Nothing more passes no ceiling, so that
     /// what costs nothing is not refused for money.
-    fn over(
-        &mut self,
-        slot: u32,
-        place: usize,
-        amounts: &Amounts,
-        now: Timestamp,
-    ) -> Option<Exceeded> {
+    fn over(&mut self, slot: u32, place: usize, amounts: &Amounts) -> Option<Exceeded> {
         let ceiling = *self.limit.ceilings.get(place)?;
         let wanted = amounts.of(ceiling.resource);
         let counter = *self.members.at(slot)?.usage.counters.get(place)?;
@@ -561,7 +563,7 @@ impl Group {
         if counter.used + wanted <= ceiling.most {
             return self
                 .shares
-                .then(|| self.draw((slot, place), wanted, now))
+                .then(|| self.draw((slot, place), wanted))
                 .flatten();
         }
         let left = (ceiling.most - counter.used).max(0);
@@ -593,7 +595,7 @@ impl Group {
     }
 
     /// Counts a request that is let in, and tells it how the ceilings stand.
-    fn take_in(&mut self, slot: u32, passage: &mut Passage, now: Timestamp) {
+    fn take_in(&mut self, slot: u32, passage: &mut Passage) {
         self.count(slot, |_, ceiling| Amounts::ONE_REQUEST.of(ceiling.resource));
         if let Some(member) = self.members.at(slot) {
             member.under_way += 1;
@@ -610,7 +612,7 @@ impl Group {
                 resource: ceiling.resource,
                 window: ceiling.window,
                 most: ceiling.most,
-                left: self.left(slot, place, now),
+                left: self.left(slot, place),
                 resets_at: self.resets_at(slot, place),
             });
         }

@@ -157,6 +157,7 @@ impl World {
         }
         node.projected = node.journal;
         node.met = now;
+        node.tree.tick(now.since(START));
         let asks = node.tree.asks(now, node.grows);
         node.report.number += 1;
         let keeper = &mut self.keeper;
@@ -181,7 +182,7 @@ impl World {
         let before = node.tenure;
         node.grows = node.tenure.meet(memory);
         if node.grows {
-            node.tree.answered(&asks, &answers, (now, now));
+            node.tree.answered(&asks, &answers, (now.since(START), now));
         } else {
             node.tree.unanswered(asks, now);
             if before.epoch != node.tenure.epoch {
@@ -226,6 +227,7 @@ impl World {
             return None;
         }
         let who = who(&self.tenant, &self.key, &self.system);
+        node.tree.tick(now.since(START));
         let passage = node.tree.enter(&who, now).unwrap();
         Some(match node.tree.reserve(&passage, used(tokens), now) {
             Ok(reserved) => {
@@ -380,6 +382,7 @@ impl World {
             Event::Delay(place) => {
                 let (node, now) = (&mut self.nodes[place], self.now);
                 if node.is_up && !node.is_cut {
+                    node.tree.tick(now.since(START));
                     let asks = node.tree.asks(now, node.grows);
                     node.report.number += 1;
                     let late = (node.name.clone(), node.report, asks.clone());
@@ -498,6 +501,20 @@ fn a_node_that_is_cut_off_spends_only_its_slice_and_only_while_its_lease_lasts()
 }
 
 #[test]
+fn a_lease_lasts_no_longer_where_somebody_sets_the_clock_back() {
+    let mut world = World::new();
+    assert!(world.spend(0, 100));
+    world.pass(1);
+    let ran = world.now.plus(LEASE).since(START);
+    let who = who(&world.tenant, &world.key, &world.system);
+    let tree = &mut world.nodes[0].tree;
+    let passage = tree.enter(&who, world.now).unwrap();
+    tree.tick(ran);
+    let refused = tree.reserve(&passage, used(1), world.now).unwrap_err();
+    assert_eq!(refused.stop, super::super::Stop::Slice);
+}
+
+#[test]
 fn editing_a_limit_keeps_what_all_nodes_used() {
     let mut world = World::new();
     assert!(world.spend(0, 500) && world.spend(1, 400));
@@ -550,11 +567,12 @@ fn a_node_that_starts_and_cannot_read_its_records_adds_to_what_the_keeper_knows_
 
 /// One exchange of a tree with the keeper, of which nothing is lost.
 fn meet(keeper: &mut Keeper, (name, tree): (&NodeName, &mut Tree), number: u64, now: Timestamp) {
+    tree.tick(now.since(START));
     let asks = tree.asks(now, true);
     let report = Report { start: 1, number };
     let step = |ask: &Ask| keeper.step((name, report), ask, LEASE, now);
     let answers: Vec<_> = asks.iter().map(step).collect();
-    tree.answered(&asks, &answers, (now, now));
+    tree.answered(&asks, &answers, (now.since(START), now));
 }
 
 #[test]
@@ -588,6 +606,7 @@ fn places_under_way_stay_taken_though_nothing_else_happens_for_longer_than_a_lea
         number += 1;
         meet(&mut keeper, (&names[0], &mut trees[0]), number, now);
     }
+    trees[1].tick(now.since(START));
     assert!(trees[1].enter(&asker, now).is_err());
     meet(&mut keeper, (&names[1], &mut trees[1]), 1, now);
     assert!(trees[1].enter(&asker, now).is_err(), "all ten are taken");

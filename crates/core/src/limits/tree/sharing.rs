@@ -21,6 +21,12 @@ impl Tree {
         self.groups.iter_mut().for_each(|group| group.shares = true);
     }
 
+    /// Notes for how long the node has run, by a clock that never goes back: leases are measured by it.
+    /// Before each step that draws on a slice, and before [`Self::asks`] and [`Self::answered`].
+    pub fn tick(&mut self, ran: Duration) {
+        self.ran = micros(ran);
+    }
+
     /// Whether something waits for the keeper, or soon will; asked once it says no.
     pub fn takes_urgent(&mut self) -> bool {
         std::mem::take(&mut self.is_urgent)
@@ -34,6 +40,7 @@ impl Tree {
         };
         let mut asks = Vec::new();
         for group in &mut self.groups {
+            group.ran = self.ran;
             group.departures(&mut asks);
             for (slot, place) in std::mem::take(&mut group.listed) {
                 group.ask(&mut asks, (slot, place), (now, lease), grows);
@@ -42,16 +49,15 @@ impl Tree {
         asks
     }
 
-    /// Takes the answers to asks that were made at `sent`, in their order.
+    /// Takes the answers to asks that were made when the node had run for `sent`, in their order.
     pub fn answered(
         &mut self,
         asks: &[Ask],
         answers: &[Option<Answer>],
-        (sent, now): (Timestamp, Timestamp),
+        (sent, now): (Duration, Timestamp),
     ) {
         let lease = self.lease.unwrap_or_default() * RELIED.0 / RELIED.1;
-        let until = sent.plus(lease).as_micros();
-        let times = (sent.as_micros(), until, now.as_micros());
+        let times = (micros(sent), micros(sent + lease), self.ran);
         for (ask, answer) in asks.iter().zip(answers) {
             let Some((group, slot, place)) = self.asked(ask, now) else {
                 continue;
@@ -166,6 +172,10 @@ impl Limit {
     }
 }
 
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
 fn life(end: i64, now: Timestamp) -> Duration {
     Timestamp::from_micros(end).since(now) + REMEMBERED
 }
@@ -206,14 +216,9 @@ impl Group {
     }
 
     /// Whether a slice allows `wanted` more; what stands in the way if it does not.
-    pub(super) fn draw(
-        &mut self,
-        (slot, place): (u32, usize),
-        wanted: i128,
-        now: Timestamp,
-    ) -> Option<Exceeded> {
-        let used = self.used(slot, place);
-        let draw = self.slice(slot, place)?.draw(wanted, used, now.as_micros());
+    pub(super) fn draw(&mut self, (slot, place): (u32, usize), wanted: i128) -> Option<Exceeded> {
+        let (used, ran) = (self.used(slot, place), self.ran);
+        let draw = self.slice(slot, place)?.draw(wanted, used, ran);
         match draw {
             Draw::Fits { low: false } => None,
             Draw::Fits { low: true } => {
@@ -257,11 +262,11 @@ impl Group {
     }
 
     /// What is left of a ceiling: in all, where it is shared.
-    pub(super) fn left(&mut self, slot: u32, place: usize, now: Timestamp) -> i128 {
-        let used = self.used(slot, place);
+    pub(super) fn left(&mut self, slot: u32, place: usize) -> i128 {
+        let (used, ran) = (self.used(slot, place), self.ran);
         let most = self.limit.ceilings.get(place).map_or(0, |of| of.most);
         match self.slice(slot, place) {
-            Some(slice) => slice.left_in_all(used, now.as_micros()).min(most),
+            Some(slice) => slice.left_in_all(used, ran).min(most),
             None => (most - used).max(0),
         }
     }
@@ -332,6 +337,7 @@ impl Group {
         let place_u32 = u32::try_from(place).unwrap_or(u32::MAX);
         let at = Some((self.id, slot, place_u32));
         let is_whole = self.is_whole(place);
+        let times = (self.ran, self.ran.saturating_add(micros(lease / 2)));
         let Some(slice) = self.slice(slot, place) else {
             return;
         };
@@ -351,8 +357,6 @@ impl Group {
             life: end.map_or(lease * 2, |end| life(end, now)),
             at,
         };
-        let renew = now.plus(lease / 2).as_micros();
-        let times = (now.as_micros(), renew);
         if slice.report(&mut ask, (unit, used), times, grows) {
             asks.push(ask);
         } else if slice.is_held(used, end.is_none()) {
