@@ -12,7 +12,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use plimsoll_core::limits::lease::{GRACE, REPORT_EVERY, Tenure};
+use plimsoll_core::limits::lease::{ASKS_MAX, GRACE, REPORT_EVERY, Tenure};
 use plimsoll_core::limits::{Exceeded, Tree};
 use plimsoll_core::ports::{Exchanged, Leases, PortError};
 use plimsoll_core::{Clock, Timestamp};
@@ -207,6 +207,9 @@ impl Limiter {
         let grows = sharing.state.lock().grows;
         let sent = clock.elapsed();
         let asks = self.tree().asks(clock.now(), grows);
+        if asks.len() >= ASKS_MAX {
+            sharing.hurry();
+        }
         let exchanged = sharing.keeper.exchange(&asks).await;
         let now = clock.now();
         let (holds, is_new) = sharing.note(&exchanged, now);

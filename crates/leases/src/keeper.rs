@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -43,6 +44,8 @@ pub struct RedisKeeper {
     node: NodeName,
     lease: Duration,
     connection: Mutex<Option<MultiplexedConnection>>,
+    /// What the server knows the script of leases by; each connection begins with loading it.
+    script: OnceLock<String>,
     /// The number of this start of the node; 0 before it was given one.
     start: AtomicU64,
     reports: AtomicU64,
@@ -66,6 +69,7 @@ impl RedisKeeper {
             node: node.clone(),
             lease,
             connection: Mutex::new(None),
+            script: OnceLock::new(),
             start: AtomicU64::new(0),
             reports: AtomicU64::new(0),
         })
@@ -122,8 +126,9 @@ impl RedisKeeper {
     }
 
     fn report<'a>(&self, asks: impl Iterator<Item = &'a Ask> + Clone, count: usize) -> Cmd {
-        let mut script = redis::cmd("EVAL");
-        script.arg(LEASE).arg(count);
+        let mut script = redis::cmd("EVALSHA");
+        let hash = self.script.get().map_or("", String::as_str);
+        script.arg(hash).arg(count);
         for ask in asks.clone() {
             script.arg(self.counter(&ask.key));
         }
@@ -201,7 +206,11 @@ impl RedisKeeper {
             .set_response_timeout(Some(ANSWER_MAX));
         let client = &self.client;
         let connecting = client.get_multiplexed_async_connection_with_config(&config);
-        let connection = connecting.await.map_err(KeeperError::Server)?;
+        let mut connection = connecting.await.map_err(KeeperError::Server)?;
+        let mut load = redis::cmd("SCRIPT");
+        load.arg("LOAD").arg(LEASE);
+        let hash: Result<String, RedisError> = load.query_async(&mut connection).await;
+        self.script.set(hash.map_err(KeeperError::Server)?).ok();
         *held = Some(connection.clone());
         Ok(connection)
     }

@@ -32,6 +32,8 @@ pub const REPORT_EVERY: Duration = Duration::from_millis(500);
 /// How long an epoch must have lasted before anything is granted in it: each node that is connected has
 /// reported three times by then.
 pub const GRACE: Duration = Duration::from_millis(1_500);
+/// The most asks in one exchange: what is beyond waits for the next one, those that somebody waits for first.
+pub const ASKS_MAX: usize = 2_000;
 /// The largest amount that is leased: 2⁵², which a script in Redis counts exactly.
 pub const MOST: u64 = 1 << 52;
 /// Money is leased in millionths of the currency.

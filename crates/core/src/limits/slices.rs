@@ -180,6 +180,11 @@ impl Slice {
         self.answered = Some(now);
     }
 
+    /// Whether a request waits for more.
+    pub(super) const fn is_needed(&self) -> bool {
+        self.need > 0
+    }
+
     /// Notes that the keeper knows nothing of it.
     pub(super) const fn unreport(&mut self) {
         self.reported = None;

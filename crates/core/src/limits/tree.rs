@@ -35,6 +35,8 @@ pub struct Tree {
     lease: Option<Duration>,
     /// What leases are measured by, which never goes back: µs.
     ran: i64,
+    /// Which group is asked about first, each time another: no exchange takes more than so many asks.
+    turn: usize,
     is_urgent: bool,
 }
 
@@ -90,6 +92,7 @@ impl Tree {
             hashing: [RandomState::new(), RandomState::new()],
             lease: None,
             ran: 0,
+            turn: 0,
             is_urgent: false,
         };
         tree.change(limits, now);

@@ -501,6 +501,28 @@ fn a_node_that_is_cut_off_spends_only_its_slice_and_only_while_its_lease_lasts()
 }
 
 #[test]
+fn an_exchange_takes_so_many_asks_and_the_rest_waits_for_the_next() {
+    let mut limits = limits();
+    limits.limits.truncate(1);
+    limits.limits[0].per = Level::Session;
+    limits.limits[0].ceilings[0].resource = Resource::Requests;
+    let mut tree = Tree::new(&limits, START);
+    tree.share(LEASE);
+    let world = World::new();
+    for number in 0..ASKS_MAX + 500 {
+        let session = number.to_string();
+        let asker = Who {
+            session: Some(&session),
+            ..who(&world.tenant, &world.key, &world.system)
+        };
+        assert!(tree.enter(&asker, START).is_err());
+    }
+    assert_eq!(tree.asks(START, true).len(), ASKS_MAX);
+    assert_eq!(tree.asks(START, true).len(), 500);
+    assert!(tree.asks(START, true).is_empty());
+}
+
+#[test]
 fn a_lease_lasts_no_longer_where_somebody_sets_the_clock_back() {
     let mut world = World::new();
     assert!(world.spend(0, 100));

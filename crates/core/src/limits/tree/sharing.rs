@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 
-use super::super::lease::{Answer, Ask, CounterKey, member, unit, units, units_up};
+use super::super::lease::{ASKS_MAX, Answer, Ask, CounterKey, member, unit, units, units_up};
 use super::super::slices::{Draw, Slice, Slices};
 use super::super::{Amounts, Ceiling, Exceeded, Limit, Stop, Who, Window};
 use super::{Group, Place, Tree};
@@ -33,19 +33,25 @@ impl Tree {
     }
 
     /// What the keeper has to be told: what was used since the last time, what is held, and, if it
-    /// `grows`, what more is wanted. Each ask is given back to [`Self::answered`] or [`Self::unanswered`].
+    /// `grows`, what more is wanted; at most [`ASKS_MAX`] of it. Each ask is given back to
+    /// [`Self::answered`] or [`Self::unanswered`].
     pub fn asks(&mut self, now: Timestamp, grows: bool) -> Vec<Ask> {
         let Some(lease) = self.lease else {
             return Vec::new();
         };
         let mut asks = Vec::new();
+        let first = self.turn % self.groups.len().max(1);
+        self.turn = first + 1;
+        self.groups.rotate_left(first);
         for group in &mut self.groups {
             group.ran = self.ran;
-            group.departures(&mut asks);
-            for (slot, place) in std::mem::take(&mut group.listed) {
-                group.ask(&mut asks, (slot, place), (now, lease), grows);
-            }
+            group.ask_listed(&mut asks, true, (now, lease), grows);
         }
+        for group in &mut self.groups {
+            group.departures(&mut asks);
+            group.ask_listed(&mut asks, false, (now, lease), grows);
+        }
+        self.groups.rotate_right(first);
         asks
     }
 
@@ -313,6 +319,29 @@ impl Group {
         })
     }
 
+    /// Adds what the keeper has to be told of those listed places that somebody waits for, or of the others,
+    /// as long as there is room; the rest stays listed.
+    fn ask_listed(
+        &mut self,
+        asks: &mut Vec<Ask>,
+        is_needed: bool,
+        times: (Timestamp, Duration),
+        grows: bool,
+    ) {
+        let mut listed = std::mem::take(&mut self.listed);
+        listed.retain(|(slot, place)| {
+            let slice = self.slice(*slot, *place);
+            let is_later = slice.is_some_and(|slice| slice.is_needed() != is_needed);
+            if is_later || asks.len() >= ASKS_MAX {
+                return true;
+            }
+            self.ask(asks, (*slot, *place), times, grows);
+            false
+        });
+        listed.append(&mut self.listed);
+        self.listed = listed;
+    }
+
     /// Adds what the keeper has to be told of a place.
     fn ask(
         &mut self,
@@ -366,7 +395,6 @@ impl Group {
 
     /// Adds the last reports of members that were folded.
     fn departures(&mut self, asks: &mut Vec<Ask>) {
-        asks.append(&mut self.unheard);
         for (slices, usage) in self.members.take_departed() {
             let ceilings = self.limit.ceilings.iter().zip(&usage.counters);
             for (place, (ceiling, counter)) in ceilings.enumerate() {
@@ -376,17 +404,19 @@ impl Group {
                 if !slice.is_some_and(|slice| slice.is_unreported(used)) {
                     continue;
                 }
-                let name =
-                    self.limit
-                        .counter_name(&slices.member, Some(ceiling), counter.span.start);
-                asks.push(Ask {
+                let start = counter.span.start;
+                let name = self
+                    .limit
+                    .counter_name(&slices.member, Some(ceiling), start);
+                let is_whole = self.is_whole(place);
+                self.unheard.push(Ask {
                     key: CounterKey {
                         tag: slices.tag.clone(),
                         name,
                     },
                     most: units(ceiling.most, unit),
                     used,
-                    is_whole: self.is_whole(place),
+                    is_whole,
                     hold: 0,
                     need: 0,
                     want: 0,
@@ -396,5 +426,7 @@ impl Group {
                 });
             }
         }
+        let room = ASKS_MAX.saturating_sub(asks.len());
+        asks.extend(self.unheard.drain(..room.min(self.unheard.len())));
     }
 }
