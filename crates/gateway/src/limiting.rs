@@ -57,10 +57,11 @@ impl Limiter {
         if let Some(shared) = &shared {
             tree.share(shared.lease);
         }
+        let sharing = shared.map(|shared| Sharing::new(shared, Arc::clone(&clock)));
         Self {
             tree: Mutex::new(tree),
             clock,
-            sharing: shared.map(Sharing::new),
+            sharing,
         }
     }
 

@@ -23,6 +23,9 @@ use tokio::time::Instant;
 use crate::limiting::Limiter;
 use crate::node::Node;
 
+/// After so long without an exchange, failed or not, the keeper counts as away: whoever exchanges has gone.
+const SILENT_MAX: Duration = Duration::from_secs(5);
+
 /// The keeper that nodes share limits through.
 pub struct SharedLimits {
     /// Where slices are leased.
@@ -36,6 +39,7 @@ pub struct SharedLimits {
 /// What this node knows of the keeper.
 pub(crate) struct Sharing {
     keeper: Arc<dyn Leases>,
+    clock: Arc<dyn Clock>,
     wait: Duration,
     wake: Notify,
     /// Counts up with each exchange, so that those who wait try again.
@@ -52,6 +56,8 @@ struct State {
     grows: bool,
     /// Why the last exchange failed, and since when they do.
     away: Option<(String, Timestamp)>,
+    /// When the last exchange was over, by how long the node had run; none before the first begins.
+    exchanged: Option<Duration>,
     /// Why the keeper could not be told what the records say.
     untold: Option<String>,
     /// Whether another process goes by this node's name.
@@ -69,9 +75,10 @@ pub(crate) struct SharingFigures {
 }
 
 impl Sharing {
-    pub(crate) fn new(shared: SharedLimits) -> Self {
+    pub(crate) fn new(shared: SharedLimits, clock: Arc<dyn Clock>) -> Self {
         Self {
             keeper: shared.keeper,
+            clock,
             wait: shared.wait,
             wake: Notify::new(),
             rounds: watch::Sender::new(0),
@@ -97,15 +104,28 @@ impl Sharing {
     }
 
     fn is_away(&self) -> bool {
-        self.state.lock().away.is_some()
+        let state = self.state.lock();
+        state.away.is_some() || self.silence(&state).is_some()
+    }
+
+    /// For how long there was no exchange, if that is too long.
+    fn silence(&self, state: &State) -> Option<Duration> {
+        let silence = self.clock.elapsed().saturating_sub(state.exchanged?);
+        (silence > SILENT_MAX).then_some(silence)
+    }
+
+    /// Notes that an exchange is over, or that the first begins.
+    fn note_exchange(&self) {
+        self.state.lock().exchanged = Some(self.clock.elapsed());
     }
 
     /// For operators; nothing secret.
     pub(crate) fn detail(&self) -> Value {
         let state = self.state.lock();
-        let away = state.away.as_ref();
+        let (away, silence) = (state.away.as_ref(), self.silence(&state));
         json!({
-            "leasing": state.grows && away.is_none(),
+            "leasing": state.grows && away.is_none() && silence.is_none(),
+            "silent_seconds": silence.map(|silence| silence.as_secs()),
             "away": away.map(|(reason, _)| reason),
             "away_since": away.map(|(_, since)| since.to_string()),
             "records_untold": state.untold,
@@ -223,6 +243,7 @@ impl Limiter {
                 tree.report_again();
             }
         }
+        sharing.note_exchange();
         sharing.rounds.send_modify(|rounds| *rounds += 1);
     }
 
@@ -264,6 +285,7 @@ impl Node {
             return;
         };
         let node = Arc::downgrade(self);
+        sharing.note_exchange();
         let rounds = sharing.rounds.subscribe();
         tokio::spawn(tell_records(Weak::clone(&node), rounds.clone()));
         tokio::spawn(async move {
