@@ -156,7 +156,7 @@ impl Node {
     /// # Errors
     /// If the journal does not take it.
     pub async fn stop(&self) -> Result<(), AppendError> {
-        self.exchange_limits().await;
+        self.unshare_limits().await;
         self.record(self.event(false)).await.map(|_| ())
     }
 

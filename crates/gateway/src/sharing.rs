@@ -36,6 +36,9 @@ pub struct SharedLimits {
     pub wait: Duration,
 }
 
+/// How many exchanges a node that stops has at the most to give back what it holds.
+const LAST_MAX: usize = 20;
+
 /// What this node knows of the keeper.
 pub(crate) struct Sharing {
     keeper: Arc<dyn Leases>,
@@ -45,6 +48,8 @@ pub(crate) struct Sharing {
     /// Counts up with each exchange, so that those who wait try again.
     rounds: watch::Sender<u64>,
     state: Mutex<State>,
+    /// Held for each exchange; whether there is none any more.
+    is_over: tokio::sync::Mutex<bool>,
     waited: AtomicU64,
     refused: AtomicU64,
 }
@@ -83,6 +88,7 @@ impl Sharing {
             wake: Notify::new(),
             rounds: watch::Sender::new(0),
             state: Mutex::default(),
+            is_over: tokio::sync::Mutex::default(),
             waited: AtomicU64::new(0),
             refused: AtomicU64::new(0),
         }
@@ -222,14 +228,12 @@ impl Sharing {
 }
 
 impl Limiter {
-    /// Reports what was used and leases what is wanted, once.
-    async fn exchange(&self, sharing: &Sharing, clock: &dyn Clock) {
+    /// Reports what was used and leases what is wanted, once. Whether there is more than one exchange takes.
+    async fn exchange(&self, sharing: &Sharing, clock: &dyn Clock) -> bool {
         let grows = sharing.state.lock().grows;
         let sent = clock.elapsed();
         let asks = self.tree().asks(clock.now(), grows);
-        if asks.len() >= ASKS_MAX {
-            sharing.hurry();
-        }
+        let is_full = asks.len() >= ASKS_MAX;
         let exchanged = sharing.keeper.exchange(&asks).await;
         let now = clock.now();
         let (holds, is_new) = sharing.note(&exchanged, now);
@@ -245,6 +249,7 @@ impl Limiter {
         }
         sharing.note_exchange();
         sharing.rounds.send_modify(|rounds| *rounds += 1);
+        holds && is_full
     }
 
     /// Tries `step` again after each exchange until it is not for want of a slice that it fails, for no
@@ -290,7 +295,9 @@ impl Node {
         tokio::spawn(tell_records(Weak::clone(&node), rounds.clone()));
         tokio::spawn(async move {
             while let Some(node) = node.upgrade() {
-                node.exchange_limits().await;
+                if !node.exchange_limits().await {
+                    return;
+                }
                 let Some(sharing) = node.limiter.sharing() else {
                     return;
                 };
@@ -312,12 +319,36 @@ impl Node {
         }
     }
 
-    /// One exchange.
-    pub(crate) async fn exchange_limits(&self) {
+    /// One exchange; false if this node shares no more.
+    async fn exchange_limits(&self) -> bool {
+        let Some(sharing) = self.limiter.sharing() else {
+            return false;
+        };
+        let is_over = sharing.is_over.lock().await;
+        if *is_over {
+            return false;
+        }
+        if self.limiter.exchange(sharing, &*self.clock).await {
+            sharing.hurry();
+        }
+        true
+    }
+
+    /// Ends the exchanges: the last ones tell what was used and give back what is held, so that others need
+    /// not wait until its leases are over.
+    pub(crate) async fn unshare_limits(&self) {
         let Some(sharing) = self.limiter.sharing() else {
             return;
         };
-        self.limiter.exchange(sharing, &*self.clock).await;
+        let mut is_over = sharing.is_over.lock().await;
+        *is_over = true;
+        self.limiter.tree().give_back();
+        for _ in 0..LAST_MAX {
+            sharing.state.lock().grows = false;
+            if !self.limiter.exchange(sharing, &*self.clock).await {
+                return;
+            }
+        }
     }
 }
 

@@ -185,6 +185,12 @@ impl Slice {
         self.need > 0
     }
 
+    /// Holds nothing any more, which the keeper has to be told.
+    pub(super) const fn give_back(&mut self) {
+        self.granted = 0;
+        self.reported = None;
+    }
+
     /// Notes that the keeper knows nothing of it.
     pub(super) const fn unreport(&mut self) {
         self.reported = None;

@@ -461,6 +461,21 @@ fn a_dead_nodes_unused_slice_comes_back_when_its_lease_is_over() {
 }
 
 #[test]
+fn a_node_that_stops_gives_back_what_it_holds() {
+    let mut world = World::new();
+    assert!(world.spend(0, 600));
+    world.settle(0, 10);
+    world.exchange(0, false);
+    world.nodes[0].tree.give_back();
+    world.nodes[0].grows = false;
+    world.exchange(0, false);
+    assert!(
+        world.spend(1, 900),
+        "60 were used, and nobody holds the rest"
+    );
+}
+
+#[test]
 fn a_keeper_that_forgets_is_told_again_before_it_grants() {
     let mut world = World::new();
     assert!(world.spend(0, 400) && world.spend(1, 400));

@@ -117,6 +117,22 @@ impl Tree {
         }
     }
 
+    /// Gives back what is held: the next asks say so, unless they grow. For a node that stops.
+    pub fn give_back(&mut self) {
+        for group in &mut self.groups {
+            for slot in 0..group.members.len() {
+                for place in 0..group.places() {
+                    let used = group.used(slot, place);
+                    let slice = group.slice(slot, place);
+                    if let Some(slice) = slice.filter(|slice| slice.is_held(used, false)) {
+                        slice.give_back();
+                        group.list(slot, place);
+                    }
+                }
+            }
+        }
+    }
+
     /// The counters of `window` on which what `who` used counts, and how much of `used` on each, for a
     /// keeper that has lost its memory.
     pub fn shares_of(
