@@ -40,7 +40,7 @@ for place, key in ipairs(KEYS) do
     local slice = math.max(hold, math.min(room, math.max(ahead, hold + need)))
     local entry = string.format('%.0f %.0f %.0f %.0f %.0f %.0f', start, number, used, slice, now + lease, before)
     redis.call('HSET', key, node, entry)
-    if is_gauge or redis.call('PTTL', key) < 0 then
+    if redis.call('PTTL', key) < life then
       redis.call('PEXPIRE', key, string.format('%.0f', life))
     end
     answers[#answers + 1] = slice

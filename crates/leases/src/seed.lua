@@ -13,7 +13,7 @@ for place, key in ipairs(KEYS) do
   end
   if till <= now and (used > u or not entry) then
     redis.call('HSET', key, node, string.format('%.0f %.0f %.0f %.0f %.0f %.0f', s, n, used, held, till, past))
-    if redis.call('PTTL', key) < 0 then
+    if redis.call('PTTL', key) < tonumber(life) then
       redis.call('PEXPIRE', key, life)
     end
   end

@@ -198,6 +198,26 @@ async fn a_node_that_starts_and_cannot_read_its_records_adds_to_what_is_known_of
 }
 
 #[tokio::test]
+async fn a_counter_is_remembered_for_as_long_as_any_node_says() {
+    let server = Server::start();
+    let a = server.keeper("a", LEASE);
+    let mut connection = server.connection().await;
+    for (seconds, least) in [(60, 50_000), (600, 590_000), (60, 580_000)] {
+        let ask = Ask {
+            life: Duration::from_secs(seconds),
+            ..ask("tokens", 100, 1, 0, 0)
+        };
+        a.exchange(&[ask]).await.unwrap();
+        let left: i64 = redis::cmd("PTTL")
+            .arg("plimsoll:production:{acme}:tokens")
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+        assert!(left > least, "{left}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_is_away_is_told_of_soon_and_found_again() {
     let mut server = Server::start();
     let a = server.keeper("a", LEASE);
