@@ -13,7 +13,8 @@
 //! - what a node spent after its last report before it crashed, or was cut off for longer than its lease: at
 //!   most the slice that it held then, and only until it reports again, from its journal (one that starts
 //!   and cannot read it yet reports what it uses beyond what the keeper knows of its earlier start);
-//! - slices of nodes that could not reach a keeper which lost its memory, until their leases ran out.
+//! - slices of nodes that could not reach a keeper which lost its memory, until their leases ran out;
+//! - what a keeper granted last and does not remember, as a replica that lacks it after a failover.
 //!
 //! A keeper that lost its memory has another [`Epoch`]. Nodes tell it what they used and hold, and are
 //! granted no more until all that are connected had the time to do so ([`Tenure`]).
