@@ -121,14 +121,7 @@ impl Tree {
     pub fn give_back(&mut self) {
         for group in &mut self.groups {
             for slot in 0..group.members.len() {
-                for place in 0..group.places() {
-                    let used = group.used(slot, place);
-                    let slice = group.slice(slot, place);
-                    if let Some(slice) = slice.filter(|slice| slice.is_held(used, false)) {
-                        slice.give_back();
-                        group.list(slot, place);
-                    }
-                }
+                (0..group.places()).for_each(|place| group.give_back(slot, place));
             }
         }
     }
@@ -227,6 +220,16 @@ impl Group {
         if let Some(slice) = self.slice(slot, place).filter(|slice| !slice.is_listed) {
             slice.is_listed = true;
             self.listed.push((slot, place));
+        }
+    }
+
+    /// Gives back what is held in a place.
+    fn give_back(&mut self, slot: u32, place: usize) {
+        let used = self.used(slot, place);
+        let slice = self.slice(slot, place);
+        if let Some(slice) = slice.filter(|slice| slice.is_held(used, false)) {
+            slice.give_back();
+            self.list(slot, place);
         }
     }
 
