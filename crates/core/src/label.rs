@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::ids::{DecisionId, EventId};
-use crate::names::{LabelName, SystemName, TenantName};
+use crate::manifest::ReleaseId;
+use crate::names::{EnvironmentName, LabelName, SystemName, TenantName};
 
 /// The longest text of a label, in bytes.
 pub const TEXT_BYTES_MAX: usize = 256;
@@ -215,11 +216,27 @@ impl LabelState {
     }
 }
 
+/// What is known of a decision that labels are about.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KnownDecision {
+    /// Whose it is.
+    pub tenant: TenantName,
+    /// Of which system.
+    pub system: SystemName,
+    /// Where it was made.
+    pub environment: EnvironmentName,
+    /// The release that answered.
+    pub release: ReleaseId,
+    /// Whether somebody outside was given the answer of the first model, and it said how sure it was: labels of such
+    /// decisions say how often the model is right.
+    pub is_of_model: bool,
+}
+
 /// What is known of the decisions that labels are about.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct KnownLabels {
-    /// The decisions that are known, with whose and of which system they are.
-    pub decisions: std::collections::BTreeMap<DecisionId, (TenantName, SystemName)>,
+    /// The decisions that are known.
+    pub decisions: std::collections::BTreeMap<DecisionId, KnownDecision>,
     /// The label that stands of each decision, tenant and name.
     pub standing: std::collections::BTreeMap<(DecisionId, TenantName, LabelName), LabelValue>,
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use plimsoll_core::label::{
-    KnownLabels, Label, LabelSource, LabelState, LabelValue, NewLabel, WAITING_MAX,
+    KnownDecision, KnownLabels, Label, LabelSource, LabelState, LabelValue, NewLabel, WAITING_MAX,
 };
 use plimsoll_core::ports::PortError;
 use plimsoll_core::{DecisionId, EventId, LabelName, Record, SystemName, TenantName};
@@ -84,7 +84,7 @@ impl Node {
         let mut known = self.decisions.known_labels(labeller.tenant, &ids).await?;
         let decisions = std::mem::take(&mut known.decisions).into_iter();
         let (open, closed): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            decisions.partition(|(_, (_, system))| (labeller.may_use)(system));
+            decisions.partition(|(_, known)| (labeller.may_use)(&known.system));
         known.decisions = open;
         let is_closed = |id: &DecisionId| closed.contains_key(id);
         known.standing.retain(|(id, _, _), _| !is_closed(id));
@@ -112,8 +112,8 @@ impl Node {
             self.metrics.labelled(*state);
         }
         // What is corrected was seen before; what waits is of a system that is not known.
-        for (label, system) in &joined {
-            self.note_label(system, label);
+        for (label, decision) in &joined {
+            self.note_label(decision, label);
         }
         Ok(states)
     }
@@ -134,7 +134,7 @@ impl Node {
                 continue;
             }
             let of_decision = known.decisions.get(&new.decision);
-            let tenant = of_decision.map(|(tenant, _)| tenant).or(labeller.tenant);
+            let tenant = of_decision.map(|known| &known.tenant).or(labeller.tenant);
             let tenant = tenant.unwrap_or(labeller.unknown_of).clone();
             let is_known = of_decision.is_some();
             let state = state(&known.standing, (&new, &tenant), is_known);
@@ -160,8 +160,8 @@ impl Node {
                 actor: labeller.actor.to_owned(),
                 at: now,
             };
-            if let (LabelState::Joined, Some((_, system))) = (state, of_decision) {
-                settled.joined.push((label.clone(), system.clone()));
+            if let (LabelState::Joined, Some(decision)) = (state, of_decision) {
+                settled.joined.push((label.clone(), decision.clone()));
             }
             settled.records.push(Record::Label(Box::new(label)));
         }
@@ -174,8 +174,8 @@ impl Node {
 struct Settled {
     /// Of each, in order.
     states: Vec<LabelState>,
-    /// Those that are the first about their decision, with the system that it is of.
-    joined: Vec<(Label, SystemName)>,
+    /// Those that are the first about their decision, with what is known of it.
+    joined: Vec<(Label, KnownDecision)>,
     /// What is to be recorded.
     records: Vec<Record>,
 }

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use plimsoll_core::deployment::Slot;
-use plimsoll_core::label::{Label, LabelValue};
+use plimsoll_core::label::{KnownDecision, Label, LabelValue};
 use plimsoll_core::monitor::{Estimated, Labelled, Observation, UsualError, Watched};
 use plimsoll_core::{Decision, ModelName, ReleaseId, SystemName};
 use plimsoll_spec::REFERENCE_ARTIFACT;
@@ -138,9 +138,21 @@ impl Node {
         }
     }
 
-    /// Keeps what a label says of a decision of `system`, for the monitors.
-    pub(crate) fn note_label(&self, system: &SystemName, label: &Label) {
-        if !self.watching.is_watched.load(Ordering::Relaxed) {
+    /// Keeps what a label says of a decision, for the monitors: only of what the first model of the release answered
+    /// that is stable here now, as the reference is of no other.
+    pub(crate) fn note_label(&self, decision: &KnownDecision, label: &Label) {
+        if !self.watching.is_watched.load(Ordering::Relaxed) || !decision.is_of_model {
+            return;
+        }
+        let snapshot = self.snapshot.load();
+        let system = &decision.system;
+        let slots = snapshot.systems.get(system);
+        let Some(stable) = slots.and_then(|slots| slots.stable.running()) else {
+            return;
+        };
+        if decision.environment != snapshot.environment
+            || decision.release != stable.deployment.release
+        {
             return;
         }
         let labelled = Labelled {
@@ -151,17 +163,10 @@ impl Node {
                 LabelValue::Flag(right) => Some(right),
                 _ => None,
             },
-            usual: self.confidence(system).map(|confidence| usual(&confidence)),
+            usual: stable.confidence.as_deref().map(usual),
             at: label.at,
         };
         self.watching.wait(&self.watching.labelled, labelled);
-    }
-
-    /// What the reference of a system's stable release says that its confidence is worth.
-    pub fn confidence(&self, system: &SystemName) -> Option<Arc<Confidence>> {
-        let snapshot = self.snapshot.load();
-        let stable = snapshot.systems.get(system)?.stable.running()?;
-        stable.confidence.clone()
     }
 
     /// What the reference of a release that is kept here says that its confidence is worth.

@@ -1,6 +1,6 @@
 //! Labels, as the projection has them: what stands, what was said before, and what waits.
 
-use plimsoll_core::label::{KnownLabels, Label, LabelValue};
+use plimsoll_core::label::{KnownDecision, KnownLabels, Label, LabelValue};
 use plimsoll_core::{
     DecisionId, EnvironmentName, EventId, LabelName, ReleaseId, SystemName, TenantName, Timestamp,
 };
@@ -145,15 +145,26 @@ impl Store {
         let ids: Vec<String> = decisions.iter().map(ToString::to_string).collect();
         let doing = "say what is labelled";
         let mut known = KnownLabels::default();
-        let query = Statement::new("SELECT id, tenant, system FROM decisions WHERE id = ANY($1)");
+        let query = Statement::new(
+            "SELECT id, tenant, system, environment, release,
+               (confidence IS NOT NULL AND drill IS NULL AND outcome IS NOT NULL
+                AND outcome IN ('served', 'repaired'))
+             FROM decisions WHERE id = ANY($1)",
+        );
         let scope = Scope::of(tenant);
         for row in &self.rows(scope, query.bind(ids.clone()), doing).await? {
             let whose: TenantName = parse("tenant", column(row, 1)?)?;
             if tenant.is_none_or(|tenant| *tenant == whose) {
-                let id = parse("decision", column(row, 0)?)?;
+                let decision = KnownDecision {
+                    tenant: whose,
+                    system: parse("system", column(row, 2)?)?,
+                    environment: parse("environment", column(row, 3)?)?,
+                    release: parse("release", column(row, 4)?)?,
+                    is_of_model: column(row, 5)?,
+                };
                 known
                     .decisions
-                    .insert(id, (whose, parse("system", column(row, 2)?)?));
+                    .insert(parse("decision", column(row, 0)?)?, decision);
             }
         }
         let mut query = Statement::new("SELECT record FROM labels WHERE decision = ANY($1) AND ");

@@ -88,6 +88,10 @@ async fn a_label_waits_for_a_decision_that_comes_later() {
     assert!(all(&fixture).await[0].joined.is_some());
     let known = fixture.store.known_labels(None, &[kept.id]).await.unwrap();
     assert_eq!(known.decisions.len(), 1);
+    let of_decision = &known.decisions[&kept.id];
+    assert_eq!(of_decision.release, kept.release);
+    assert_eq!(of_decision.environment, kept.environment);
+    assert_eq!(of_decision.is_of_model, kept.confidence.is_some());
     let waiting = fixture.store.waiting_labels(&tenant("default"), 10).await;
     assert_eq!(waiting.unwrap(), 0);
     assert_eq!(known.standing.len(), 1);
