@@ -202,7 +202,45 @@ impl Cohort {
     /// How many standard errors lie between what was promised and what is.
     fn gap_in_errors(&self) -> f64 {
         // A confidence of one or zero everywhere promises without any doubt: one decision is left as error.
-        let error = self.variance.max(0.25).sqrt();
+        let error = (self.variance.max(0.25) + self.calibration_variance()).sqrt();
         (self.right as f64 - self.expected) / error
+    }
+
+    /// The variance that what was promised has of its own, because it was learnt from so many rows and no more.
+    fn calibration_variance(&self) -> f64 {
+        let Some(rows) = self.calibrated_on else {
+            return 0.0;
+        };
+        let rows = rows.max(1) as f64;
+        // As on half a row more, so that a calibration that never saw an error is not beyond doubt.
+        let wrong = ((1.0 - self.expected_share()) * rows + 0.5) / (rows + 1.0);
+        let labelled = self.labelled as f64;
+        labelled * labelled * wrong * (1.0 - wrong) / rows
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_few_rows_were_calibrated_on_leaves_in_doubt_is_no_gap() {
+        let cohort = |calibrated_on| Cohort {
+            decisions: 10_000,
+            labelled: 10_000,
+            right: 8_850,
+            expected: 9_000.0,
+            variance: 900.0,
+            mistyped: 0,
+            calibrated_on,
+        };
+        assert!(cohort(None).gap_in_errors() < -ERRORS);
+        assert!(cohort(Some(1_000_000)).gap_in_errors() < -ERRORS);
+        assert!(cohort(Some(500)).gap_in_errors().abs() < ERRORS);
+        let sure = Cohort {
+            expected: 10_000.0,
+            ..cohort(Some(500))
+        };
+        assert!(sure.gap_in_errors().is_finite());
     }
 }
