@@ -360,7 +360,10 @@ mod tests {
         let latest = monitor.latest().unwrap();
         assert_eq!((latest.answers, latest.calibrated_on), (500, Some(10_000)));
         assert!((latest.right - 0.9).abs() < 1e-9);
-        assert!((latest.interval.0 - (0.9 - 3.0 * (0.09_f64 / 500.0).sqrt())).abs() < 1e-9);
+        let error: f64 = 1_000.5 / 10_001.0;
+        let chance = 1.0 / 500.0 + 1.0 / 10_000.0;
+        let half = 3.0 * (error * (1.0 - error) * chance).sqrt();
+        assert!((latest.interval.0 - (0.9 - half)).abs() < 1e-9);
         let mut found = None;
         for number in 5_000..6_000 {
             found = monitor.take(&answer(number, 0.75, Some(REFERENCE)), 500);

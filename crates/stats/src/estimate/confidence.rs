@@ -68,10 +68,13 @@ impl Usual {
         self.wrong as f64 / self.rows.max(1) as f64
     }
 
-    /// By how much the share that is wrong of so many answers varies by chance: one sampling error.
+    /// By how much the share that is wrong of so many answers varies by chance, and by what these rows leave in doubt: one
+    /// sampling error. As on one row more that was half wrong, so that rows that were all right are not beyond doubt.
     pub fn sampling_error(&self, answers: u64) -> f64 {
-        let error = self.error();
-        (error * (1.0 - error) / answers.max(1) as f64).sqrt()
+        let rows = self.rows as f64;
+        let error = (self.wrong as f64 + 0.5) / (rows + 1.0);
+        let chance = 1.0 / answers.max(1) as f64 + 1.0 / rows.max(1.0);
+        (error * (1.0 - error) * chance).sqrt()
     }
 }
 
@@ -109,7 +112,15 @@ mod tests {
             rows: 1_000,
             wrong: 400,
         };
-        assert!((usual.sampling_error(600) - 0.02).abs() < 1e-12);
+        let error: f64 = 400.5 / 1_001.0;
+        let chance = 1.0 / 600.0 + 1.0 / 1_000.0;
+        let expected = (error * (1.0 - error) * chance).sqrt();
+        assert!((usual.sampling_error(600) - expected).abs() < 1e-12);
+        let never_wrong = Usual {
+            rows: 1_000,
+            wrong: 0,
+        };
+        assert!(never_wrong.sampling_error(600) > 0.0);
     }
 
     #[test]
