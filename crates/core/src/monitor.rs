@@ -365,12 +365,15 @@ impl Observation {
 }
 
 /// How often a model was right on the rows that its release's reference was made of.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub struct UsualError {
     /// Rows of which the truth was known.
     pub rows: u64,
     /// Of these, answered wrongly.
     pub wrong: u64,
+    /// The share that the confidence said would be wrong, if the reference says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<f64>,
 }
 
 /// What an answer of the stable release's first model tells before anybody knows the truth.

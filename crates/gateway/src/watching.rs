@@ -108,8 +108,16 @@ pub(crate) fn estimate(ex: &Open, model: &ModelName, confidence: Option<f64>) {
 }
 
 fn usual(confidence: &Confidence) -> UsualError {
-    let Usual { rows, wrong } = confidence.usual();
-    UsualError { rows, wrong }
+    let Usual {
+        rows,
+        wrong,
+        expected,
+    } = confidence.usual();
+    UsualError {
+        rows,
+        wrong,
+        expected,
+    }
 }
 
 /// A window of inputs or answers that is full.

@@ -111,10 +111,12 @@ impl HeldAgainstReference {
 }
 
 /// The mean error that is still well: a tenth more than on the reference, or the upper end of what its rows leave in
-/// doubt, whichever is more.
+/// doubt, whichever is more. Where the confidence says itself that it is wrong more often than it was, that is usual: its
+/// own error is no reason for an alarm.
 #[expect(clippy::cast_precision_loss, reason = "a count of rows")]
 fn bar_of(usual: UsualError) -> f64 {
     let error = stats(usual).error();
+    let error = usual.expected.map_or(error, |expected| error.max(expected));
     let doubt = wilson_at(error, usual.rows.max(1) as f64, Z).high;
     (error * MARGIN).max(doubt).clamp(BAR_MIN, BAR_MAX)
 }
@@ -123,6 +125,7 @@ const fn stats(usual: UsualError) -> Usual {
     Usual {
         rows: usual.rows,
         wrong: usual.wrong,
+        expected: usual.expected,
     }
 }
 
@@ -331,6 +334,7 @@ mod tests {
     const REFERENCE: UsualError = UsualError {
         rows: 10_000,
         wrong: 1_000,
+        expected: None,
     };
 
     fn answer(number: u64, right: f64, usual: Option<UsualError>) -> Estimated {
@@ -382,6 +386,7 @@ mod tests {
         let other = UsualError {
             rows: 5_000,
             wrong: 1_500,
+            expected: None,
         };
         let over = monitor.take(&answer(6_000, 0.7, Some(other)), 500).unwrap();
         assert!(
@@ -389,6 +394,17 @@ mod tests {
             "{}",
             over.summary
         );
+    }
+
+    #[test]
+    fn the_bar_is_by_what_was_expected_on_the_reference_if_that_is_more_than_what_was_wrong() {
+        let expecting = |expected| UsualError {
+            expected,
+            ..REFERENCE
+        };
+        assert!((bar_of(expecting(Some(0.2))) - 0.22).abs() < 1e-9);
+        assert!((bar_of(expecting(Some(0.05))) - 0.11).abs() < 1e-9);
+        assert!((bar_of(expecting(None)) - 0.11).abs() < 1e-9);
     }
 
     #[test]

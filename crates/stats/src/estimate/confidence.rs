@@ -15,12 +15,15 @@ const ROWS_MIN: usize = 100;
 const STEPS: f64 = 1_000.0;
 
 /// How often the model was right on the reference.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Usual {
     /// Rows of which the truth was known.
     pub rows: u64,
     /// Of these, answered wrongly.
     pub wrong: u64,
+    /// The share that the confidence said would be wrong, as it is corrected. None in references that do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<f64>,
 }
 
 /// What is known of a model's confidence.
@@ -37,13 +40,15 @@ impl Confidence {
         enough(confidences.len(), ROWS_MIN)?;
         let stepped: Vec<f64> = confidences.iter().map(|c| step(*c)).collect();
         let said_right = vec![true; right.len()];
-        Ok(Self {
-            based: ConfidenceBased::fit(&stepped, &said_right, right)?,
-            usual: Usual {
-                rows: right.len() as u64,
-                wrong: right.iter().filter(|right| !**right).count() as u64,
-            },
-        })
+        let based = ConfidenceBased::fit(&stepped, &said_right, right)?;
+        let likely = confidences.iter().filter_map(|c| based.probability(*c));
+        let likely: f64 = likely.sum();
+        let usual = Usual {
+            rows: right.len() as u64,
+            wrong: right.iter().filter(|right| !**right).count() as u64,
+            expected: Some(decimals(1.0 - likely / confidences.len() as f64)),
+        };
+        Ok(Self { usual, based })
     }
 
     /// How likely an answer of this confidence is right; none for NaN.
@@ -78,6 +83,11 @@ impl Usual {
     }
 }
 
+/// To six decimals, so that it reads back from JSON as it was written.
+fn decimals(share: f64) -> f64 {
+    (share * 1e6).round() / 1e6
+}
+
 fn step(confidence: f64) -> f64 {
     (confidence * STEPS).round() / STEPS
 }
@@ -108,9 +118,11 @@ mod tests {
         assert!((confidence.right(0.6).unwrap() - 0.5).abs() < 0.02);
         assert_eq!(confidence.right(f64::NAN), None);
         assert!((confidence.usual().error() - 0.4).abs() < 0.02);
+        assert!((confidence.usual().expected.unwrap() - 0.4).abs() < 0.02);
         let usual = Usual {
             rows: 1_000,
             wrong: 400,
+            expected: None,
         };
         let error: f64 = 400.5 / 1_001.0;
         let chance = 1.0 / 600.0 + 1.0 / 1_000.0;
@@ -119,8 +131,15 @@ mod tests {
         let never_wrong = Usual {
             rows: 1_000,
             wrong: 0,
+            expected: None,
         };
         assert!(never_wrong.sampling_error(600) > 0.0);
+    }
+
+    #[test]
+    fn a_reference_of_an_earlier_version_does_not_say_what_was_expected() {
+        let usual: Usual = serde_json::from_str(r#"{"rows":1000,"wrong":400}"#).unwrap();
+        assert_eq!((usual.rows, usual.expected), (1_000, None));
     }
 
     #[test]
