@@ -385,6 +385,8 @@ pub struct Estimated {
     pub system: SystemName,
     /// The release that answered.
     pub release: ReleaseId,
+    /// Since when it has stood.
+    pub since: Timestamp,
     /// How likely it is right: the confidence, made honest on the release's reference if that says what it is worth.
     pub right: f64,
     /// How often the model was right there; none: the reference does not say.
@@ -400,6 +402,10 @@ pub struct Labelled {
     pub decision: DecisionId,
     /// Of which system.
     pub system: SystemName,
+    /// The release that answered, which is the stable one.
+    pub release: ReleaseId,
+    /// Since when it has stood.
+    pub since: Timestamp,
     /// Which label.
     pub name: LabelName,
     /// Whether the answer was right; none if the label is neither true nor false.

@@ -98,6 +98,7 @@ pub(crate) fn estimate(ex: &Open, model: &ModelName, confidence: Option<f64>) {
         decision: ex.decision.id,
         system: ex.decision.system.clone(),
         release: ex.decision.release,
+        since: ex.system.deployment.at,
         right: reference
             .and_then(|reference| reference.right(confidence))
             .unwrap_or(confidence),
@@ -166,6 +167,8 @@ impl Node {
         let labelled = Labelled {
             decision: label.decision,
             system: system.clone(),
+            release: decision.release,
+            since: stable.deployment.at,
             name: label.name.clone(),
             right: match label.value {
                 LabelValue::Flag(right) => Some(right),

@@ -5,8 +5,8 @@
 //! lead over every label, and into windows that are told with their interval. It cannot see that the world has
 //! changed under the model; what labels say can, as they come and day by day ([`super::truth`]).
 
-use plimsoll_core::Timestamp;
 use plimsoll_core::monitor::{AlarmEvidence, Contributor, Estimated, Labelled, UsualError};
+use plimsoll_core::{ReleaseId, Timestamp};
 use plimsoll_stats::estimate::Usual;
 use plimsoll_stats::proportion::wilson_at;
 use serde::{Deserialize, Serialize};
@@ -77,7 +77,18 @@ struct HeldAgainstReference {
     bar: Option<f64>,
     between_false_alarms: u64,
     usual: Option<UsualError>,
+    /// Of which release, and since when it has stood. None in what an earlier version wrote down.
+    #[serde(default)]
+    of: Option<(ReleaseId, Timestamp)>,
     rate: RateMonitor,
+}
+
+/// Under what an answer is held.
+#[derive(Clone, Copy)]
+struct Under {
+    usual: Option<UsualError>,
+    release: ReleaseId,
+    since: Timestamp,
 }
 
 impl HeldAgainstReference {
@@ -86,13 +97,29 @@ impl HeldAgainstReference {
             bar,
             between_false_alarms,
             usual: None,
+            of: None,
             rate: RateMonitor::new(bar, between_false_alarms),
+        }
+    }
+
+    /// Whether an answer is taken: none that is left of an earlier release, and none of which the reference is not
+    /// known just now although the release has one.
+    fn takes(&self, under: &Under) -> bool {
+        match self.of {
+            Some((release, since)) if release != under.release => under.since >= since,
+            _ => under.usual.is_some() || self.usual.is_none(),
         }
     }
 
     /// Takes how bad one answer is. Under another reference, that is another release, it begins anew, unless the bar is
     /// the workspace's own: an alarm that stood is over then.
-    fn observe(&mut self, badness: f64, usual: Option<UsualError>, of: Seen) -> Option<Finding> {
+    fn observe(&mut self, badness: f64, under: Under, of: Seen) -> Option<Finding> {
+        if !self.takes(&under) {
+            return None;
+        }
+        let stood = self.of.map_or(under.since, |(_, since)| since);
+        self.of = Some((under.release, stood.max(under.since)));
+        let usual = under.usual;
         let mut over = None;
         if self.usual != usual {
             self.usual = usual;
@@ -149,6 +176,14 @@ impl EstimatedErrorMonitor {
 
     /// Takes an answer; windows have so many answers.
     pub(crate) fn take(&mut self, one: &Estimated, window: u64) -> Option<Finding> {
+        let under = Under {
+            usual: one.usual,
+            release: one.release,
+            since: one.since,
+        };
+        if !self.held.takes(&under) {
+            return None;
+        }
         if self.held.usual != one.usual {
             self.filling = (0, 0.0, 0.0);
         }
@@ -157,7 +192,7 @@ impl EstimatedErrorMonitor {
             at: one.at,
             what: None,
         };
-        let found = self.held.observe(1.0 - one.right, one.usual, seen);
+        let found = self.held.observe(1.0 - one.right, under, seen);
         if (0.0..=1.0).contains(&one.right) {
             self.filling.0 += 1;
             self.filling.1 += one.right;
@@ -249,8 +284,13 @@ impl RealisedErrorMonitor {
             at: one.at,
             what: None,
         };
+        let under = Under {
+            usual: one.usual,
+            release: one.release,
+            since: one.since,
+        };
         let badness = f64::from(u8::from(!right));
-        let found = self.held.observe(badness, one.usual, seen)?;
+        let found = self.held.observe(badness, under, seen)?;
         Some(Finding {
             evidence: AlarmEvidence {
                 contributors: self.contributors(),
@@ -326,7 +366,7 @@ impl std::fmt::Display for Accuracy {
 mod tests {
     use std::time::Duration;
 
-    use plimsoll_core::{DecisionId, Digest, ReleaseId, SystemName};
+    use plimsoll_core::{DecisionId, Digest, SystemName};
 
     use super::*;
 
@@ -343,6 +383,7 @@ mod tests {
             decision: DecisionId::new(at),
             system: SystemName::new("loan").unwrap(),
             release: ReleaseId(Digest::of(b"release")),
+            since: START,
             right,
             usual,
             at,
@@ -397,6 +438,38 @@ mod tests {
     }
 
     #[test]
+    fn what_is_left_of_an_earlier_release_and_what_is_not_known_just_now_moves_nothing() {
+        let mut monitor = EstimatedErrorMonitor::new(None, 10_000);
+        let newer = |number: u64, usual| Estimated {
+            release: ReleaseId(Digest::of(b"newer")),
+            since: START.plus(Duration::from_secs(50)),
+            ..answer(number, 0.9, usual)
+        };
+        let other = UsualError {
+            rows: 5_000,
+            ..REFERENCE
+        };
+        for number in 0..100 {
+            monitor.take(&answer(number, 0.9, Some(REFERENCE)), 500);
+        }
+        for number in 100..200 {
+            monitor.take(&newer(number, Some(other)), 500);
+            monitor.take(&answer(number, 0.9, Some(REFERENCE)), 500);
+            monitor.take(&newer(number, None), 500);
+        }
+        assert_eq!(monitor.held.usual, Some(other));
+        assert_eq!((monitor.seen(), monitor.filling.0), ((100, 0), 100));
+        // A newer release without a reference is learnt.
+        let without = Estimated {
+            release: ReleaseId(Digest::of(b"without")),
+            since: START.plus(Duration::from_secs(200)),
+            ..answer(200, 0.9, None)
+        };
+        monitor.take(&without, 500);
+        assert_eq!((monitor.held.usual, monitor.seen()), (None, (1, 0)));
+    }
+
+    #[test]
     fn the_bar_is_by_what_was_expected_on_the_reference_if_that_is_more_than_what_was_wrong() {
         let expecting = |expected| UsualError {
             expected,
@@ -437,6 +510,8 @@ mod tests {
             Labelled {
                 decision: of.decision,
                 system: of.system,
+                release: of.release,
+                since: of.since,
                 name: plimsoll_core::LabelName::new("right").unwrap(),
                 right,
                 usual: Some(REFERENCE),
