@@ -122,6 +122,11 @@ fn finding(column: &str, what: &str, size: f64) -> FeatureFinding {
     }
 }
 
+#[expect(clippy::cast_precision_loss, reason = "a count of decisions")]
+fn parts(between_false_alarms: u64) -> Option<WindowedTests> {
+    WindowedTests::new(between_false_alarms as f64).ok()
+}
+
 /// After how many rows counts are taken, where windows have so many.
 pub(crate) const fn part_of(window: u64) -> u64 {
     let part = window / PARTS;
@@ -152,16 +157,21 @@ pub(crate) struct FeatureMonitor {
 impl FeatureMonitor {
     /// Begins anew.
     pub(crate) fn new(between_false_alarms: u64) -> Self {
-        #[expect(clippy::cast_precision_loss, reason = "a count of decisions")]
-        let parts = WindowedTests::new(between_false_alarms as f64).ok();
         Self {
             moved: VecDeque::new(),
             latest: Vec::new(),
             rows: 0,
             seen: 0,
             is_wrong: false,
-            parts,
+            parts: parts(between_false_alarms),
             filling: None,
+        }
+    }
+
+    /// Adds what an earlier version did not write down.
+    pub(crate) fn complete(&mut self, between_false_alarms: u64) {
+        if self.parts.is_none() {
+            self.parts = parts(between_false_alarms);
         }
     }
 

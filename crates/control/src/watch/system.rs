@@ -215,6 +215,9 @@ impl SystemWatch {
                 kind,
             });
             monitor.spec = spec;
+            if let Kind::Features(features) = &mut monitor.kind {
+                features.complete(between);
+            }
         }
     }
 

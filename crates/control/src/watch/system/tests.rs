@@ -588,3 +588,19 @@ fn what_a_run_cost_that_failed_is_booked_over_a_restart_until_a_record_counts_it
     watch.spend_on_evals(today, money("1"));
     assert_eq!(watch.spent_on_evals(tomorrow), Money::ZERO);
 }
+
+#[test]
+fn what_an_earlier_version_wrote_down_of_features_begins_to_add_up_parts() {
+    let fresh = watch(Watched::Features, None);
+    let mut old = serde_json::to_value(&fresh).unwrap();
+    let mut removed = 0;
+    for monitor in old["monitors"].as_object_mut().unwrap().values_mut() {
+        let kind = monitor["kind"].as_object_mut().unwrap();
+        removed += usize::from(kind.remove("parts").is_some());
+    }
+    assert_eq!(removed, 1);
+    let mut read: SystemWatch = serde_json::from_value(old).unwrap();
+    assert_ne!(read, fresh);
+    assert!(read.change(&spec(Watched::Features, None), 0.99).is_empty());
+    assert_eq!(read, fresh);
+}
