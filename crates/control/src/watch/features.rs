@@ -198,9 +198,10 @@ impl FeatureMonitor {
         if is_far && filled.is_none() {
             self.rows = part.rows();
             self.latest = judged.findings;
-            if self.latest.iter().all(|one| one.what != "drift") {
-                self.latest.extend(judged.furthest);
-            }
+        }
+        // Also where the part made a window full that says of no column that it moved.
+        if is_far && self.latest.iter().all(|one| one.what != "drift") {
+            self.latest.extend(judged.furthest);
         }
         self.is_wrong = is_wrong;
         Some(Finding {
