@@ -16,7 +16,7 @@ mod system;
 mod truth;
 
 pub use accuracy::{Accuracy, EstimatedShare, RealisedShare};
-pub use evals::{EvalFacts, grace};
+pub use evals::{EvalFacts, SpentOnEvals, grace};
 pub use features::{FeatureFinding, Judged, judge_window};
 pub use scores::Scores;
 pub use standing::{Finding, State};

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use plimsoll_control::watch::{MonitorView, SystemWatch};
+use plimsoll_control::watch::{MonitorView, SpentOnEvals, SystemWatch};
 use plimsoll_core::{SystemName, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -24,14 +24,22 @@ pub(crate) struct Kept {
     pub(crate) at: Timestamp,
     /// What each system's monitors know.
     pub(crate) systems: BTreeMap<SystemName, SystemWatch>,
+    /// What runs of each system's eval set have cost, also of systems without monitors.
+    #[serde(default)]
+    pub(crate) spent_on_evals: BTreeMap<SystemName, SpentOnEvals>,
 }
 
 impl Kept {
-    pub(crate) const fn new(at: Timestamp, systems: BTreeMap<SystemName, SystemWatch>) -> Self {
+    pub(crate) const fn new(
+        at: Timestamp,
+        systems: BTreeMap<SystemName, SystemWatch>,
+        spent_on_evals: BTreeMap<SystemName, SpentOnEvals>,
+    ) -> Self {
         Self {
             format: FORMAT,
             at,
             systems,
+            spent_on_evals,
         }
     }
 
@@ -80,7 +88,7 @@ mod tests {
     fn what_was_written_is_read_and_what_is_broken_is_not() {
         let folder = tempfile::tempdir().unwrap();
         assert!(read(folder.path()).is_none());
-        let kept = Kept::new(Timestamp::from_micros(7), BTreeMap::new());
+        let kept = Kept::new(Timestamp::from_micros(7), BTreeMap::new(), BTreeMap::new());
         write(folder.path(), &kept).unwrap();
         assert_eq!(read(folder.path()), Some(kept));
         std::fs::write(path(folder.path()), b"{\"format\":1").unwrap();

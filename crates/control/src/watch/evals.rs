@@ -2,11 +2,12 @@
 //!
 //! A run that did not happen is an alarm like one that went badly: a quality that nobody measures is not known.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use plimsoll_core::eval::{EvalFigure, EvalRun, EvalVerdict};
 use plimsoll_core::monitor::{AlarmEvidence, Contributor};
-use plimsoll_core::{ReleaseId, Timestamp};
+use plimsoll_core::{EventId, Money, ReleaseId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::standing::Finding;
@@ -18,6 +19,40 @@ const TOLD_MAX: usize = 5;
 /// How late a run of a set that is asked so often may be: a tenth of that, at least a minute and at most an hour.
 pub fn grace(every: Duration) -> Duration {
     (every / 10).clamp(Duration::from_mins(1), Duration::from_hours(1))
+}
+
+/// What runs of a system's eval set have cost since a midnight that no record counts: they were interrupted, or failed.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct SpentOnEvals {
+    midnight: Option<Timestamp>,
+    by_run: BTreeMap<EventId, Money>,
+}
+
+impl SpentOnEvals {
+    /// What all runs have cost since this midnight.
+    pub fn since(&self, midnight: Timestamp) -> Money {
+        if self.midnight == Some(midnight) {
+            self.by_run.values().copied().sum()
+        } else {
+            Money::ZERO
+        }
+    }
+
+    /// Notes what a run cost.
+    pub fn spend(&mut self, midnight: Timestamp, run: EventId, amount: Money) {
+        if self.midnight != Some(midnight) {
+            self.midnight = Some(midnight);
+            self.by_run.clear();
+        }
+        *self.by_run.entry(run).or_default() += amount;
+    }
+
+    /// So much of a run is counted by its record from now on: at most what it cost since midnight stands here.
+    pub fn forget(&mut self, run: EventId, recorded: Money) {
+        if let Some(spent) = self.by_run.get_mut(&run) {
+            *spent = (*spent - recorded).max(Money::ZERO);
+        }
+    }
 }
 
 /// What is known of the runs of a system's eval set.
@@ -176,6 +211,31 @@ mod tests {
             "measured_at": measured_at, "ended_at": measured_at, "actor": "schedule",
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn what_a_run_cost_that_failed_is_booked_over_a_restart_until_its_record_counts_it_or_the_day_ends()
+    {
+        let money = |text: &str| text.parse::<Money>().unwrap();
+        let (today, tomorrow) = (START, START.plus(Duration::from_hours(24)));
+        let (one, other) = (EventId::new(today), EventId::new(tomorrow));
+        let mut spent = SpentOnEvals::default();
+        assert_eq!(spent.since(today), Money::ZERO);
+        spent.spend(today, one, money("0.5"));
+        spent.spend(today, one, money("0.25"));
+        let kept = serde_json::to_string(&spent).unwrap();
+        let mut spent: SpentOnEvals = serde_json::from_str(&kept).unwrap();
+        assert_eq!(spent.since(today), money("0.75"));
+        // The run goes on, and its record counts all of its lines; what left no line still counts here.
+        spent.spend(today, one, money("0.1"));
+        spent.forget(one, money("0.7"));
+        assert_eq!(spent.since(today), money("0.15"));
+        // A run over midnight is forgotten as far as it is booked today, and no other with it.
+        spent.spend(tomorrow, one, money("0.2"));
+        spent.spend(tomorrow, other, money("0.3"));
+        assert_eq!(spent.since(today), Money::ZERO);
+        spent.forget(one, money("7"));
+        assert_eq!(spent.since(tomorrow), money("0.3"));
     }
 
     fn facts(last: Option<&EvalRun>) -> EvalFacts<'_> {

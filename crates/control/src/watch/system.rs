@@ -110,9 +110,6 @@ pub struct SystemWatch {
     /// What judges of the sample have cost since a midnight.
     #[serde(default)]
     spent_on_scores: Option<(Timestamp, Money)>,
-    /// What runs of the eval set have cost since a midnight that no record counts.
-    #[serde(default)]
-    spent_on_evals: Option<(Timestamp, Money)>,
 }
 
 impl SystemWatch {
@@ -134,7 +131,6 @@ impl SystemWatch {
             release: None,
             stopped: BTreeMap::new(),
             spent_on_scores: None,
-            spent_on_evals: None,
         };
         watch.fill();
         watch
@@ -392,24 +388,6 @@ impl SystemWatch {
     /// Notes what judges of the sample cost.
     pub fn spend_on_scores(&mut self, midnight: Timestamp, amount: Money) {
         self.spent_on_scores = Some((midnight, self.spent_on_scores(midnight) + amount));
-    }
-
-    /// What runs of the eval set have cost since this midnight that no record counts: they were interrupted, or failed.
-    pub fn spent_on_evals(&self, midnight: Timestamp) -> Money {
-        let spent = self.spent_on_evals.filter(|(day, _)| *day == midnight);
-        spent.map_or(Money::ZERO, |(_, spent)| spent)
-    }
-
-    /// Notes what runs of the eval set cost.
-    pub fn spend_on_evals(&mut self, midnight: Timestamp, amount: Money) {
-        self.spent_on_evals = Some((midnight, self.spent_on_evals(midnight) + amount));
-    }
-
-    /// So much of it is counted by a record from now on.
-    pub fn forget_spent_on_evals(&mut self, recorded: Money) {
-        if let Some((_, spent)) = &mut self.spent_on_evals {
-            *spent = (*spent - recorded).max(Money::ZERO);
-        }
     }
 
     /// Notes why something that should be measured is not, or that it is again.

@@ -122,6 +122,7 @@ impl Answering for Itself {
 struct Paced<'a> {
     node: &'a LiveNode,
     system: &'a SystemName,
+    run: EventId,
     left: Option<Money>,
     is_spent: bool,
     /// How much of what was spent is booked.
@@ -136,7 +137,8 @@ impl Paced<'_> {
         }
         let since = midnight(self.node.clock.now());
         let more = spent - self.booked;
-        self.node.monitors.spend_on_evals(self.system, since, more);
+        let of = (self.system, self.run);
+        self.node.monitors.spend_on_evals(of, since, more);
         self.booked = spent;
     }
 }
@@ -376,6 +378,7 @@ impl LiveNode {
         let mut paced = Paced {
             node: self,
             system: &name,
+            run: heading.id,
             left,
             is_spent: false,
             booked: Money::ZERO,
@@ -417,7 +420,8 @@ impl LiveNode {
         writer.end(&kept)?;
         // What its lines cost is counted with its record from now on; what left no line still counts beside it.
         let recorded = crate::eval_run::spent(&results.lines);
-        self.monitors.forget_spent_on_evals(name, recorded);
+        let of = (name, results.heading.id);
+        self.monitors.forget_spent_on_evals(of, recorded);
         let verdict = kept
             .verdict
             .map_or("none", plimsoll_core::eval::EvalVerdict::as_str);

@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 use plimsoll_control::bar::MonitorFacts;
-use plimsoll_control::watch::{Cohort, EvalFacts, MonitorView, SystemWatch, WatchEvent};
+use plimsoll_control::watch::{
+    Cohort, EvalFacts, MonitorView, SpentOnEvals, SystemWatch, WatchEvent,
+};
 use plimsoll_core::label::LabelValue;
 use plimsoll_core::monitor::{Alarm, AlarmChange, Watched};
 use plimsoll_core::{Clock, EnvironmentName, EventId, Money, Record, SystemName, Timestamp};
@@ -42,6 +44,8 @@ pub(crate) struct Monitors {
     /// What a change of the workspace ended, and nobody was told of yet.
     ended: Mutex<Vec<(SystemName, WatchEvent)>>,
     evals: Mutex<BTreeMap<SystemName, Evaluating>>,
+    /// What runs of eval sets have cost, also of systems without monitors.
+    spent_on_evals: Mutex<BTreeMap<SystemName, SpentOnEvals>>,
     /// Whether evals are to be judged at once: one task does, so that what was read earlier never stands against what
     /// was read later.
     evals_changed: AtomicBool,
@@ -59,8 +63,11 @@ impl Monitors {
     /// Those of the workspace, with what was known at the last stop.
     pub(crate) fn open(data: PathBuf, workspace: &Workspace, clock: &Arc<dyn Clock>) -> Self {
         let kept = monitor_file::read(&data);
+        let kept = kept.map(|kept| (kept.systems, kept.spent_on_evals));
+        let (systems, spent_on_evals) = kept.unwrap_or_default();
         let monitors = Self {
-            systems: Mutex::new(kept.map(|kept| kept.systems).unwrap_or_default()),
+            systems: Mutex::new(systems),
+            spent_on_evals: Mutex::new(spent_on_evals),
             data,
             looked_at: Mutex::new(None),
             ended: Mutex::default(),
@@ -125,21 +132,31 @@ impl Monitors {
 
     /// What runs have cost since this midnight that no record counts: they were interrupted, or failed.
     pub(super) fn spent_on_evals(&self, system: &SystemName, since: Timestamp) -> Money {
-        let systems = self.systems.lock();
-        let watch = systems.get(system);
-        watch.map_or(Money::ZERO, |watch| watch.spent_on_evals(since))
+        let spent = self.spent_on_evals.lock();
+        let of_system = spent.get(system);
+        of_system.map_or(Money::ZERO, |spent| spent.since(since))
     }
 
-    pub(super) fn spend_on_evals(&self, system: &SystemName, since: Timestamp, amount: Money) {
-        if let Some(watch) = self.systems.lock().get_mut(system) {
-            watch.spend_on_evals(since, amount);
-        }
+    /// Notes what a run cost.
+    pub(super) fn spend_on_evals(
+        &self,
+        (system, run): (&SystemName, EventId),
+        since: Timestamp,
+        amount: Money,
+    ) {
+        let mut spent = self.spent_on_evals.lock();
+        let of_system = spent.entry(system.clone()).or_default();
+        of_system.spend(since, run, amount);
     }
 
-    /// So much of it is counted by a record from now on.
-    pub(super) fn forget_spent_on_evals(&self, system: &SystemName, recorded: Money) {
-        if let Some(watch) = self.systems.lock().get_mut(system) {
-            watch.forget_spent_on_evals(recorded);
+    /// So much of a run is counted by its record from now on.
+    pub(super) fn forget_spent_on_evals(
+        &self,
+        (system, run): (&SystemName, EventId),
+        recorded: Money,
+    ) {
+        if let Some(of_system) = self.spent_on_evals.lock().get_mut(system) {
+            of_system.forget(run, recorded);
         }
     }
 
@@ -163,7 +180,9 @@ impl Monitors {
     }
 
     fn save(&self, now: Timestamp) {
-        let kept = Kept::new(now, self.systems.lock().clone());
+        let systems = self.systems.lock().clone();
+        let spent_on_evals = self.spent_on_evals.lock().clone();
+        let kept = Kept::new(now, systems, spent_on_evals);
         if let Err(error) = monitor_file::write(&self.data, &kept) {
             tracing::warn!(%error, "what the monitors know could not be written down");
         }

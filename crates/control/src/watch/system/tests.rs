@@ -569,27 +569,6 @@ fn what_is_not_measured_is_an_alarm_of_its_own() {
 }
 
 #[test]
-fn what_a_run_cost_that_failed_is_booked_over_a_restart_until_a_record_counts_it_or_the_day_ends() {
-    let money = |text: &str| text.parse::<Money>().unwrap();
-    let (today, tomorrow) = (START, START.plus(Duration::from_hours(24)));
-    let mut watch = watch(Watched::Errors, Some(0.02));
-    assert_eq!(watch.spent_on_evals(today), Money::ZERO);
-    watch.spend_on_evals(today, money("0.5"));
-    watch.spend_on_evals(today, money("0.25"));
-    let kept = serde_json::to_string(&watch).unwrap();
-    let mut watch: SystemWatch = serde_json::from_str(&kept).unwrap();
-    assert_eq!(watch.spent_on_evals(today), money("0.75"));
-    // The run goes on, and its record counts all of its lines; what left no line still counts here.
-    watch.spend_on_evals(today, money("0.1"));
-    watch.forget_spent_on_evals(money("0.7"));
-    assert_eq!(watch.spent_on_evals(today), money("0.15"));
-    watch.forget_spent_on_evals(money("7"));
-    assert_eq!(watch.spent_on_evals(today), Money::ZERO);
-    watch.spend_on_evals(today, money("1"));
-    assert_eq!(watch.spent_on_evals(tomorrow), Money::ZERO);
-}
-
-#[test]
 fn what_an_earlier_version_wrote_down_of_features_begins_to_add_up_parts() {
     let fresh = watch(Watched::Features, None);
     let mut old = serde_json::to_value(&fresh).unwrap();
