@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use plimsoll_core::deployment::Slot;
 use plimsoll_core::label::{KnownDecision, Label, LabelValue};
 use plimsoll_core::monitor::{Estimated, Labelled, Observation, UsualError, Watched};
-use plimsoll_core::{Decision, ModelName, ReleaseId, SystemName};
+use plimsoll_core::{Decision, Outcome, ReleaseId, SystemName};
 use plimsoll_spec::REFERENCE_ARTIFACT;
 use plimsoll_stats::estimate::{Confidence, Usual};
 use plimsoll_stats::stream::Window;
@@ -80,17 +80,22 @@ impl Watching {
     }
 }
 
-/// Keeps how likely an answer of the first model is right, if it says how sure it is. A canary is not what the
-/// monitors watch.
-pub(crate) fn estimate(ex: &Open, model: &ModelName, confidence: Option<f64>) {
+/// Keeps how likely the answer is right that a closed decision gave, if it is of the first model, which says how sure it
+/// is: answers that nobody was given are not counted. A canary is not what the monitors watch.
+pub(crate) fn estimate(ex: &Open) {
     let watching = &ex.node.watching;
     let is_real = ex.decision.made_for().is_none() && !ex.is_rehearsal();
     let is_watched = watching.is_watched.load(Ordering::Relaxed);
     let is_of_stable = ex.system.deployment.slot == Slot::Stable;
-    let (Some(confidence), true) = (confidence, is_real && is_watched && is_of_stable) else {
+    let is_of_model = matches!(
+        ex.decision.outcome,
+        Some(Outcome::Served | Outcome::Repaired)
+    );
+    let is_meant = is_real && is_watched && is_of_stable && is_of_model;
+    let (Some(confidence), true) = (ex.decision.confidence, is_meant) else {
         return;
     };
-    if *model != ModelName::primary() || !(0.0..=1.0).contains(&confidence) {
+    if !(0.0..=1.0).contains(&confidence) {
         return;
     }
     let reference = ex.system.confidence.as_deref();

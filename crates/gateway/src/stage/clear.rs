@@ -14,7 +14,6 @@ use crate::failure::Failure;
 use crate::guarding::clear_texts;
 use crate::refusal::Refusal;
 use crate::stage::screen::Screened;
-use crate::watching;
 
 /// Something that was cleared. Its field is private to this file, so nothing else makes one.
 #[derive(Debug)]
@@ -47,7 +46,6 @@ pub(crate) fn clear(
         .and_then(|()| certainty(ex, request, &answer));
     ex.decision.stages.clear += ex.micros_since(since);
     count(ex, &answer);
-    watching::estimate(ex, model, answer.confidence());
     match verdict {
         Ok(()) => Ok(Cleared(answer)),
         Err(failure) if ex.decision.mode == Mode::Observe => {

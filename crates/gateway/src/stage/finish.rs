@@ -169,6 +169,7 @@ fn complete(open: &mut Open, outcome: Outcome, code: Option<Code>) {
         open.meters()
             .closed(&open.node.metrics, &open.decision, total);
         open.node.watching.note(&open.decision, None);
+        crate::watching::estimate(open);
     }
     note_skipped(open, outcome);
 }
