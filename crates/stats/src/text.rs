@@ -1,6 +1,6 @@
 //! What is counted of a text that is not kept: how long it is, in which script and language.
 //!
-//! One reading of the text, without allocating: its whole length, and script and language from its beginning. The
+//! One reading of the text, without allocating: its length, up to 64 KiB, and script and language from its beginning. The
 //! language is guessed from short function words ("the", "und", "que"), which is right for most texts of a few
 //! sentences in the languages below, and says so where it does not know; whether an answer declines is guessed from how
 //! it opens ("I'm sorry, but"). A guess that is wrong in the same way in both windows moves nothing.
@@ -11,6 +11,8 @@ pub use gathered::Gathered;
 
 use crate::stream::Value;
 
+/// No more of a text is read, in bytes: a longer one counts as one of this length.
+const READ_BYTES_MAX: usize = 64 * 1024;
 /// So much of a text says in which script and language it is, in bytes.
 const HEAD_BYTES: usize = 2_048;
 /// A text that declines says so at once, in bytes.
@@ -270,6 +272,7 @@ impl Language {
 /// Counts a text.
 #[must_use]
 pub fn measured(text: &str) -> Measured {
+    let text = &text[..text.floor_char_boundary(READ_BYTES_MAX)];
     let head = &text[..text.floor_char_boundary(HEAD_BYTES)];
     let script = script(head);
     let (characters, words) = lengths(text);
@@ -483,6 +486,14 @@ mod tests {
         assert_eq!(measured("zwei Wörter").words, 2);
         assert_eq!(measured("我的 order").words, 3);
         assert_eq!(measured("我的").characters, 2);
+    }
+
+    #[test]
+    fn no_more_than_64_kibibytes_of_a_text_are_read() {
+        let most = READ_BYTES_MAX as u64;
+        assert_eq!(measured(&"a".repeat(READ_BYTES_MAX)).characters, most);
+        assert_eq!(measured(&"a".repeat(READ_BYTES_MAX + 7)).characters, most);
+        assert_eq!(measured(&"我".repeat(READ_BYTES_MAX)).characters, most / 3);
     }
 
     proptest! {

@@ -123,6 +123,8 @@ impl Windows {
             latest = Some((&source.name, measured));
             measured.value(part)
         });
+        // A long text is measured before others have to wait.
+        let values: Vec<Counted<'_>> = values.collect();
         self.shards[shard()].lock().add(values);
     }
 
