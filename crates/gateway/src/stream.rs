@@ -25,6 +25,7 @@ use crate::protocol::openai_shape;
 use crate::refusal::Refusal;
 use crate::stage::answer::cost_of;
 use crate::stage::finish;
+use crate::watching::Windows;
 
 /// The most text of a stream that is kept for its payload or cleared as a whole.
 const TEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -231,7 +232,7 @@ impl Telling {
         Self {
             usage_asked: reading.usage_asked(&ex),
             keeps_text: ex.system.manifest().payloads != PayloadPolicy::None
-                || ex.system.predictions.is_some(),
+                || ex.system.predictions.as_ref().is_some_and(Windows::reads_text),
             weave: Some(Weave::new(&mut ex, true).keeping(TEXT_BYTES_MAX)),
             exchange: Some(ex),
             outcome,
@@ -375,7 +376,10 @@ impl Telling {
             let attempt = open.decision.attempts.get(self.reading.attempt);
             windows.count_answer(&answer, attempt);
         }
-        let (mut decision, recorded) = finish::write(open, outcome, code, Some(&answer)).await;
+        // What is only counted goes no further: neither into a payload nor to scorers.
+        let is_kept = open.system.manifest().payloads != PayloadPolicy::None;
+        let kept = is_kept.then_some(&answer);
+        let (mut decision, recorded) = finish::write(open, outcome, code, kept).await;
         if let Err(refusal) = recorded {
             finish::withhold(&node, &mut decision, Outcome::Partial, refusal.code);
         }

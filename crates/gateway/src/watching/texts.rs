@@ -6,6 +6,9 @@ use serde_json::Value;
 use super::window::{Field, Windows};
 use crate::answer::Answer;
 
+/// The column of answers that are texts.
+const TEXT: &str = "text";
+
 impl Windows {
     /// Counts a chat: `user` is the text of its last message of a user, `messages` how many there are.
     pub(crate) fn count_chat(&self, body: &Value) {
@@ -17,6 +20,11 @@ impl Windows {
             "messages" => Some(Field::Number(messages.len() as f64)),
             _ => None,
         });
+    }
+
+    /// Whether anything of an answer that is a text is counted.
+    pub(crate) fn reads_text(&self) -> bool {
+        self.has_source(TEXT)
     }
 
     /// Counts what a model answered: the members of an object, or `text`; and the `tokens` that the provider counted.
@@ -33,7 +41,7 @@ impl Windows {
         self.count_from(
             |name| match (members.and_then(|members| members.get(name)), name) {
                 (Some(member), _) => Some(Field::Json(member)),
-                (None, "text") if members.is_none() => answer.text().map(Field::Text),
+                (None, TEXT) if members.is_none() => answer.text().map(Field::Text),
                 #[expect(clippy::cast_precision_loss, reason = "a count of tokens")]
                 (None, "tokens") => usage.map(|usage| Field::Number(usage.output_tokens as f64)),
                 (None, _) => None,

@@ -97,6 +97,11 @@ impl Windows {
         })
     }
 
+    /// Whether any column is of the member of this name.
+    pub(crate) fn has_source(&self, name: &str) -> bool {
+        self.sources.iter().any(|source| source.name == name)
+    }
+
     /// Counts a row.
     pub(crate) fn count(&self, row: &serde_json::Map<String, Value>) {
         self.count_from(|name| row.get(name).map(Field::Json));
@@ -262,6 +267,7 @@ mod tests {
             .unwrap();
         let read = Referenced::read(&serde_json::to_vec(&reference).unwrap()).unwrap();
         let (inputs, answers) = (read.inputs.unwrap(), read.answers.unwrap());
+        assert!(answers.reads_text() && !inputs.reads_text());
         let asked = "wie kann ich das Paket zurückgeben und ist das nicht zu spät";
         for _ in 0..500 {
             inputs.count_from(|name| (name == "user").then_some(Field::Text(asked)));
