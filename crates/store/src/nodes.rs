@@ -48,19 +48,21 @@ impl Store {
         Ok(())
     }
 
-    /// The nodes that ever told of themselves, by name.
+    /// The nodes that ever told of themselves, by name: at most a thousand, those that did so last.
     ///
     /// # Errors
     /// If the database is away or holds what cannot be read.
     pub async fn nodes(&self) -> Result<Vec<NodeSeen>, StoreError> {
         let statement = Statement::new(
-            "SELECT node, version, address, last_seen_at FROM nodes ORDER BY node LIMIT $1",
+            "SELECT node, version, address, last_seen_at FROM nodes
+             ORDER BY last_seen_at DESC, node LIMIT $1",
         )
         .bind(LIST_MAX);
         let rows = self
             .rows(Scope::Installation, statement, "list nodes")
             .await?;
-        rows.iter()
+        let nodes: Result<Vec<NodeSeen>, StoreError> = rows
+            .iter()
             .map(|row| {
                 Ok(NodeSeen {
                     node: crate::sql::parse("name of a node", column(row, 0)?)?,
@@ -69,6 +71,9 @@ impl Store {
                     last_seen_at: time(row, 3)?.unwrap_or(Timestamp::from_micros(0)),
                 })
             })
-            .collect()
+            .collect();
+        let mut nodes = nodes?;
+        nodes.sort_by(|a, b| a.node.cmp(&b.node));
+        Ok(nodes)
     }
 }

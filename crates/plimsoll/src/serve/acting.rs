@@ -157,7 +157,7 @@ impl LiveNode {
         };
         if self.has_peers() {
             match self.known_of_others().await {
-                Ok((alarms, gone)) => held.extend(of_others(alarms, &self.name, &gone)),
+                Ok((alarms, here)) => held.extend(of_others(alarms, &self.name, &here)),
                 Err(error) => {
                     tracing::debug!(%error, "alarms of other nodes could not be read");
                     // What was held back stays so.
@@ -172,26 +172,26 @@ impl LiveNode {
         self.node.hold_back(held);
     }
 
-    /// How each monitor of each node stands, and the nodes that are gone.
+    /// How each monitor of each node stands, and the nodes that are there.
     async fn known_of_others(&self) -> Result<(Vec<Alarm>, BTreeSet<NodeName>), StoreError> {
         let alarms = self.store.latest_alarms().await?;
         let now = self.clock.now();
         let nodes = self.store.nodes().await?.into_iter();
-        let gone = nodes.filter(|node| now.since(node.last_seen_at) > GONE_AFTER);
-        Ok((alarms, gone.map(|node| node.node).collect()))
+        let here = nodes.filter(|node| now.since(node.last_seen_at) <= GONE_AFTER);
+        Ok((alarms, here.map(|node| node.node).collect()))
     }
 }
 
-/// What alarms of other nodes hold back that stand. A node that is gone cannot say any more that all is well again, and
-/// holds nothing.
+/// What alarms of other nodes hold back that stand. A node that is gone, or that nobody knows any more, cannot say that all
+/// is well again, and holds nothing.
 fn of_others(
     alarms: Vec<Alarm>,
     own: &NodeName,
-    gone: &BTreeSet<NodeName>,
+    here: &BTreeSet<NodeName>,
 ) -> BTreeMap<SystemName, String> {
     let mut held = BTreeMap::new();
     for alarm in alarms {
-        let stands = alarm.change == AlarmChange::Raised && !gone.contains(&alarm.node);
+        let stands = alarm.change == AlarmChange::Raised && here.contains(&alarm.node);
         if stands && alarm.node != *own && alarm.actions.contains(&Action::Hold) {
             let why = format!(
                 "{} (node {})",
@@ -278,9 +278,9 @@ mod tests {
     #[test]
     fn another_nodes_alarm_holds_until_it_is_over_or_the_node_is_gone() {
         let name = |node: &str| NodeName::new(node).unwrap();
-        let (own, gone) = (name("north"), BTreeSet::from([name("west")]));
+        let (own, here) = (name("north"), BTreeSet::from([name("north"), name("south")]));
         let holds = |node: &str, change, action| {
-            !of_others(vec![alarm(node, change, action)], &own, &gone).is_empty()
+            !of_others(vec![alarm(node, change, action)], &own, &here).is_empty()
         };
         assert!(holds("south", AlarmChange::Raised, Action::Hold));
         assert!(!holds("south", AlarmChange::Cleared, Action::Hold));
