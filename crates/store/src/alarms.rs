@@ -41,10 +41,9 @@ impl Store {
     /// If the database is away or holds what cannot be read.
     pub async fn latest_alarms(&self) -> Result<Vec<Alarm>, StoreError> {
         let query = Statement::new(
-            "SELECT record FROM governance_events AS latest WHERE kind = 'alarm'
-               AND NOT EXISTS (SELECT 1 FROM governance_events AS later
-                 WHERE later.kind = 'alarm' AND later.about = latest.about
-                   AND later.node = latest.node AND later.sequence > latest.sequence)
+            "SELECT record FROM governance_events WHERE kind = 'alarm'
+               AND (node, sequence) IN (SELECT node, MAX(sequence) FROM governance_events
+                 WHERE kind = 'alarm' GROUP BY about, node)
              ORDER BY at DESC, id DESC LIMIT $1",
         );
         let texts = self
