@@ -416,6 +416,33 @@ pub struct Labelled {
     pub at: Timestamp,
 }
 
+/// What never came to the monitors, because there was more than may wait.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Dropped {
+    /// Closed decisions.
+    pub decisions: u64,
+    /// Estimates of how likely answers are right.
+    pub estimates: u64,
+    /// Labels.
+    pub labels: u64,
+}
+
+impl Dropped {
+    /// All of it.
+    #[must_use]
+    pub const fn all(self) -> u64 {
+        self.decisions + self.estimates + self.labels
+    }
+}
+
+impl std::ops::AddAssign for Dropped {
+    fn add_assign(&mut self, more: Self) {
+        self.decisions += more.decisions;
+        self.estimates += more.estimates;
+        self.labels += more.labels;
+    }
+}
+
 /// Something is wrong with a system, or is well again.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Alarm {

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use parking_lot::Mutex;
 use plimsoll_core::deployment::Slot;
 use plimsoll_core::label::{KnownDecision, Label, LabelValue};
-use plimsoll_core::monitor::{Estimated, Labelled, Observation, UsualError, Watched};
+use plimsoll_core::monitor::{Dropped, Estimated, Labelled, Observation, UsualError, Watched};
 use plimsoll_core::{Decision, Outcome, ReleaseId, SystemName};
 use plimsoll_spec::REFERENCE_ARTIFACT;
 use plimsoll_stats::estimate::{Confidence, Usual};
@@ -37,11 +37,44 @@ const WAITING_MAX: usize = 65_536;
 #[derive(Default)]
 pub(crate) struct Watching {
     is_watched: AtomicBool,
-    waiting: Mutex<Vec<Observation>>,
-    estimated: Mutex<Vec<Estimated>>,
-    labelled: Mutex<Vec<Labelled>>,
-    dropped: AtomicU64,
+    waiting: Queue<Observation>,
+    estimated: Queue<Estimated>,
+    labelled: Queue<Labelled>,
     sample: Sample,
+}
+
+/// What waits, and how much was lost.
+struct Queue<T> {
+    waiting: Mutex<Vec<T>>,
+    dropped: AtomicU64,
+}
+
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
+        Self {
+            waiting: Mutex::new(Vec::new()),
+            dropped: AtomicU64::new(0),
+        }
+    }
+}
+
+impl<T> Queue<T> {
+    fn wait(&self, told: T) {
+        let mut waiting = self.waiting.lock();
+        if waiting.len() < WAITING_MAX {
+            waiting.push(told);
+        } else {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn take(&self) -> Vec<T> {
+        std::mem::take(&mut *self.waiting.lock())
+    }
+
+    fn take_dropped(&self) -> u64 {
+        self.dropped.swap(0, Ordering::Relaxed)
+    }
 }
 
 /// What the monitors have not seen yet, each in about the order in which it happened.
@@ -54,7 +87,7 @@ pub struct Unseen {
     /// Labels.
     pub labelled: Vec<Labelled>,
     /// How many were lost, because there were more than may wait.
-    pub dropped: u64,
+    pub dropped: Dropped,
 }
 
 impl Watching {
@@ -67,16 +100,7 @@ impl Watching {
             return;
         };
         observation.overridden = overridden;
-        self.wait(&self.waiting, observation);
-    }
-
-    fn wait<T>(&self, queue: &Mutex<Vec<T>>, told: T) {
-        let mut waiting = queue.lock();
-        if waiting.len() < WAITING_MAX {
-            waiting.push(told);
-        } else {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-        }
+        self.waiting.wait(observation);
     }
 }
 
@@ -110,7 +134,7 @@ pub(crate) fn estimate(ex: &Open) {
         usual: reference.map(usual),
         at: ex.node.clock.now(),
     };
-    watching.wait(&watching.estimated, estimated);
+    watching.estimated.wait(estimated);
 }
 
 fn usual(confidence: &Confidence) -> UsualError {
@@ -145,10 +169,14 @@ impl Node {
         let watching = &self.watching;
         watching.is_watched.store(true, Ordering::Relaxed);
         Unseen {
-            observations: std::mem::take(&mut *watching.waiting.lock()),
-            estimated: std::mem::take(&mut *watching.estimated.lock()),
-            labelled: std::mem::take(&mut *watching.labelled.lock()),
-            dropped: watching.dropped.swap(0, Ordering::Relaxed),
+            observations: watching.waiting.take(),
+            estimated: watching.estimated.take(),
+            labelled: watching.labelled.take(),
+            dropped: Dropped {
+                decisions: watching.waiting.take_dropped(),
+                estimates: watching.estimated.take_dropped(),
+                labels: watching.labelled.take_dropped(),
+            },
         }
     }
 
@@ -182,7 +210,7 @@ impl Node {
             usual: stable.confidence.as_deref().map(usual),
             at: label.at,
         };
-        self.watching.wait(&self.watching.labelled, labelled);
+        self.watching.labelled.wait(labelled);
     }
 
     /// What the reference of a release that is kept here says that its confidence is worth.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use plimsoll_core::monitor::{
-    Action, AlarmEvidence, Estimated, Labelled, MonitorSpec, MonitorsSpec, Observation, Severity,
-    TruthSpec, Watched,
+    Action, AlarmEvidence, Dropped, Estimated, Labelled, MonitorSpec, MonitorsSpec, Observation,
+    Severity, TruthSpec, Watched,
 };
 use plimsoll_core::{EventId, Money, ReleaseId, SystemName, Timestamp};
 use plimsoll_stats::stream::Window;
@@ -398,8 +398,8 @@ impl SystemWatch {
         };
     }
 
-    /// Looks at what time alone changes: budgets, silence; `dropped` observations never came here.
-    pub fn look(&mut self, now: Timestamp, dropped: u64) -> Vec<WatchEvent> {
+    /// Looks at what time alone changes: budgets, silence; what was dropped never came here.
+    pub fn look(&mut self, now: Timestamp, dropped: Dropped) -> Vec<WatchEvent> {
         self.looked_at = Some(now);
         let stopped = self.stopped.iter().next();
         let stopped = stopped.map(|(watched, why)| format!("{watched}: {why}"));
@@ -637,12 +637,13 @@ impl Kind {
 }
 
 impl Measuring {
-    fn look(&mut self, dropped: u64, silent: Option<&str>) -> Option<Finding> {
-        self.dropped += dropped;
+    fn look(&mut self, dropped: Dropped, silent: Option<&str>) -> Option<Finding> {
+        self.dropped += dropped.all();
         let wrong = match silent {
             Some(silent) => Some(silent.to_owned()),
-            None if dropped > 0 => Some(format!(
-                "{dropped} decisions were not seen by the monitors: there were more than they could take"
+            None if dropped.all() > 0 => Some(format!(
+                "{} were not seen by the monitors: there were more than they could take",
+                told(dropped)
             )),
             None => None,
         };
@@ -656,6 +657,20 @@ impl Measuring {
             evidence: AlarmEvidence::default(),
         })
     }
+}
+
+/// What was dropped, in words.
+fn told(dropped: Dropped) -> String {
+    let kinds = [
+        (dropped.decisions, "decision"),
+        (dropped.estimates, "estimate"),
+        (dropped.labels, "label"),
+    ];
+    let told = kinds.into_iter().filter(|(count, _)| *count > 0);
+    let told: Vec<String> = told
+        .map(|(count, what)| crate::figures::counted(count, what))
+        .collect();
+    told.join(", ")
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use plimsoll_control::watch::{
     Cohort, EvalFacts, MonitorView, SpentOnEvals, SystemWatch, WatchEvent,
 };
 use plimsoll_core::label::LabelValue;
-use plimsoll_core::monitor::{Alarm, AlarmChange, Watched};
+use plimsoll_core::monitor::{Alarm, AlarmChange, Dropped, Watched};
 use plimsoll_core::{Clock, EnvironmentName, EventId, Money, Record, SystemName, Timestamp};
 use plimsoll_spec::Workspace;
 use plimsoll_stats::estimate::Confidence;
@@ -194,7 +194,7 @@ impl LiveNode {
     pub(crate) async fn watch(self: Arc<Self>, stop: CancellationToken) {
         let mut served = self.served();
         let mut looked = None;
-        let mut dropped = 0;
+        let mut dropped = Dropped::default();
         loop {
             let newer = self.served();
             if !Arc::ptr_eq(&newer, &served) {
@@ -224,7 +224,7 @@ impl LiveNode {
     }
 
     /// Takes what decisions told; says how many were lost.
-    async fn take_observations(&self) -> u64 {
+    async fn take_observations(&self) -> Dropped {
         let unseen = self.node.unseen();
         let mut events = Vec::new();
         {
@@ -258,7 +258,7 @@ impl LiveNode {
         unseen.dropped
     }
 
-    async fn look_at_monitors(&self, dropped: u64) {
+    async fn look_at_monitors(&self, dropped: Dropped) {
         let now = self.clock.now();
         let mut events = Vec::new();
         for (name, watch) in self.monitors.systems.lock().iter_mut() {

@@ -229,7 +229,7 @@ fn a_budget_that_burns_fast_pages_and_one_bad_night_does_not() {
         watch.observe(&failed(number));
     }
     let now = |number: u64| START.plus(Duration::from_secs(number));
-    assert!(watch.look(now(3_010), 0).is_empty());
+    assert!(watch.look(now(3_010), Dropped::default()).is_empty());
     // Half fail for ten minutes: 50 times the budget of one in a hundred.
     for number in 3_010..3_610 {
         let one = if number % 2 == 0 {
@@ -239,7 +239,7 @@ fn a_budget_that_burns_fast_pages_and_one_bad_night_does_not() {
         };
         watch.observe(&one);
     }
-    let found = watch.look(now(3_610), 0).pop().unwrap();
+    let found = watch.look(now(3_610), Dropped::default()).pop().unwrap();
     assert!(found.finding.is_wrong, "{found:?}");
     assert_eq!(found.severity, Severity::Page);
     assert!(
@@ -251,10 +251,10 @@ fn a_budget_that_burns_fast_pages_and_one_bad_night_does_not() {
     for number in 3_610..5_000 {
         watch.observe(&observation(number));
     }
-    assert!(watch.look(now(5_000), 0).is_empty());
+    assert!(watch.look(now(5_000), Dropped::default()).is_empty());
     let later = 5_000 + 6 * 3_600;
     watch.observe(&observation(later));
-    let over = watch.look(now(later + 60), 0);
+    let over = watch.look(now(later + 60), Dropped::default());
     let over = over.first().map(|event| event.finding.is_wrong);
     assert_eq!(over, Some(false));
 }
@@ -272,11 +272,11 @@ fn an_outage_pages_though_the_ticket_of_a_slow_burn_stands() {
     // Two in a hundred where one is allowed, for seven hours.
     let slow = (0..2_520).map(|number| of(number * 10, number % 50 == 0));
     slow.for_each(|one| drop(watch.observe(&one)));
-    let ticket = watch.look(START.plus(Duration::from_secs(25_200)), 0);
+    let ticket = watch.look(START.plus(Duration::from_secs(25_200)), Dropped::default());
     assert_eq!(ticket[0].severity, Severity::Ticket, "{ticket:?}");
     watch.raised(Watched::Availability, EventId::from_bytes([1; 16]), START);
     (25_200..25_800).for_each(|number| drop(watch.observe(&failed(number))));
-    let page = watch.look(START.plus(Duration::from_secs(25_800)), 0);
+    let page = watch.look(START.plus(Duration::from_secs(25_800)), Dropped::default());
     assert_eq!(page[0].severity, Severity::Page, "{page:?}");
     assert!(page[0].finding.is_wrong && page[0].alarm.is_some());
 }
@@ -289,21 +289,29 @@ fn silence_and_what_was_dropped_are_alarms() {
     watch.observe(&observation(1));
     assert!(
         watch
-            .look(START.plus(Duration::from_secs(3_000)), 0)
+            .look(START.plus(Duration::from_secs(3_000)), Dropped::default())
             .is_empty()
     );
-    let silent = watch.look(START.plus(Duration::from_secs(4_000)), 0);
+    let silent = watch.look(START.plus(Duration::from_secs(4_000)), Dropped::default());
     assert_eq!(silent[0].monitor, Watched::Measuring);
     assert!(
         silent[0].finding.summary.contains("no decision in"),
         "{silent:?}"
     );
     watch.observe(&observation(4_100));
-    let heard = watch.look(START.plus(Duration::from_secs(4_200)), 0);
+    let heard = watch.look(START.plus(Duration::from_secs(4_200)), Dropped::default());
     assert!(!heard[0].finding.is_wrong);
-    let dropped = watch.look(START.plus(Duration::from_secs(4_300)), 17);
+    let dropped = Dropped {
+        decisions: 17,
+        labels: 2,
+        ..Dropped::default()
+    };
+    let dropped = watch.look(START.plus(Duration::from_secs(4_300)), dropped);
     assert!(
-        dropped[0].finding.summary.starts_with("17 decisions"),
+        dropped[0]
+            .finding
+            .summary
+            .starts_with("17 decisions, 2 labels were not seen"),
         "{dropped:?}"
     );
 }
@@ -552,12 +560,12 @@ fn what_only_a_judge_says_holds_nothing_and_raises_no_sampling_until_more_than_i
 #[test]
 fn what_is_not_measured_is_an_alarm_of_its_own() {
     let mut watch = watch(Watched::Scores, None);
-    assert!(watch.look(START, 0).is_empty());
+    assert!(watch.look(START, Dropped::default()).is_empty());
     watch.note_stopped(
         Watched::Scores,
         Some("the budget of the day is used up".into()),
     );
-    let raised = watch.look(START, 0).pop().unwrap();
+    let raised = watch.look(START, Dropped::default()).pop().unwrap();
     assert_eq!(raised.monitor, Watched::Measuring);
     assert!(
         raised.finding.summary.starts_with("scores: the budget"),
@@ -565,7 +573,7 @@ fn what_is_not_measured_is_an_alarm_of_its_own() {
         raised.finding.summary
     );
     watch.note_stopped(Watched::Scores, None);
-    assert!(!watch.look(START, 0).pop().unwrap().finding.is_wrong);
+    assert!(!watch.look(START, Dropped::default()).pop().unwrap().finding.is_wrong);
 }
 
 #[test]
