@@ -232,7 +232,11 @@ impl Telling {
         Self {
             usage_asked: reading.usage_asked(&ex),
             keeps_text: ex.system.manifest().payloads != PayloadPolicy::None
-                || ex.system.predictions.as_ref().is_some_and(Windows::reads_text),
+                || ex
+                    .system
+                    .predictions
+                    .as_ref()
+                    .is_some_and(Windows::reads_text),
             weave: Some(Weave::new(&mut ex, true).keeping(TEXT_BYTES_MAX)),
             exchange: Some(ex),
             outcome,

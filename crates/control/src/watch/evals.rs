@@ -214,8 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_run_cost_that_failed_is_booked_over_a_restart_until_its_record_counts_it_or_the_day_ends()
-    {
+    fn what_a_run_cost_is_booked_over_a_restart_until_its_record_counts_it_or_the_day_ends() {
         let money = |text: &str| text.parse::<Money>().unwrap();
         let (today, tomorrow) = (START, START.plus(Duration::from_hours(24)));
         let (one, other) = (EventId::new(today), EventId::new(tomorrow));

@@ -278,7 +278,10 @@ mod tests {
     #[test]
     fn another_nodes_alarm_holds_until_it_is_over_or_the_node_is_gone() {
         let name = |node: &str| NodeName::new(node).unwrap();
-        let (own, here) = (name("north"), BTreeSet::from([name("north"), name("south")]));
+        let (own, here) = (
+            name("north"),
+            BTreeSet::from([name("north"), name("south")]),
+        );
         let holds = |node: &str, change, action| {
             !of_others(vec![alarm(node, change, action)], &own, &here).is_empty()
         };

@@ -573,7 +573,14 @@ fn what_is_not_measured_is_an_alarm_of_its_own() {
         raised.finding.summary
     );
     watch.note_stopped(Watched::Scores, None);
-    assert!(!watch.look(START, Dropped::default()).pop().unwrap().finding.is_wrong);
+    assert!(
+        !watch
+            .look(START, Dropped::default())
+            .pop()
+            .unwrap()
+            .finding
+            .is_wrong
+    );
 }
 
 #[test]
