@@ -89,7 +89,7 @@ pub(crate) struct EvalMonitor {
     is_wrong: bool,
     runs: u64,
     evidence: AlarmEvidence,
-    last: Option<plimsoll_core::EventId>,
+    last: Option<EventId>,
 }
 
 impl EvalMonitor {
@@ -203,7 +203,7 @@ mod tests {
     fn run(verdict: Option<EvalVerdict>, measured_at: Timestamp) -> EvalRun {
         let digest = plimsoll_core::Digest::of(b"x");
         serde_json::from_value(serde_json::json!({
-            "id": plimsoll_core::EventId::new(measured_at), "system": "loan", "environment": "production",
+            "id": EventId::new(measured_at), "system": "loan", "environment": "production",
             "release": digest, "set": "golden.jsonl", "digest": digest, "file": digest, "cases": 50,
             "repetitions": 1, "verdict": verdict, "cost": plimsoll_core::decision::Cost::FREE,
             "figures": [{"metric": "right", "value": 0.8, "low": 0.7, "high": 0.88, "cases": 50,
