@@ -232,5 +232,5 @@ def test_evals_on_schedule_are_asked_by_one_node_of_all(own_server, postgres):
     assert runs[0]["cases"] == CASES
     parts = psycopg.conninfo.conninfo_to_dict(postgres)
     with psycopg.connect(**{**parts, "dbname": "plimsoll"}) as connection:
-        asked = connection.execute("SELECT node, COUNT(*) FROM decisions WHERE drill IS NOT NULL GROUP BY node").fetchall()
+        asked = connection.execute("SELECT node, COUNT(*) FROM plimsoll.decisions WHERE drill IS NOT NULL GROUP BY node").fetchall()
     assert len(asked) == 1 and asked[0][1] == CASES, asked
