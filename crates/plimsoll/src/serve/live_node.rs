@@ -15,7 +15,7 @@ use plimsoll_core::ports::Reviews as _;
 use plimsoll_core::record::{Drill, Record, ReleaseRecord, RunbookRun};
 use plimsoll_core::review::Review;
 use plimsoll_core::{
-    Clock, Code, Decision, Digest, FailureKind, NodeName, System, SystemName, Tenancy,
+    Clock, Code, Decision, Digest, FailureKind, NodeName, System, SystemName, Tenancy, TenantName,
 };
 use plimsoll_gateway::{Aim, AskError, Node, ReloadReport, ReviewError, SystemStatus};
 use plimsoll_journal::{AppendError, Journal};
@@ -156,6 +156,36 @@ impl LiveNode {
             tracing::warn!(sequence, "the database does not hold this record yet");
         }
         Ok(())
+    }
+
+    /// What `find` finds in the database. What was recorded just before it is asked for may not be there yet:
+    /// what is not found is looked for once more when all is there that stood in the journal.
+    async fn found<T, F>(&self, find: impl Fn() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        match find().await {
+            Err(StoreError::NotFound { .. }) => {
+                self.lacking(self.journal.committed()).await?;
+                find().await
+            }
+            found => found,
+        }
+    }
+
+    /// The release whose id begins with `id`.
+    pub(super) async fn release_of(&self, id: &str) -> Result<ReleaseRecord, StoreError> {
+        self.found(|| self.store.release_by_prefix(id)).await
+    }
+
+    /// The decision whose id begins with `id`, of one tenant or of any.
+    pub(super) async fn decision_of(
+        &self,
+        tenant: Option<&TenantName>,
+        id: &str,
+    ) -> Result<Decision, StoreError> {
+        self.found(|| self.store.decision_by_prefix(tenant, id))
+            .await
     }
 
     /// Waits until the database holds all records of this node before `next`, at most for

@@ -127,7 +127,7 @@ impl Operations for LiveNode {
 
     fn decision<'a>(&'a self, tenancy: &'a Tenancy, id: &'a str) -> Answer<'a, Decision> {
         let tenant = tenancy.tenant();
-        Box::pin(async move { Ok(self.store.decision_by_prefix(tenant, id).await?) })
+        Box::pin(async move { Ok(self.decision_of(tenant, id).await?) })
     }
 
     fn reviews<'a>(
@@ -213,7 +213,7 @@ impl Operations for LiveNode {
     }
 
     fn release<'a>(&'a self, id: &'a str) -> Answer<'a, ReleaseRecord> {
-        Box::pin(async move { Ok(self.store.release_by_prefix(id).await?) })
+        Box::pin(async move { Ok(self.release_of(id).await?) })
     }
 
     fn deploy<'a>(

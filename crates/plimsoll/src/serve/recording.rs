@@ -122,7 +122,7 @@ impl LiveNode {
         tenancy: &Tenancy,
         id: &str,
     ) -> Result<DecisionProof, ApiError> {
-        let decision = self.store.decision_by_prefix(tenancy.tenant(), id).await?;
+        let decision = self.decision_of(tenancy.tenant(), id).await?;
         let place = self.store.place(decision.id).await?;
         let unknown = || ApiError::audit_unavailable("it is not known where it is recorded");
         let place = place.ok_or_else(unknown)?;

@@ -38,7 +38,7 @@ impl LiveNode {
     }
 
     pub(super) async fn export(&self, id: &str) -> Result<ReleaseBundle, ApiError> {
-        let release = self.store.release_by_prefix(id).await?;
+        let release = self.release_of(id).await?;
         let exported = self
             .node
             .export_release(release.id)
@@ -86,7 +86,7 @@ impl LiveNode {
     }
 
     pub(super) async fn approvals_of(&self, id: &str) -> Result<Approvals, ApiError> {
-        let release = self.store.release_by_prefix(id).await?;
+        let release = self.release_of(id).await?;
         let system = release.manifest.system;
         let environment = self.environment();
         let given = self.store.approvals(&system, &environment, release.id);
@@ -162,7 +162,7 @@ impl LiveNode {
         request: DeploymentRequest,
         actor: &str,
     ) -> Result<Deployment, ApiError> {
-        let release = self.store.release_by_prefix(&request.release).await?;
+        let release = self.release_of(&request.release).await?;
         let mandate = self.mandate(system, Some(&release), actor, request.reason);
         let mandate = mandate.await?;
         let order = Order {
@@ -187,7 +187,7 @@ impl LiveNode {
         actor: &str,
     ) -> Result<Deployment, ApiError> {
         let to = match request.to.as_deref() {
-            Some(id) => Some(self.store.release_by_prefix(id).await?),
+            Some(id) => Some(self.release_of(id).await?),
             None => None,
         };
         let mandate = self.mandate(system, to.as_ref(), actor, Some(request.reason));

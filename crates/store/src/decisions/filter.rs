@@ -94,7 +94,7 @@ impl DecisionFilter {
             let Some(value) = self.value(column) else {
                 continue;
             };
-            let is_looked_up = leader.is_none_or(|leader| leader.looks_up(column));
+            let is_looked_up = has_days || leader.is_some_and(|leader| leader.looks_up(column));
             query.push(if is_looked_up { " AND " } else { " AND +" });
             query.push(column.is()).push_bind(value);
         }
