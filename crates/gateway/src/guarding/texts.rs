@@ -154,10 +154,32 @@ struct Walk<'a> {
     provenance: Provenance,
     /// Within JSON in a string: where that stands.
     outer: Option<String>,
-    judges_keys: bool,
-    judges_numbers: bool,
-    /// Whether what is walked through is a JSON Schema.
-    is_schema: bool,
+    within: Within,
+}
+
+/// What is walked through, which says whether names and numbers are texts too.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Within {
+    /// A request's own members: how much is asked for, and how.
+    Request,
+    /// A message or a document, whose names are the protocol's.
+    Message,
+    /// A JSON Schema, whose properties a caller names; its bounds are numbers that say nothing.
+    Schema,
+    /// Values with any names: what tools are called with, variables of a prompt, metadata.
+    Values,
+    /// The columns of a row, whose numbers are features.
+    Row,
+}
+
+impl Within {
+    const fn judges_keys(self) -> bool {
+        matches!(self, Self::Values | Self::Row)
+    }
+
+    const fn judges_numbers(self) -> bool {
+        matches!(self, Self::Message | Self::Values)
+    }
 }
 
 /// The member of a chat request that holds documents, where servers have one.
@@ -182,9 +204,7 @@ pub(super) fn of_chat(body: &Value, retrieved: &[String]) -> Vec<TextAt> {
         is_named: &named,
         provenance: Provenance::System,
         outer: None,
-        judges_keys: false,
-        judges_numbers: false,
-        is_schema: false,
+        within: Within::Request,
     };
     for (key, value) in body.as_object().into_iter().flatten() {
         let pointer = format!("/{}", escaped(key));
@@ -193,22 +213,22 @@ pub(super) fn of_chat(body: &Value, retrieved: &[String]) -> Vec<TextAt> {
             if key == DOCUMENTS {
                 walk.provenance = Provenance::Retrieved;
             }
-            walk.judges_keys = key == "metadata";
-            walk.is_schema = SCHEMAS.contains(&key.as_str());
-            // How much is asked for, and within which bounds, is a number that says nothing.
-            walk.judges_numbers = walk.judges_keys || key == DOCUMENTS;
+            walk.within = match key.as_str() {
+                "metadata" => Within::Values,
+                DOCUMENTS => Within::Message,
+                key if SCHEMAS.contains(&key) => Within::Schema,
+                _ => Within::Request,
+            };
             walk.member(key, value, &pointer, "", 0);
-            (walk.judges_keys, walk.is_schema, walk.judges_numbers) = (false, false, false);
             walk.provenance = Provenance::System;
             continue;
         };
         for (number, message) in messages.iter().enumerate() {
             walk.provenance = provenance(message, retrieved);
             let part = format!("messages[{number}]");
-            walk.judges_numbers = true;
+            walk.within = Within::Message;
             walk.value(message, &format!("{pointer}/{number}"), &part, 0);
         }
-        walk.judges_numbers = false;
         walk.provenance = Provenance::System;
     }
     walk.found
@@ -228,9 +248,7 @@ pub(super) fn of_completion(body: &Value) -> Vec<TextAt> {
         is_named: &named,
         provenance: Provenance::Assistant,
         outer: None,
-        judges_keys: false,
-        judges_numbers: true,
-        is_schema: false,
+        within: Within::Message,
     };
     let choices = body.get("choices").and_then(Value::as_array);
     for (number, choice) in choices.into_iter().flatten().enumerate() {
@@ -250,24 +268,21 @@ pub(super) fn of_value(
     provenance: Provenance,
     is_named: &dyn Fn(&str) -> bool,
 ) -> Vec<TextAt> {
-    named(value, part, provenance, is_named, true)
+    named(value, part, (provenance, Within::Values), is_named)
 }
 
 fn named(
     value: &Value,
     part: &str,
-    provenance: Provenance,
+    (provenance, within): (Provenance, Within),
     is_named: &dyn Fn(&str) -> bool,
-    judges_numbers: bool,
 ) -> Vec<TextAt> {
     let mut walk = Walk {
         found: Vec::new(),
         is_named,
         provenance,
         outer: None,
-        judges_keys: true,
-        judges_numbers,
-        is_schema: false,
+        within,
     };
     walk.value(value, "", part, 0);
     walk.found
@@ -281,7 +296,12 @@ pub(super) fn of_row(
     is_named: &dyn Fn(&str) -> bool,
     is_prompt: bool,
 ) -> Vec<TextAt> {
-    let mut found = named(row, "", Provenance::User, is_named, is_prompt);
+    let within = if is_prompt {
+        Within::Values
+    } else {
+        Within::Row
+    };
+    let mut found = named(row, "", (Provenance::User, within), is_named);
     for at in found.iter_mut().filter(|at| at.form != Form::Key) {
         if retrieved.contains(&member_of(at)) {
             at.provenance = Provenance::Retrieved;
@@ -307,7 +327,7 @@ impl Walk<'_> {
                 let kind = members.get("type").and_then(Value::as_str);
                 let around = self.provenance;
                 // What a tool is called with, and rows, have members of any name: there it says nothing.
-                if !self.judges_keys {
+                if !self.within.judges_keys() {
                     self.provenance = around.of_part(kind);
                 }
                 for (key, item) in members {
@@ -316,7 +336,7 @@ impl Walk<'_> {
                 }
                 self.provenance = around;
             }
-            Value::Number(number) if self.judges_numbers => {
+            Value::Number(number) if self.within.judges_numbers() => {
                 if let Some(digits) = whole(number).filter(|one| one.len() >= NUMBER_DIGITS_MIN) {
                     self.text(&digits, pointer, part, Form::Number);
                 }
@@ -331,29 +351,29 @@ impl Walk<'_> {
             "" => name.to_owned(),
             part => format!("{part}.{name}"),
         };
-        if self.judges_keys && name == "*" {
+        if self.within.judges_keys() && name == "*" {
             self.text(key, pointer, &part, Form::Key);
         }
-        if self.is_schema && PROPERTIES.contains(&key) {
+        if self.within == Within::Schema && PROPERTIES.contains(&key) {
             return self.properties(value, pointer, &part, depth + 1);
         }
-        if self.is_schema && VALUES.contains(&key) {
-            (self.is_schema, self.judges_keys, self.judges_numbers) = (false, true, true);
+        if self.within == Within::Schema && VALUES.contains(&key) {
+            self.within = Within::Values;
             self.value(value, pointer, &part, depth + 1);
-            (self.is_schema, self.judges_keys, self.judges_numbers) = (true, false, false);
+            self.within = Within::Schema;
             return;
         }
         match value {
-            Value::String(_) if !self.judges_keys && NO_TEXT.contains(&key) => {}
-            Value::String(text) if !self.judges_keys && is_bytes(key, text) => {}
+            Value::String(_) if !self.within.judges_keys() && NO_TEXT.contains(&key) => {}
+            Value::String(text) if !self.within.judges_keys() && is_bytes(key, text) => {}
             Value::String(text) if JSON_WITHIN.contains(&key) && self.outer.is_none() => {
                 match json_within(text) {
                     Some(inner) if inner.is_object() || inner.is_array() => {
-                        let judged = std::mem::replace(&mut self.judges_keys, true);
+                        let around = std::mem::replace(&mut self.within, Within::Values);
                         self.outer = Some(pointer.to_owned());
                         self.value(&inner, "", &part, depth + 1);
                         self.outer = None;
-                        self.judges_keys = judged;
+                        self.within = around;
                     }
                     _ => self.text(text, pointer, &part, Form::String),
                 }
